@@ -1,0 +1,83 @@
+/**
+ * Every error this program raises on purpose. Match on `code`, never on the message: codes are stable, wording is not.
+ * A message names the action that failed, the value it met, and what was expected or what to do.
+ */
+export const ErrorCode = {
+  /** A flag, option or configuration value breaks a rule. Exit code 2. */
+  USAGE: 'ERR_TUNNEL_USAGE',
+  /** An address cannot exist as written (path too long, port out of range). Exit code 2. */
+  ADDRESS_INVALID: 'ERR_TUNNEL_ADDRESS_INVALID',
+  ADDRESS_IN_USE: 'ERR_TUNNEL_ADDRESS_IN_USE',
+  ADDRESS_DENIED: 'ERR_TUNNEL_ADDRESS_DENIED',
+  CONNECT_REFUSED: 'ERR_TUNNEL_CONNECT_REFUSED',
+  CONNECT_TIMEOUT: 'ERR_TUNNEL_CONNECT_TIMEOUT',
+  /** The other side of a socket went away without a half-close. */
+  SOCKET_RESET: 'ERR_TUNNEL_SOCKET_RESET',
+  /** Any other failure reported by the operating system for a socket. */
+  SOCKET_FAILED: 'ERR_TUNNEL_SOCKET_FAILED',
+  /** The peer broke the wire protocol. */
+  PROTOCOL: 'ERR_TUNNEL_PROTOCOL',
+  VERSION: 'ERR_TUNNEL_VERSION',
+  HANDSHAKE_TIMEOUT: 'ERR_TUNNEL_HANDSHAKE_TIMEOUT',
+  /** The link to the peer closed without a go-away. */
+  PEER_CLOSED: 'ERR_TUNNEL_PEER_CLOSED',
+  /** The peer stopped answering PING. */
+  PEER_SILENT: 'ERR_TUNNEL_PEER_SILENT',
+  /** The host serves another plugin already. */
+  PEER_BUSY: 'ERR_TUNNEL_PEER_BUSY',
+  /** A table or queue is at its configured bound. */
+  LIMIT: 'ERR_TUNNEL_LIMIT',
+  CLOSED: 'ERR_TUNNEL_CLOSED',
+  ORIGIN_UNAVAILABLE: 'ERR_TUNNEL_ORIGIN_UNAVAILABLE',
+  /** An HTTP response that this program's strict parser refuses. */
+  HTTP_INVALID: 'ERR_TUNNEL_HTTP_INVALID',
+  /** A role (origin, host, plugin, load) failed to start, died, or stopped answering. */
+  ROLE_FAILED: 'ERR_TUNNEL_ROLE_FAILED',
+  /** A results file is missing, unreadable or breaks its schema. */
+  RESULT_INVALID: 'ERR_TUNNEL_RESULT_INVALID',
+  INTERRUPTED: 'ERR_TUNNEL_INTERRUPTED',
+  /** A bug in this program. */
+  INTERNAL: 'ERR_TUNNEL_INTERNAL'
+} as const
+
+export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode]
+
+export class TunnelError extends Error {
+  readonly code: ErrorCode
+
+  constructor (code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'TunnelError'
+    this.code = code
+  }
+}
+
+/** An error as plain data: classes and codes do not survive `postMessage`, so errors cross threads and processes like this. */
+export interface ErrorData {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly stack?: string
+}
+
+export function toErrorData (error: unknown): ErrorData {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  const code = error instanceof TunnelError ? error.code : ErrorCode.INTERNAL
+  return { code, message, ...(stack === undefined ? {} : { stack }) }
+}
+
+export function fromErrorData (data: ErrorData): TunnelError {
+  const error = new TunnelError(data.code, data.message)
+  if (data.stack !== undefined) error.stack = data.stack
+  return error
+}
+
+/** Exit codes of all commands: 0 done, 1 failure, 2 usage, 130 interrupted. */
+export function exitCodeOf (error: unknown): number {
+  if (!(error instanceof TunnelError)) return 1
+  switch (error.code) {
+    case ErrorCode.USAGE:
+    case ErrorCode.ADDRESS_INVALID: return 2
+    case ErrorCode.INTERRUPTED: return 130
+    default: return 1
+  }
+}

@@ -1,0 +1,94 @@
+import type { Address } from '../base/address.js'
+import type { TunnelError } from '../base/errors.js'
+
+/**
+ * The Engine seam: how bytes move between this thread and TCP or Unix sockets. Everything runs on the thread that made the
+ * engine; callbacks never run inside the call that caused them, except where stated.
+ */
+export interface Engine {
+  readonly name: string
+  readonly counters: EngineCounters
+
+  /**
+   * Listens on `address` and calls `onSocket` for every accepted connection. `onSocket` must call `socket.start()` before it returns.
+   * A Unix socket appears at its path with mode 0600, atomically, once it accepts; a dead one left there by a killed process
+   * is replaced, a live one or another kind of file is not.
+   * Rejects with ERR_TUNNEL_ADDRESS_IN_USE, ERR_TUNNEL_ADDRESS_DENIED or ERR_TUNNEL_SOCKET_FAILED.
+   */
+  listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener>
+
+  /**
+   * Connects, then calls `reader.connect()`; on failure calls `reader.close()` with ERR_TUNNEL_CONNECT_REFUSED,
+   * ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the
+   * connection stands are kept and sent then. The socket is started: do not call `start()`.
+   */
+  connect (address: Address, reader: Reader, options: ConnectOptions): Socket
+
+  /**
+   * Runs `task` once, when the events of the current turn of the loop have been handled. Tasks run in the order given; a task
+   * added by a task runs in the same turn. This is where frames are scheduled and transports flushed: once per turn, not once per event.
+   */
+  atTurnEnd (task: () => void): void
+}
+
+export interface ConnectOptions {
+  readonly timeoutMs: number
+}
+
+/** Counts since the engine was made. */
+export interface EngineCounters {
+  socketsOpened: number
+  socketsClosed: number
+  /** Bytes the engine read straight into claimed memory. */
+  zeroCopyBytes: number
+  /** Bytes the engine read into memory of its own first, and then copied into claimed memory. */
+  copiedBytes: number
+}
+
+export interface Listener {
+  /** The address with the port that was really bound. */
+  readonly address: Address
+  /** Stops accepting and frees the address (a Unix socket's file is removed). Accepted sockets live on. */
+  close (): Promise<void>
+}
+
+/** What a socket's user supplies: memory to read into, and what to do with it. */
+export interface Reader {
+  /**
+   * Memory for the next read, at least 1 byte, or null: no room now, and the engine stops reading until `socket.resume()`.
+   * `bytes`, if given, is how many are waiting; otherwise the engine does not know, and the reader offers what suits it.
+   * At most one claim is outstanding; `close()` voids it, and a new `claim()` replaces it.
+   */
+  claim (bytes?: number): Uint8Array | null
+  /** `bytes` (1 to the length of the claimed memory) lie at the start of the memory claimed last. */
+  commit (bytes: number): void
+  /** The other side will send no more (a half-close). Called at most once, after the last commit. */
+  end (): void
+  /** The socket is gone, and its descriptor with it. Called exactly once, last. null: both sides finished; else why it was cut off. */
+  close (error: TunnelError | null): void
+  /** Connecting sockets only: the connection stands. */
+  connect? (): void
+  /**
+   * True: a claim reserves memory that others could use (a slot of a bounded pool), so an engine that must arm memory before the
+   * data comes reads the beginning of a burst into a small buffer of its own instead, and idle sockets reserve nothing.
+   */
+  readonly claimReserves: boolean
+}
+
+export interface Socket {
+  /** Accepted sockets: begins reading. Called once, inside `onSocket`. */
+  start (reader: Reader): void
+  /**
+   * Sends `view` from where it lies: its bytes must not change until `release()`, which is called exactly once, and means
+   * "this memory is free again", never "delivered". After `shutdown()`, `reset()` or the close, the bytes are dropped and released.
+   */
+  write (view: Uint8Array, release: () => void): void
+  /** Half-close: what was written leaves first, then the other side reads end-of-file. Reading goes on. */
+  shutdown (): void
+  /** Cuts the connection off at once (TCP: RST); unsent writes are released. `reader.close(null)` follows. */
+  reset (): void
+  /** Tries `reader.claim()` again after it returned null. Harmless at any other time. May call the reader before it returns. */
+  resume (): void
+  /** Bytes written and not yet released. */
+  readonly pendingBytes: number
+}

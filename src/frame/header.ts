@@ -1,0 +1,88 @@
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import { CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, HeaderOffset, HELLO_MAX_BYTES } from './layout.js'
+
+export interface FrameHeader {
+  payloadBytes: number
+  channelId: number
+  type: FrameType
+  flags: number
+  argument: number
+}
+
+const TYPE_NAMES = Object.fromEntries(Object.entries(FrameType).map(([name, type]) => [type, name]))
+
+export function frameTypeName (type: number): string {
+  return TYPE_NAMES[type] ?? `type ${type}`
+}
+
+export function emptyHeader (): FrameHeader {
+  return { payloadBytes: 0, channelId: 0, type: FrameType.PING, flags: 0, argument: 0 }
+}
+
+/** Writes a header at `offset`. Values are the caller's own and not checked; see `decodeHeader()` for the rules. */
+export function encodeHeader (
+  target: Uint8Array, offset: number,
+  type: FrameType, channelId: number, payloadBytes: number, flags: number, argument: number
+): void {
+  writeU32(target, offset + HeaderOffset.PAYLOAD_BYTES, payloadBytes)
+  writeU32(target, offset + HeaderOffset.CHANNEL_ID, channelId)
+  target[offset + HeaderOffset.TYPE] = type
+  target[offset + HeaderOffset.FLAGS] = flags
+  target[offset + HeaderOffset.RESERVED] = 0
+  target[offset + HeaderOffset.RESERVED + 1] = 0
+  writeU32(target, offset + HeaderOffset.ARGUMENT, argument)
+}
+
+/**
+ * Reads the header at `offset` into `into`. The bytes are a peer's: whatever breaks the drawing in `layout.ts`, or announces more
+ * payload than `maxPayloadBytes`, throws ERR_TUNNEL_PROTOCOL before anything is allocated for it.
+ */
+export function decodeHeader (source: Uint8Array, offset: number, maxPayloadBytes: number, into: FrameHeader): void {
+  const payloadBytes = readU32(source, offset + HeaderOffset.PAYLOAD_BYTES)
+  const channelId = readU32(source, offset + HeaderOffset.CHANNEL_ID)
+  const type = source[offset + HeaderOffset.TYPE]!
+  const flags = source[offset + HeaderOffset.FLAGS]!
+  const argument = readU32(source, offset + HeaderOffset.ARGUMENT)
+
+  const maximum = maxPayloadOf(type, maxPayloadBytes)
+  if (maximum < 0) throw invalid(`type must be 1 to 10: it is ${type}`)
+  const name = frameTypeName(type)
+  if (payloadBytes > maximum) throw invalid(`payload of ${name} must be at most ${maximum} bytes: it is ${payloadBytes}`)
+  if (source[offset + HeaderOffset.RESERVED] !== 0 || source[offset + HeaderOffset.RESERVED + 1] !== 0) throw invalid(`reserved bytes of ${name} must be 0`)
+  if ((flags & ~(type === FrameType.DATA ? FrameFlag.EOS : 0)) !== 0) throw invalid(`flags of ${name} must be defined ones: they are ${flags}`)
+  const isControl = type === FrameType.HELLO || type >= FrameType.PING
+  if (isControl !== (channelId === CONTROL_CHANNEL_ID)) throw invalid(`${name} must ${isControl ? 'be on channel 0' : 'name a channel'}: its channel is ${channelId}`)
+  if (type === FrameType.DATA && payloadBytes === 0 && flags === 0) throw invalid('DATA without EOS must carry a payload: it is empty')
+  if (type === FrameType.CREDIT && argument === 0) throw invalid('CREDIT must grant at least 1 byte: it grants 0')
+
+  into.payloadBytes = payloadBytes
+  into.channelId = channelId
+  into.type = type as FrameType
+  into.flags = flags
+  into.argument = argument
+}
+
+/** The most payload a frame of `type` may carry, or -1 for an unknown type. */
+function maxPayloadOf (type: number, maxPayloadBytes: number): number {
+  switch (type) {
+    case FrameType.DATA: return maxPayloadBytes
+    case FrameType.HELLO: return HELLO_MAX_BYTES
+    case FrameType.GOAWAY: return GOAWAY_MAX_BYTES
+    default: return type >= FrameType.HELLO && type <= FrameType.GOAWAY ? 0 : -1
+  }
+}
+
+function invalid (rule: string): TunnelError {
+  return new TunnelError(ErrorCode.PROTOCOL, `Cannot decode frame header of ${HEADER_BYTES} bytes: ${rule}`)
+}
+
+function writeU32 (target: Uint8Array, offset: number, value: number): void {
+  target[offset] = value
+  target[offset + 1] = value >>> 8
+  target[offset + 2] = value >>> 16
+  target[offset + 3] = value >>> 24
+}
+
+function readU32 (source: Uint8Array, offset: number): number {
+  return (source[offset]! | source[offset + 1]! << 8 | source[offset + 2]! << 16 | source[offset + 3]! << 24) >>> 0
+}

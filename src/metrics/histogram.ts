@@ -1,0 +1,53 @@
+import * as hdr from 'hdr-histogram-js'
+
+const SIGNIFICANT_DIGITS = 3
+/** One hour. A longer latency is recorded as one hour, and counted like any other. */
+const HIGHEST_NS = 3_600_000_000_000
+
+/**
+ * A histogram of integer nanoseconds, 1 ns to 1 h at 3 significant digits (HdrHistogram, Gil Tene). The only file that knows
+ * hdr-histogram-js. Merging adds counts and loses nothing; percentiles are never averaged.
+ */
+export class Histogram {
+  readonly #histogram: hdr.Histogram
+
+  constructor (histogram: hdr.Histogram = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_NS, numberOfSignificantValueDigits: SIGNIFICANT_DIGITS, bitBucketSize: 64 })) {
+    this.#histogram = histogram
+  }
+
+  /** Decodes what `encode()` wrote. Throws where the text is not a histogram of this shape. */
+  static decode (base64: string): Histogram {
+    const histogram = new Histogram()
+    histogram.#histogram.add(hdr.decodeFromCompressedBase64(base64, 64, false))
+    return histogram
+  }
+
+  /** Records one value in nanoseconds; below 1 counts as 1, above one hour as one hour. */
+  recordNs (valueNs: number): void {
+    this.#histogram.recordValue(valueNs < 1 ? 1 : valueNs > HIGHEST_NS ? HIGHEST_NS : Math.round(valueNs))
+  }
+
+  merge (other: Histogram): void {
+    this.#histogram.add(other.#histogram)
+  }
+
+  /** The value at percentile 0..100, in ns; 0 when empty. */
+  percentileNs (percentile: number): number {
+    return this.count === 0 ? 0 : this.#histogram.getValueAtPercentile(percentile)
+  }
+
+  get count (): number { return this.#histogram.totalCount }
+  get meanNs (): number { return this.count === 0 ? 0 : this.#histogram.mean }
+  get stdDeviationNs (): number { return this.count === 0 ? 0 : this.#histogram.stdDeviation }
+  get maxNs (): number { return this.count === 0 ? 0 : this.#histogram.maxValue }
+  get minNs (): number { return this.count === 0 ? 0 : this.#histogram.minNonZeroValue }
+
+  /** HdrHistogram V2, compressed, base64: readable by every HdrHistogram implementation. */
+  encode (): string {
+    return hdr.encodeIntoCompressedBase64(this.#histogram)
+  }
+
+  reset (): void {
+    this.#histogram.reset()
+  }
+}

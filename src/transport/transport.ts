@@ -1,0 +1,80 @@
+import type { TunnelError } from '../base/errors.js'
+import type { FrameHeader } from '../frame/header.js'
+import type { FrameType } from '../frame/layout.js'
+
+/**
+ * The Transport seam: how whole frames move between host and plugin, in order, in both directions. A transport knows frames and
+ * memory; it knows nothing of handshakes, credit or channels' lives (that is the session's).
+ *
+ * Nothing leaves before `flush()`. The session decides the order of DATA frames: it keeps committed claims in its own queues
+ * and hands one over with `sendData()` while `writable` is true, so that a link never holds more than a few frames ahead of the peer.
+ */
+export interface Transport {
+  readonly kind: string
+  readonly counters: TransportCounters
+
+  /** Begins delivery. Called once. Frames that arrived before wait for it. */
+  start (handler: TransportHandler): void
+
+  /**
+   * Memory for the payload of one DATA frame, or null: no memory now; `handler.onWritable()` follows when there is again.
+   * `bytes` is the most the caller can use: the claim's view has from 1 to `bytes` bytes. Every claim ends in exactly one
+   * `sendData()` or `abandon()`.
+   */
+  claim (bytes: number): Claim | null
+  /** Gives a claim back unsent. */
+  abandon (claim: Claim): void
+  /** Sends the first `bytes` bytes of the claim as one DATA frame. The claim's memory now belongs to the transport. */
+  sendData (claim: Claim, channelId: number, bytes: number, flags: number): void
+  /** Sends any other frame (or an empty DATA). Always possible; a link whose unread control frames pass a bound is closed. The payload is copied. */
+  send (type: FrameType, channelId: number, argument: number, flags?: number, payload?: Uint8Array): void
+  /** True while the link takes more DATA frames. `handler.onWritable()` follows when it turns true again. */
+  readonly writable: boolean
+  /** Lets everything handed over since the last flush leave: one system call or one doorbell where that is possible. */
+  flush (): void
+
+  /** Frames above this payload length are a protocol error of the peer, found before anything is allocated. From the handshake. */
+  setMaxPayloadBytes (bytes: number): void
+
+  /** Flushes, then closes after what was sent has left. `handler.onClose()` follows. */
+  close (): void
+  /** Closes at once; unsent frames are dropped and their memory freed. `handler.onClose(error)` follows. */
+  abort (error: TunnelError): void
+}
+
+export interface TransportHandler {
+  /**
+   * One whole, structurally valid frame. `header` is reused: read it before returning. `payload` is valid until `release()`,
+   * which must be called exactly once, also for an empty payload.
+   */
+  onFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void
+  /** All frames that arrived together have been delivered: a good moment for work that batches. */
+  onBatchEnd? (): void
+  /** `claim()` may succeed again, or `writable` is true again. */
+  onWritable (): void
+  /** Exactly once, last. null: this side or the peer closed in good order; else what broke. */
+  onClose (error: TunnelError | null): void
+}
+
+/** A writable region for one payload. `view` is fixed from `claim()` to `sendData()`. */
+export interface Claim {
+  readonly view: Uint8Array
+}
+
+/** Exact counts since the transport was made. "Sent" is handed to the medium, "received" is delivered to the handler. */
+export interface TransportCounters {
+  framesSent: number
+  framesReceived: number
+  /** Payload bytes of DATA frames. */
+  payloadBytesSent: number
+  payloadBytesReceived: number
+  /** Of those, how many passed from the claim to the peer's view without a copy in user space, per direction. */
+  zeroCopyBytesSent: number
+  zeroCopyBytesReceived: number
+  copiedBytesSent: number
+  copiedBytesReceived: number
+  /** `flush()` calls that had something to send. */
+  flushes: number
+  /** `claim()` calls that returned null. */
+  exhausted: number
+}
