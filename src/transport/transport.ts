@@ -18,14 +18,16 @@ export interface Transport {
 
   /**
    * Memory for the payload of one DATA frame, or null: no memory now; `handler.onWritable()` follows when there is again.
-   * `bytes` is the most the caller can use: the claim's view has from 1 to `bytes` bytes. Every claim ends in exactly one
-   * `sendData()` or `abandon()`.
+   * `bytes` (at least 1) is the most the caller can use: the claim's view has from 1 to `bytes` bytes. A claim lives from
+   * `claim()` through `commit()` to exactly one `sendData()`, or ends in `abandon()` at any time before that.
    */
   claim (bytes: number): Claim | null
+  /** The claim's payload is complete: its first `bytes` bytes, at least 1. What is left of the region is free again. */
+  commit (claim: Claim, bytes: number): void
   /** Gives a claim back unsent. */
   abandon (claim: Claim): void
-  /** Sends the first `bytes` bytes of the claim as one DATA frame. The claim's memory now belongs to the transport. */
-  sendData (claim: Claim, channelId: number, bytes: number, flags: number): void
+  /** Sends a committed claim as one DATA frame; its memory now belongs to the transport. */
+  sendData (claim: Claim, channelId: number, flags: number): void
   /** Sends any other frame (or an empty DATA). Always possible; a link whose unread control frames pass a bound is closed. The payload is copied. */
   send (type: FrameType, channelId: number, argument: number, flags?: number, payload?: Uint8Array): void
   /** True while the link takes more DATA frames. `handler.onWritable()` follows when it turns true again. */
@@ -56,9 +58,26 @@ export interface TransportHandler {
   onClose (error: TunnelError | null): void
 }
 
-/** A writable region for one payload. `view` is fixed from `claim()` to `sendData()`. */
+/** A writable region for one payload. */
 export interface Claim {
   readonly view: Uint8Array
+  /** Payload length; 0 until `commit()`. */
+  readonly committedBytes: number
+}
+
+export function emptyTransportCounters (): TransportCounters {
+  return {
+    framesSent: 0,
+    framesReceived: 0,
+    payloadBytesSent: 0,
+    payloadBytesReceived: 0,
+    zeroCopyBytesSent: 0,
+    zeroCopyBytesReceived: 0,
+    copiedBytesSent: 0,
+    copiedBytesReceived: 0,
+    flushes: 0,
+    exhausted: 0
+  }
 }
 
 /** Exact counts since the transport was made. "Sent" is handed to the medium, "received" is delivered to the handler. */

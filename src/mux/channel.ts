@@ -1,0 +1,192 @@
+import type { Reason } from '../frame/layout.js'
+import type { Claim } from '../transport/transport.js'
+import { ReceiveCredit, SendCredit } from './credit.js'
+import { Flow, Queue } from './scheduler.js'
+
+/** What a channel's user is told. Never called inside one of the channel's own methods. */
+export interface ChannelHandler {
+  /** Host side: the plugin has taken the channel and its origin connection stands. */
+  onAccept? (): void
+  /** `view` is valid until `release()`, to be called exactly once; only released bytes are granted to the sender again. */
+  onData (view: Uint8Array, release: () => void): void
+  /** The peer will send no more (half-close). */
+  onEnd (): void
+  /** The channel is over: rejected, reset by the peer, or the link is gone. Called at most once, last; not after this side's own reset. */
+  onReset (reason: Reason): void
+  /** `claim()` may succeed again after it returned null. */
+  onClaimable (): void
+  /** Both directions have ended and the channel is out of the table. */
+  onDone? (): void
+}
+
+/** What a channel needs of its session. */
+export interface ChannelLink {
+  readonly maxPayloadBytes: number
+  tryClaim (bytes: number): Claim | null
+  commit (claim: Claim, bytes: number): void
+  abandon (claim: Claim): void
+  /** The channel has frames to send. */
+  onFrames (channel: Channel): void
+  sendCredit (channel: Channel, bytes: number): void
+  sendAccept (channel: Channel): void
+  sendReject (channel: Channel, reason: Reason): void
+  sendReset (channel: Channel, reason: Reason): void
+  onCreditStall (): void
+  /** A claim failed for want of memory: call `onClaimable` later. */
+  onMemoryStall (channel: Channel): void
+  /** The channel has ended: drop it from the table. */
+  onClosed (channel: Channel): void
+}
+
+/** One tunnelled connection: bytes in both directions, each with its own credit and its own end. Made by a Session. */
+export class Channel extends Flow {
+  readonly id: number
+  handler!: ChannelHandler
+  readonly #link: ChannelLink
+  readonly #sendCredit: SendCredit
+  readonly #receiveCredit: ReceiveCredit
+  /** Committed claims that wait for their turn on the link. */
+  readonly #queue: Queue<Claim> = new Queue()
+  #claim: Claim | null = null
+  #creditStalled = false
+  #endQueued = false
+  #endSent = false
+  #endReceived = false
+  #closed = false
+
+  constructor (id: number, link: ChannelLink, sendWindowBytes: number, receiveWindowBytes: number) {
+    super()
+    this.id = id
+    this.#link = link
+    this.#sendCredit = new SendCredit(sendWindowBytes)
+    this.#receiveCredit = new ReceiveCredit(receiveWindowBytes)
+  }
+
+  get closed (): boolean { return this.#closed }
+  get hasFrames (): boolean { return this.#queue.length > 0 || (this.#endQueued && !this.#endSent) }
+
+  // --- For the channel's user
+
+  /** Memory for up to `bytes` bytes to send (default: a whole frame), or null: no credit or no memory; `onClaimable` follows. A new claim replaces one not committed. */
+  claim (bytes = Infinity): Uint8Array | null {
+    if (this.#closed || this.#endQueued) return null
+    if (this.#claim !== null) this.#abandonClaim()
+    const allowed = Math.min(bytes, this.#sendCredit.available, this.#link.maxPayloadBytes)
+    if (allowed === 0) {
+      if (!this.#creditStalled) this.#link.onCreditStall()
+      this.#creditStalled = true
+      return null
+    }
+    this.#claim = this.#link.tryClaim(allowed)
+    if (this.#claim === null) {
+      this.#link.onMemoryStall(this)
+      return null
+    }
+    return this.#claim.view
+  }
+
+  /** The first `bytes` bytes of the claim are to be sent. */
+  commit (bytes: number): void {
+    const claim = this.#claim
+    if (claim === null) return
+    this.#claim = null
+    this.#link.commit(claim, bytes)
+    this.#sendCredit.spend(bytes)
+    this.#queue.push(claim)
+    this.#link.onFrames(this)
+  }
+
+  /** Half-close: the peer reads the end after what was committed. */
+  end (): void {
+    if (this.#closed || this.#endQueued) return
+    if (this.#claim !== null) this.#abandonClaim()
+    this.#endQueued = true
+    this.#link.onFrames(this)
+  }
+
+  accept (): void {
+    if (!this.#closed) this.#link.sendAccept(this)
+  }
+
+  reject (reason: Reason): void {
+    if (this.#closed) return
+    this.#link.sendReject(this, reason)
+    this.#close()
+  }
+
+  /** Aborts both directions; what waits is dropped. */
+  reset (reason: Reason): void {
+    if (this.#closed) return
+    this.#link.sendReset(this, reason)
+    this.#close()
+  }
+
+  // --- For the session
+
+  /** Takes the next frame off the queue: its claim (null for a bare end), and whether it is the last. */
+  takeFrame (): { claim: Claim | null, end: boolean } {
+    const claim = this.#queue.shift() ?? null
+    const end = this.#endQueued && this.#queue.length === 0
+    this.#endSent = end
+    return { claim, end }
+  }
+
+  /** A DATA frame arrived. Returns the rule the peer broke, or null. */
+  receiveData (payload: Uint8Array, end: boolean, release: () => void): string | null {
+    if (this.#endReceived) return 'DATA after EOS'
+    if (!this.#receiveCredit.tryReceive(payload.length)) return `DATA of ${payload.length} bytes beyond the credit granted`
+    this.#endReceived = end
+    if (payload.length === 0) {
+      release()
+    } else {
+      const bytes = payload.length
+      this.handler.onData(payload, () => {
+        release()
+        if (this.#closed || this.#endReceived) return
+        const grant = this.#receiveCredit.consume(bytes)
+        if (grant > 0) this.#link.sendCredit(this, grant)
+      })
+    }
+    if (end && !this.#closed) {
+      this.handler.onEnd()
+      this.closeIfDone()
+    }
+    return null
+  }
+
+  /** Returns the rule the peer broke, or null. */
+  receiveCredit (bytes: number): string | null {
+    if (!this.#sendCredit.tryGrant(bytes)) return `CREDIT of ${bytes} bytes beyond the window of ${this.#sendCredit.windowBytes}`
+    if (this.#creditStalled) {
+      this.#creditStalled = false
+      this.handler.onClaimable()
+    }
+    return null
+  }
+
+  /** The peer rejected or reset the channel, or the link is gone. */
+  receiveReset (reason: Reason): void {
+    if (this.#closed) return
+    this.#close()
+    this.handler.onReset(reason)
+  }
+
+  closeIfDone (): void {
+    if (this.#closed || !this.#endSent || !this.#endReceived) return
+    this.#close()
+    this.handler.onDone?.()
+  }
+
+  #close (): void {
+    this.#closed = true
+    if (this.#claim !== null) this.#abandonClaim()
+    for (let claim = this.#queue.shift(); claim !== undefined; claim = this.#queue.shift()) this.#link.abandon(claim)
+    this.#endQueued = this.#endSent = true
+    this.#link.onClosed(this)
+  }
+
+  #abandonClaim (): void {
+    this.#link.abandon(this.#claim!)
+    this.#claim = null
+  }
+}

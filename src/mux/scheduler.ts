@@ -1,0 +1,88 @@
+/** What the scheduler keeps per flow. Embed or extend it; the fields belong to the scheduler. */
+export class Flow {
+  deficitBytes = 0
+  list: 'none' | 'new' | 'old' = 'none'
+}
+
+/**
+ * Decides whose frame leaves next: deficit round robin with a list for flows that have just become active, served first
+ * (the scheduler of FQ-CoDel, RFC 8290 section 4.1.2). A flow that sends little is always "new", so a 2-byte response passes
+ * any number of bulk transfers; a flow that fills its quantum joins the round, where every flow gets the same bytes.
+ */
+export class Scheduler<F extends Flow> {
+  readonly #quantumBytes: number
+  readonly #hasFrames: (flow: F) => boolean
+  readonly #new: Queue<F> = new Queue()
+  readonly #old: Queue<F> = new Queue()
+
+  /** `quantumBytes` should be at least the largest frame, so that every turn of a flow sends one. */
+  constructor (quantumBytes: number, hasFrames: (flow: F) => boolean) {
+    this.#quantumBytes = quantumBytes
+    this.#hasFrames = hasFrames
+  }
+
+  /** The flow has something to send. Harmless when it is listed already. */
+  activate (flow: F): void {
+    if (flow.list !== 'none') return
+    flow.deficitBytes = this.#quantumBytes
+    flow.list = 'new'
+    this.#new.push(flow)
+  }
+
+  /** The flow whose first frame is due, or null when none has any. Follow it with `charge()`. */
+  next (): F | null {
+    for (;;) {
+      const queue = this.#new.first !== undefined ? this.#new : this.#old
+      const flow = queue.first
+      if (flow === undefined) return null
+      if (!this.#hasFrames(flow)) {
+        queue.shift()
+        // A flow that ran empty goes once through the old list, or it could stay ahead of all others by being new again and again.
+        if (queue === this.#new && this.#old.first !== undefined) this.#enlist(flow)
+        else flow.list = 'none'
+      } else if (flow.deficitBytes <= 0) {
+        queue.shift()
+        flow.deficitBytes += this.#quantumBytes
+        this.#enlist(flow)
+      } else {
+        return flow
+      }
+    }
+  }
+
+  /** The flow that `next()` named has sent a frame of `bytes`. */
+  charge (flow: F, bytes: number): void {
+    flow.deficitBytes -= bytes
+  }
+
+  #enlist (flow: F): void {
+    flow.list = 'old'
+    this.#old.push(flow)
+  }
+}
+
+/** First in, first out, in amortised constant time. */
+export class Queue<T> {
+  #items: T[] = []
+  #start = 0
+
+  get first (): T | undefined { return this.#items[this.#start] }
+  get length (): number { return this.#items.length - this.#start }
+
+  push (item: T): void {
+    this.#items.push(item)
+  }
+
+  shift (): T | undefined {
+    const item = this.#items[this.#start]
+    if (item === undefined) return undefined
+    this.#start++
+    if (this.#start === this.#items.length) {
+      this.#items.length = this.#start = 0
+    } else if (this.#start >= 64 && this.#start * 2 >= this.#items.length) {
+      this.#items.splice(0, this.#start)
+      this.#start = 0
+    }
+    return item
+  }
+}

@@ -1,0 +1,402 @@
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import type { FrameHeader } from '../frame/header.js'
+import { frameTypeName } from '../frame/header.js'
+import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, Reason } from '../frame/layout.js'
+import type { Transport, TransportHandler } from '../transport/transport.js'
+import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
+import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
+import { Scheduler } from './scheduler.js'
+import { Silence } from './silence.js'
+
+export interface SessionOptions {
+  readonly role: Role
+  /** Largest DATA payload this side takes. Default 65,536. */
+  readonly maxPayloadBytes: number
+  /** Bytes granted to the peer for each new channel. Default 262,144. */
+  readonly windowBytes: number
+  /** Channels at one time. Default 4,096. */
+  readonly maxChannels: number
+  /** The peer's HELLO must be here this long after the start. Default 2,000. */
+  readonly helloTimeoutMs: number
+  /** Time between PINGs; 0 sends none. Default 1,000. */
+  readonly pingIntervalMs: number
+  /** A PING unanswered this long ends the link; 0 waits for ever. Default 10,000. */
+  readonly pingTimeoutMs: number
+}
+
+export const DEFAULT_SESSION_OPTIONS = {
+  maxPayloadBytes: 65_536,
+  windowBytes: 262_144,
+  maxChannels: 4096,
+  helloTimeoutMs: 2000,
+  pingIntervalMs: 1000,
+  pingTimeoutMs: 10_000
+} as const
+
+/** How long a link may take to close in good order before it is cut. */
+const LINGER_MS = 1000
+
+export interface SessionHandler {
+  /** Host side: the plugin's HELLO is good. Returns why it is turned away all the same, or null. */
+  refuse? (): { reason: Reason, text: string } | null
+  /** Both HELLOs are exchanged. */
+  onReady (): void
+  /** Plugin side: a new channel. Returns its handler; answer with `accept()` or `reject()`. */
+  onChannel? (channel: Channel): ChannelHandler
+  /** The peer drains: no new channels; those that exist go on. */
+  onGoAway? (): void
+  /** Exactly once, last, after every channel's onReset(). null: the link ended in good order (a go-away, then no channels left). */
+  onClose (error: TunnelError | null): void
+}
+
+export interface SessionCounters {
+  channelsOpened: number
+  channelsClosed: number
+  channelsRejected: number
+  creditStalls: number
+  creditFramesSent: number
+  lateFrames: number
+}
+
+/**
+ * The life of one link between a host and a plugin: handshake, channels, credit, fair order of frames, PING, drain.
+ * The peer is not trusted: whatever breaks the protocol ends the link with ERR_TUNNEL_PROTOCOL and a GOAWAY that says why.
+ */
+export class Session {
+  readonly counters: SessionCounters = { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, creditFramesSent: 0, lateFrames: 0 }
+  readonly #transport: Transport
+  readonly #options: SessionOptions
+  readonly #handler: SessionHandler
+  readonly #atTurnEnd: (task: () => void) => void
+  readonly #channels = new Map<number, Channel>()
+  readonly #scheduler: Scheduler<Channel>
+  readonly #link: ChannelLink
+  readonly #memoryStalled = new Set<Channel>()
+  readonly #silence: Silence
+  /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
+  #lastChannelId = 0
+  #peer: Hello | null = null
+  #pumpDue = false
+  #wakeDue = false
+  #goAwaySent = false
+  #goAwayReceived: TunnelError | null = null
+  #lingerTimer: NodeJS.Timeout | null = null
+  #closed = false
+
+  constructor (transport: Transport, options: SessionOptions, handler: SessionHandler, atTurnEnd: (task: () => void) => void) {
+    this.#transport = transport
+    this.#options = options
+    this.#handler = handler
+    this.#atTurnEnd = atTurnEnd
+    this.#scheduler = new Scheduler(HEADER_BYTES + options.maxPayloadBytes, (channel) => channel.hasFrames)
+    this.#link = this.#createLink()
+    this.#silence = new Silence(options, (number) => { this.#send(FrameType.PING, 0, number) }, (error) => { transport.abort(error) })
+  }
+
+  /** Begins. The plugin speaks first; the host answers a good HELLO with its own. */
+  start (): void {
+    this.#silence.awaitHello()
+    this.#transport.start(this.#transportHandler())
+    if (this.#options.role === Role.PLUGIN) this.#sendHello()
+  }
+
+  /** Channels can be opened. */
+  get ready (): boolean { return this.#peer !== null && !this.draining && !this.#closed }
+  /** The handshake was done, at any time. */
+  get peerSeen (): boolean { return this.#peer !== null }
+  get draining (): boolean { return this.#goAwaySent || this.#goAwayReceived !== null }
+  get channelCount (): number { return this.#channels.size }
+  /** Round-trip time of the last PING in ns, or null before the first answer. */
+  get roundTripNs (): number | null { return this.#silence.roundTripNs }
+  get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
+
+  /** Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side allows. */
+  tryOpen (handler: ChannelHandler): Channel | null {
+    if (!this.ready || this.#channels.size >= Math.min(this.#options.maxChannels, this.#peer!.maxChannels)) return null
+    do this.#lastChannelId = (this.#lastChannelId + 1) >>> 0
+    while (this.#lastChannelId === 0 || this.#channels.has(this.#lastChannelId))
+    const channel = this.#addChannel(this.#lastChannelId)
+    channel.handler = handler
+    this.#send(FrameType.OPEN, channel.id, 0)
+    return channel
+  }
+
+  /** Drains: no new channels from now on; the link closes when the last one has ended. Say it again to change nothing. */
+  goAway (reason: Reason = Reason.SHUTDOWN, text = ''): void {
+    if (this.#goAwaySent || this.#closed) return
+    this.#goAwaySent = true
+    this.#send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
+    this.#closeIfDrained()
+  }
+
+  /** Tells the peer, resets every channel and closes. */
+  close (reason: Reason = Reason.SHUTDOWN, text = ''): void {
+    if (this.#closed) return
+    this.goAway(reason, text)
+    for (const channel of [...this.#channels.values()]) {
+      this.#link.sendReset(channel, reason)
+      channel.receiveReset(reason)
+    }
+    this.#closeIfDrained()
+  }
+
+  /** Cuts the link without a word. */
+  abort (error: TunnelError): void {
+    this.#transport.abort(error)
+  }
+
+  // --- Sending
+
+  #createLink (): ChannelLink {
+    const session = this
+    return {
+      get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
+      tryClaim: (bytes) => this.#transport.claim(bytes),
+      commit: (claim, bytes) => { this.#transport.commit(claim, bytes) },
+      abandon: (claim) => { this.#transport.abandon(claim) },
+      onFrames: (channel) => {
+        this.#scheduler.activate(channel)
+        this.#schedulePump()
+      },
+      sendCredit: (channel, bytes) => {
+        this.counters.creditFramesSent++
+        this.#send(FrameType.CREDIT, channel.id, bytes)
+      },
+      sendAccept: (channel) => { this.#send(FrameType.ACCEPT, channel.id, 0) },
+      sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
+      sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
+      onCreditStall: () => { this.counters.creditStalls++ },
+      onMemoryStall: (channel) => { this.#memoryStalled.add(channel) },
+      onClosed: (channel) => {
+        this.counters.channelsClosed++
+        this.#channels.delete(channel.id)
+        this.#memoryStalled.delete(channel)
+        this.#closeIfDrained()
+      }
+    }
+  }
+
+  #send (type: FrameType, channelId: number, argument: number, payload?: Uint8Array): void {
+    if (this.#closed) return
+    this.#transport.send(type, channelId, argument, 0, payload)
+    this.#schedulePump()
+  }
+
+  #sendHello (): void {
+    const { role, maxPayloadBytes, windowBytes, maxChannels } = this.#options
+    this.#send(FrameType.HELLO, 0, 0, encodeHello({ role, transport: this.#transport.kind, maxPayloadBytes, windowBytes, maxChannels }))
+  }
+
+  #sendReject (channelId: number, reason: Reason): void {
+    this.counters.channelsRejected++
+    this.#send(FrameType.REJECT, channelId, reason)
+  }
+
+  #schedulePump (): void {
+    if (this.#pumpDue) return
+    this.#pumpDue = true
+    this.#atTurnEnd(this.#pump)
+  }
+
+  /** Once per turn: hands frames to the link in fair order while it takes them, then lets them leave together. */
+  readonly #pump = (): void => {
+    this.#pumpDue = false
+    if (this.#closed) return
+    const transport = this.#transport
+    while (transport.writable) {
+      const channel = this.#scheduler.next()
+      if (channel === null) break
+      const { claim, end } = channel.takeFrame()
+      const flags = end ? FrameFlag.EOS : 0
+      this.#scheduler.charge(channel, HEADER_BYTES + (claim?.committedBytes ?? 0))
+      if (claim !== null) transport.sendData(claim, channel.id, flags)
+      else transport.send(FrameType.DATA, channel.id, 0, flags)
+      if (end) channel.closeIfDone()
+    }
+    transport.flush()
+  }
+
+  readonly #wake = (): void => {
+    this.#wakeDue = false
+    if (this.#closed) return
+    const waiting = [...this.#memoryStalled]
+    this.#memoryStalled.clear()
+    for (const channel of waiting) channel.handler.onClaimable()
+    this.#pump()
+  }
+
+  // --- Receiving
+
+  #transportHandler (): TransportHandler {
+    return {
+      onFrame: (header, payload, release) => { this.#handleFrame(header, payload, release) },
+      onWritable: () => {
+        if (this.#wakeDue) return
+        this.#wakeDue = true
+        this.#atTurnEnd(this.#wake)
+      },
+      onClose: (error) => {
+        if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer)
+        this.#handleClose(error)
+      }
+    }
+  }
+
+  #handleFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void {
+    if (this.#closed) {
+      release()
+      return
+    }
+    const { type, channelId, argument } = header
+    if (type === FrameType.DATA) {
+      this.#handleData(channelId, (header.flags & FrameFlag.EOS) !== 0, payload, release)
+      return
+    }
+    // HELLO and GOAWAY are read here and now; no other frame has a payload.
+    try {
+      if (type === FrameType.GOAWAY) this.#handleGoAway(argument as Reason, Buffer.from(payload).toString())
+      else if (this.#peer === null) this.#handleHello(type, payload)
+      else this.#handleControl(type, channelId, argument)
+    } finally {
+      release()
+    }
+  }
+
+  #handleHello (type: FrameType, payload: Uint8Array): void {
+    if (type !== FrameType.HELLO) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
+    const isHost = this.#options.role === Role.HOST
+    let hello: Hello
+    try {
+      hello = decodeHello(payload, { role: isHost ? Role.PLUGIN : Role.HOST, transport: this.#transport.kind })
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error
+      return this.#failWith(error)
+    }
+    const refusal = this.#handler.refuse?.() ?? null
+    if (refusal !== null) return this.goAway(refusal.reason, refusal.text)
+    this.#peer = hello
+    if (isHost) this.#sendHello()
+    this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
+    this.#silence.helloReceived()
+    this.#handler.onReady()
+  }
+
+  #handleControl (type: FrameType, channelId: number, argument: number): void {
+    switch (type) {
+      case FrameType.PING: return this.#send(FrameType.PONG, 0, argument)
+      case FrameType.PONG: return this.#silence.handlePong(argument)
+      case FrameType.OPEN: return this.#handleOpen(channelId)
+      case FrameType.HELLO: return this.#fail('HELLO came twice')
+    }
+    const channel = this.#channels.get(channelId)
+    if (channel === undefined) return this.#handleLate(type, channelId)
+    switch (type) {
+      case FrameType.CREDIT: {
+        const broken = channel.receiveCredit(argument)
+        return broken === null ? undefined : this.#fail(broken)
+      }
+      case FrameType.RESET: return channel.receiveReset(argument as Reason)
+      case FrameType.ACCEPT: return this.#options.role === Role.HOST ? channel.handler.onAccept?.() : this.#fail('a host must not send ACCEPT')
+      case FrameType.REJECT:
+        if (this.#options.role !== Role.HOST) return this.#fail('a host must not send REJECT')
+        this.counters.channelsRejected++
+        return channel.receiveReset(argument as Reason)
+    }
+  }
+
+  #handleOpen (channelId: number): void {
+    if (this.#options.role === Role.HOST) return this.#fail('a plugin must not send OPEN')
+    if (((channelId - this.#lastChannelId) | 0) <= 0) return this.#fail(`channel ids must rise: OPEN of ${channelId} came after ${this.#lastChannelId}`)
+    this.#lastChannelId = channelId
+    if (this.draining) return this.#sendReject(channelId, Reason.SHUTDOWN)
+    if (this.#channels.size >= this.#options.maxChannels) return this.#sendReject(channelId, Reason.LIMIT)
+    const channel = this.#addChannel(channelId)
+    channel.handler = this.#handler.onChannel!(channel)
+  }
+
+  #handleData (channelId: number, end: boolean, payload: Uint8Array, release: () => void): void {
+    const channel = this.#channels.get(channelId)
+    if (channel === undefined) {
+      release()
+      this.#handleLate(FrameType.DATA, channelId)
+      return
+    }
+    const broken = channel.receiveData(payload, end, release)
+    if (broken === null) return
+    release()
+    this.#fail(broken)
+  }
+
+  /** Frames for a channel that has ended were on their way when it did; for one that never was they are a mistake. */
+  #handleLate (type: FrameType, channelId: number): void {
+    if (this.#peer === null) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
+    if (((channelId - this.#lastChannelId) | 0) > 0) return this.#fail(`${frameTypeName(type)} names channel ${channelId}, which was never opened`)
+    this.counters.lateFrames++
+  }
+
+  #handleGoAway (reason: Reason, text: string): void {
+    if (this.#goAwayReceived !== null) return this.#fail('GOAWAY came twice')
+    this.#goAwayReceived = goAwayError(reason, text)
+    this.#handler.onGoAway?.()
+    if (reason !== Reason.SHUTDOWN) this.#closeTransport()
+    else this.#closeIfDrained()
+  }
+
+  #fail (rule: string): void {
+    this.#failWith(new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: the peer broke the protocol: ${rule}`))
+  }
+
+  /** Tells the peer why, as far as it still listens, and ends the link. */
+  #failWith (error: TunnelError): void {
+    if (this.#closed) return
+    const reason = error.code === ErrorCode.VERSION ? Reason.VERSION : Reason.PROTOCOL
+    this.#transport.send(FrameType.GOAWAY, 0, reason, 0, Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES))
+    this.#closeTransport()
+    this.#handleClose(error)
+  }
+
+  // --- The end
+
+  #addChannel (id: number): Channel {
+    const channel = new Channel(id, this.#link, this.#peer!.windowBytes, this.#options.windowBytes)
+    this.#channels.set(id, channel)
+    this.counters.channelsOpened++
+    return channel
+  }
+
+  #closeIfDrained (): void {
+    if (this.#goAwaySent && this.#channels.size === 0) this.#closeTransport()
+  }
+
+  #closeTransport (): void {
+    if (this.#closed || this.#lingerTimer !== null) return
+    this.#lingerTimer = setTimeout(() => {
+      this.#transport.abort(new TunnelError(ErrorCode.PEER_SILENT, `Cannot close the link in good order: the peer did not close its side within ${LINGER_MS} ms`))
+    }, LINGER_MS)
+    this.#transport.close()
+  }
+
+  #handleClose (error: TunnelError | null): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#silence.stop()
+    for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
+    this.#handler.onClose(error ?? this.#endOf())
+  }
+
+  /** What an end without an error of the medium means. */
+  #endOf (): TunnelError | null {
+    if (this.#goAwayReceived !== null && this.#goAwayReceived.code !== ErrorCode.CLOSED) return this.#goAwayReceived
+    if (this.draining) return null
+    return new TunnelError(ErrorCode.PEER_CLOSED, this.#peer === null
+      ? 'Cannot shake hands: the peer closed the link before its HELLO'
+      : 'Cannot go on with the link: the peer closed it without a go-away; it was probably killed')
+  }
+}
+
+function goAwayError (reason: Reason, text: string): TunnelError {
+  // The sentence is the peer's: only printable characters of it are shown.
+  const said = text.replace(/[^\x20-\x7e]+/g, ' ').trim()
+  const code = reason === Reason.VERSION ? ErrorCode.VERSION : reason === Reason.BUSY ? ErrorCode.PEER_BUSY : reason === Reason.SHUTDOWN ? ErrorCode.CLOSED : ErrorCode.PROTOCOL
+  return new TunnelError(code, `The peer ended the link${said === '' ? '' : `: ${said}`}`)
+}

@@ -1,0 +1,218 @@
+import { ErrorCode, TunnelError } from '../../base/errors.js'
+import { FrameReader } from '../../frame/frame-reader.js'
+import { encodeHeader } from '../../frame/header.js'
+import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
+import { type Claim, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
+
+export interface MemoryTransportOptions {
+  /** DATA is taken until this many bytes wait at the peer. Default 128 KiB. */
+  readonly highWaterBytes?: number
+  /** Claims that may exist at one time, from `claim()` until the peer has released the payload. Default 256. */
+  readonly maxClaims?: number
+  /** How many bytes the peer is given at once, drawn anew each time. Default: all there is. */
+  readonly pieceBytes?: () => number
+}
+
+/** Two linked transports within one thread: the reference that the others are compared with, and what session tests run on. Plain and slow. */
+export function createMemoryTransportPair (options: MemoryTransportOptions = {}): [MemoryTransport, MemoryTransport] {
+  const a = new MemoryTransport(options)
+  const b = new MemoryTransport(options)
+  a.peer = b
+  b.peer = a
+  return [a, b]
+}
+
+class MemoryClaim implements Claim {
+  readonly frame: Uint8Array
+  committedBytes = 0
+
+  constructor (bytes: number) {
+    this.frame = new Uint8Array(HEADER_BYTES + bytes)
+  }
+
+  get view (): Uint8Array { return this.frame.subarray(HEADER_BYTES) }
+}
+
+export class MemoryTransport implements Transport {
+  readonly kind = 'memory'
+  readonly counters = emptyTransportCounters()
+  peer!: MemoryTransport
+  /** While true nothing is taken from the peer: a peer that does not read. */
+  paused = false
+  readonly #highWaterBytes: number
+  readonly #maxClaims: number
+  readonly #pieceBytes: () => number
+  readonly #frames: FrameReader
+  #handler: TransportHandler | null = null
+  #claims = 0
+  #unflushed: Uint8Array[] = []
+  /** What the peer sent and this side has not read. */
+  #inbox: Uint8Array[] = []
+  #pendingBytes = 0
+  #refusedSender = false
+  #deliveryDue = false
+  #closing = false
+  #closed = false
+
+  constructor (options: MemoryTransportOptions) {
+    this.#highWaterBytes = options.highWaterBytes ?? 128 * 1024
+    this.#maxClaims = options.maxClaims ?? 256
+    this.#pieceBytes = options.pieceBytes ?? (() => Infinity)
+    this.#frames = new FrameReader(HELLO_MAX_BYTES, {
+      onFrame: (header, payload, release, copied) => {
+        this.counters.framesReceived++
+        if (header.type === FrameType.DATA) {
+          this.counters.payloadBytesReceived += payload.length
+          this.counters[copied ? 'copiedBytesReceived' : 'zeroCopyBytesReceived'] += payload.length
+        }
+        this.#handler!.onFrame(header, payload, release)
+      }
+    })
+  }
+
+  start (handler: TransportHandler): void {
+    this.#handler = handler
+    this.#scheduleDelivery()
+  }
+
+  setMaxPayloadBytes (bytes: number): void {
+    this.#frames.maxPayloadBytes = bytes
+  }
+
+  claim (bytes: number): Claim | null {
+    if (this.#closed || this.#claims >= this.#maxClaims) {
+      this.counters.exhausted++
+      this.#refusedSender = true
+      return null
+    }
+    this.#claims++
+    return new MemoryClaim(bytes)
+  }
+
+  commit (claim: Claim, bytes: number): void {
+    (claim as MemoryClaim).committedBytes = bytes
+  }
+
+  abandon (_claim: Claim): void {
+    this.#claims--
+    this.#wakeSender()
+  }
+
+  sendData (claim: Claim, channelId: number, flags: number): void {
+    const { frame, committedBytes } = claim as MemoryClaim
+    this.#claims--
+    encodeHeader(frame, 0, FrameType.DATA, channelId, committedBytes, flags, 0)
+    this.counters.payloadBytesSent += committedBytes
+    this.counters.zeroCopyBytesSent += committedBytes
+    this.#append(frame.subarray(0, HEADER_BYTES + committedBytes))
+  }
+
+  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = new Uint8Array(0)): void {
+    const frame = new Uint8Array(HEADER_BYTES + payload.length)
+    encodeHeader(frame, 0, type, channelId, payload.length, flags, argument)
+    frame.set(payload, HEADER_BYTES)
+    this.#append(frame)
+  }
+
+  get writable (): boolean {
+    const writable = !this.#closed && this.#pendingBytes < this.#highWaterBytes
+    if (!writable) this.#refusedSender = true
+    return writable
+  }
+
+  flush (): void {
+    if (this.#unflushed.length === 0 || this.#closed) return
+    this.counters.flushes++
+    this.injectIntoPeer(...this.#unflushed)
+    this.#unflushed = []
+  }
+
+  /** Puts raw bytes on the way to the peer: what a broken or hostile program would send. */
+  injectIntoPeer (...bytes: Uint8Array[]): void {
+    this.peer.#inbox.push(...bytes)
+    this.peer.#scheduleDelivery()
+  }
+
+  close (): void {
+    this.flush()
+    this.#closing = true
+    this.peer.#closing = true
+    this.#scheduleDelivery()
+    this.peer.#scheduleDelivery()
+  }
+
+  abort (error: TunnelError): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#frames.stop()
+    queueMicrotask(() => {
+      this.#handler?.onClose(error)
+      this.peer.die(new TunnelError(ErrorCode.SOCKET_RESET, 'Cannot go on with the link: the peer cut it off'))
+    })
+  }
+
+  /** The link breaks, as when the peer is killed: null is an end without a word. */
+  die (error: TunnelError | null): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#frames.stop()
+    this.#inbox = []
+    queueMicrotask(() => this.#handler?.onClose(error))
+  }
+
+  /** Takes delivery again after `paused`. */
+  resume (): void {
+    this.paused = false
+    this.#scheduleDelivery()
+  }
+
+  #append (frame: Uint8Array): void {
+    this.counters.framesSent++
+    this.#pendingBytes += frame.length
+    this.#unflushed.push(frame)
+  }
+
+  #scheduleDelivery (): void {
+    if (this.#deliveryDue || this.#handler === null) return
+    this.#deliveryDue = true
+    setImmediate(() => {
+      this.#deliveryDue = false
+      this.#deliver()
+    })
+  }
+
+  #deliver (): void {
+    if (this.#closed || this.paused) return
+    const inbox = this.#inbox
+    this.#inbox = []
+    try {
+      for (const bytes of inbox) this.#feed(bytes)
+      if (inbox.length > 0) this.#handler!.onBatchEnd?.()
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error
+      this.abort(error)
+      return
+    }
+    this.peer.#wakeSender()
+    if (!this.#closing || this.#inbox.length > 0) return
+    if (this.#frames.insideFrame) this.abort(new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it'))
+    else this.die(null)
+  }
+
+  #feed (bytes: Uint8Array): void {
+    for (let offset = 0; offset < bytes.length && !this.#closed;) {
+      const room = this.#frames.claim()
+      const piece = bytes.subarray(offset, offset + Math.min(room.length, Math.max(1, this.#pieceBytes())))
+      room.set(piece)
+      offset += piece.length
+      this.peer.#pendingBytes = Math.max(0, this.peer.#pendingBytes - piece.length)
+      this.#frames.commit(piece.length)
+    }
+  }
+
+  #wakeSender (): void {
+    if (!this.#refusedSender || this.#closed || this.#claims >= this.#maxClaims || this.#pendingBytes > this.#highWaterBytes / 2) return
+    this.#refusedSender = false
+    this.#handler?.onWritable()
+  }
+}

@@ -1,0 +1,220 @@
+import type { Address } from '../../base/address.js'
+import { ErrorCode, TunnelError } from '../../base/errors.js'
+import type { Engine, Reader, Socket } from '../../engine/engine.js'
+import { FrameReader } from '../../frame/frame-reader.js'
+import { encodeHeader, type FrameHeader } from '../../frame/header.js'
+import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
+import { type Claim, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
+import { type ArenaChunk, ArenaClaim, SendArena } from './send-arena.js'
+
+/** DATA frames are taken until this much waits for the kernel: enough to keep it busy, and all that a small frame ever queues behind. */
+const HIGH_WATER_BYTES = 128 * 1024
+const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2
+
+/** Control frames are not held back; a peer that leaves this much unread is given up. */
+const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
+
+/** 16 MiB of outgoing frames; then reads pause. */
+const MAX_ARENA_CHUNKS = 64
+
+/** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
+export class StreamTransport implements Transport {
+  readonly kind = 'stream'
+  readonly counters = emptyTransportCounters()
+  readonly #arena = new SendArena(MAX_ARENA_CHUNKS)
+  readonly #frames: FrameReader
+  #socket: Socket | null = null
+  #handler: TransportHandler | null = null
+  #segments: Segment[] = []
+  #unflushedBytes = 0
+  #refusedSender = false
+  /** No frame leaves or is delivered any more. */
+  #closed = false
+  #gone = false
+  #error: TunnelError | null = null
+
+  private constructor () {
+    this.#frames = new FrameReader(HELLO_MAX_BYTES, {
+      onFrame: (header, payload, release, copied) => { this.#deliver(header, payload, release, copied) }
+    })
+  }
+
+  /** The accepting side: call inside `onSocket`. */
+  static accept (socket: Socket): StreamTransport {
+    const transport = new StreamTransport()
+    transport.#socket = socket
+    socket.start(transport.#reader())
+    return transport
+  }
+
+  /** The connecting side. A failed connect is an `onClose()` with the engine's error. */
+  static connect (engine: Engine, address: Address, timeoutMs: number): StreamTransport {
+    const transport = new StreamTransport()
+    transport.#socket = engine.connect(address, transport.#reader(), { timeoutMs })
+    return transport
+  }
+
+  start (handler: TransportHandler): void {
+    this.#handler = handler
+    if (this.#gone) handler.onClose(this.#error)
+    else this.#socket!.resume()
+  }
+
+  setMaxPayloadBytes (bytes: number): void {
+    this.#frames.maxPayloadBytes = bytes
+  }
+
+  // --- Sending
+
+  claim (bytes: number): ArenaClaim | null {
+    const claim = this.#closed ? null : this.#arena.claim(bytes)
+    if (claim === null) this.#noteRefusal()
+    return claim
+  }
+
+  commit (claim: Claim, bytes: number): void {
+    (claim as ArenaClaim).commit(bytes)
+  }
+
+  abandon (claim: Claim): void {
+    this.#arena.release((claim as ArenaClaim).chunk, 1)
+    this.#wakeSender()
+  }
+
+  sendData (claim: Claim, channelId: number, flags: number): void {
+    const frame = claim as ArenaClaim
+    const bytes = frame.committedBytes
+    encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
+    this.counters.payloadBytesSent += bytes
+    this.counters.zeroCopyBytesSent += bytes
+    this.#append(frame)
+  }
+
+  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
+    if (this.#closed) return
+    if (this.#pendingBytes > MAX_PENDING_BYTES) {
+      this.abort(new TunnelError(ErrorCode.LIMIT, `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ${MAX_PENDING_BYTES} may: it stopped reading`))
+      return
+    }
+    const frame = this.#arena.claim(payload.length, true)!
+    frame.view.set(payload)
+    frame.commit(payload.length)
+    encodeHeader(frame.chunk.bytes, frame.start, type, channelId, payload.length, flags, argument)
+    this.#append(frame)
+  }
+
+  get writable (): boolean {
+    const writable = !this.#closed && this.#pendingBytes < HIGH_WATER_BYTES
+    if (!writable) this.#refusedSender = true
+    return writable
+  }
+
+  flush (): void {
+    const segments = this.#segments
+    if (segments.length === 0) return
+    this.#segments = []
+    this.#unflushedBytes = 0
+    this.counters.flushes++
+    for (const segment of segments) {
+      this.#socket!.write(segment.chunk.bytes.subarray(segment.start, segment.end), () => {
+        this.#arena.release(segment.chunk, segment.frames)
+        this.#wakeSender()
+      })
+    }
+  }
+
+  #append (frame: ArenaClaim): void {
+    this.counters.framesSent++
+    if (this.#closed) {
+      this.#arena.release(frame.chunk, 1)
+      return
+    }
+    this.#unflushedBytes += frame.end - frame.start
+    const last = this.#segments.at(-1)
+    if (last !== undefined && last.chunk === frame.chunk && last.end === frame.start) {
+      last.end = frame.end
+      last.frames++
+    } else {
+      this.#segments.push({ chunk: frame.chunk, start: frame.start, end: frame.end, frames: 1 })
+    }
+  }
+
+  get #pendingBytes (): number {
+    return this.#unflushedBytes + this.#socket!.pendingBytes
+  }
+
+  #noteRefusal (): void {
+    this.counters.exhausted++
+    this.#refusedSender = true
+  }
+
+  #wakeSender (): void {
+    if (!this.#refusedSender || this.#closed || this.#arena.exhausted || this.#pendingBytes > LOW_WATER_BYTES) return
+    this.#refusedSender = false
+    this.#handler?.onWritable()
+  }
+
+  close (): void {
+    this.flush()
+    this.#socket!.shutdown()
+  }
+
+  abort (error: TunnelError): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#error = error
+    this.#frames.stop()
+    this.#segments = []
+    this.#socket!.reset()
+  }
+
+  // --- Receiving
+
+  #reader (): Reader {
+    return {
+      claimReserves: false,
+      claim: () => this.#handler === null ? null : this.#frames.claim(),
+      commit: (bytes) => { this.#receive(bytes) },
+      end: () => {
+        if (this.#frames.insideFrame) this.abort(new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it'))
+        else this.#socket!.shutdown()
+      },
+      close: (error) => {
+        this.#closed = this.#gone = true
+        this.#error ??= error
+        this.#frames.stop()
+        this.#handler?.onClose(this.#error)
+      }
+    }
+  }
+
+  #receive (bytes: number): void {
+    if (this.#closed) return
+    try {
+      this.#frames.commit(bytes)
+      this.#handler!.onBatchEnd?.()
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error
+      this.abort(error)
+    }
+  }
+
+  #deliver (header: FrameHeader, payload: Uint8Array, release: () => void, copied: boolean): void {
+    this.counters.framesReceived++
+    if (header.type === FrameType.DATA) {
+      this.counters.payloadBytesReceived += payload.length
+      this.counters[copied ? 'copiedBytesReceived' : 'zeroCopyBytesReceived'] += payload.length
+    }
+    this.#handler!.onFrame(header, payload, release)
+  }
+}
+
+/** Frames that leave as one write. */
+interface Segment {
+  readonly chunk: ArenaChunk
+  readonly start: number
+  end: number
+  frames: number
+}
+
+const NO_PAYLOAD = new Uint8Array(0)

@@ -1,0 +1,136 @@
+import { type Address, formatAddress } from '../base/address.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import type { Engine, Listener, Socket } from '../engine/engine.js'
+import { Reason } from '../frame/layout.js'
+import { Role } from '../mux/hello.js'
+import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/session.js'
+import { StreamTransport } from '../transport/stream/stream-transport.js'
+import { Bridge } from './bridge.js'
+import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
+
+/** Links whose handshake is not done, at one time: enough for any honest use, and a bound for a dishonest one. */
+const MAX_HANDSHAKES = 16
+
+export interface TunnelHostOptions extends TunnelLimits {
+  readonly engine: Engine
+  /** Where clients connect. Port 0 takes any free port. */
+  readonly listen: Address
+  /** Where the plugin connects. */
+  readonly tunnel: Address
+  readonly onEvent?: (event: TunnelEvent) => void
+}
+
+/**
+ * Accepts client connections and carries each through the tunnel to the plugin that is attached. Outlives plugins: with none
+ * attached a client is reset at once, and the next plugin is taken as soon as it comes.
+ */
+export class TunnelHost {
+  readonly #engine: Engine
+  readonly #sessionOptions: SessionOptions
+  readonly #emit: (event: TunnelEvent) => void
+  readonly #bridges = new Set<Bridge>()
+  readonly #sessions = new Set<Session>()
+  /** The plugin that gets new clients. */
+  #current: Session | null = null
+  #clients!: Listener
+  #plugins!: Listener
+  readonly #stats = emptyTunnelStats()
+  #whenDrained: (() => void) | null = null
+  #closing: Promise<void> | null = null
+
+  private constructor (options: TunnelHostOptions) {
+    this.#engine = options.engine
+    this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.HOST })
+    this.#emit = options.onEvent ?? (() => {})
+  }
+
+  /** Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds; nothing listens then. */
+  static async start (options: TunnelHostOptions): Promise<TunnelHost> {
+    const host = new TunnelHost(options)
+    host.#clients = await options.engine.listen(options.listen, (socket) => { host.#handleClient(socket) })
+    try {
+      host.#plugins = await options.engine.listen(options.tunnel, (socket) => { host.#handleLink(socket) })
+    } catch (error) {
+      await host.#clients.close()
+      throw error
+    }
+    return host
+  }
+
+  /** Where clients connect, with the port really bound. */
+  get address (): Address { return this.#clients.address }
+  get tunnelAddress (): Address { return this.#plugins.address }
+  /** A plugin is attached: clients are served. */
+  get attached (): boolean { return this.#current?.ready ?? false }
+
+  stats (): TunnelStats {
+    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport } }
+    for (const session of this.#sessions) addSessionStats(stats, session)
+    stats.sockets = this.#bridges.size
+    return stats
+  }
+
+  /**
+   * Stops accepting, lets the connections at hand finish for at most `drainMs` (default 2,000), resets what is left, closes the link and
+   * removes the socket file. Calling it again with a shorter time shortens the wait.
+   */
+  close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
+    const cut = setTimeout(() => { for (const session of this.#sessions) session.close(Reason.SHUTDOWN, 'the host is shutting down') }, drainMs)
+    this.#closing ??= this.#drain()
+    return this.#closing.finally(() => { clearTimeout(cut) })
+  }
+
+  async #drain (): Promise<void> {
+    await Promise.all([this.#clients.close(), this.#plugins.close()])
+    for (const session of this.#sessions) session.goAway(Reason.SHUTDOWN, 'the host is shutting down')
+    await new Promise<void>((resolve) => {
+      this.#whenDrained = resolve
+      this.#resolveIfDrained()
+    })
+  }
+
+  #resolveIfDrained (): void {
+    if (this.#sessions.size === 0 && this.#bridges.size === 0) this.#whenDrained?.()
+  }
+
+  #handleClient (socket: Socket): void {
+    const bridge = new Bridge(() => {
+      this.#bridges.delete(bridge)
+      this.#resolveIfDrained()
+    })
+    bridge.socket = socket
+    this.#bridges.add(bridge)
+    bridge.channel = this.#current?.tryOpen(bridge) ?? null
+    if (bridge.channel === null) this.#stats.clientsTurnedAway++
+    socket.start(bridge)
+    if (bridge.channel === null) socket.reset()
+  }
+
+  #handleLink (socket: Socket): void {
+    const transport = StreamTransport.accept(socket)
+    const session: Session = new Session(transport, this.#sessionOptions, {
+      refuse: () => this.attached ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' } : null,
+      onReady: () => {
+        this.#current = session
+        this.#emit({ kind: 'attached' })
+      },
+      onGoAway: () => { if (this.#current === session) this.#emit({ kind: 'draining' }) },
+      onClose: (error) => {
+        this.#sessions.delete(session)
+        addSessionStats(this.#stats, session)
+        const wasAttached = session.peerSeen
+        if (this.#current === session) this.#current = null
+        this.#emit(wasAttached ? { kind: 'detached', error } : { kind: 'refused', error: error ?? busyError() })
+        this.#resolveIfDrained()
+      }
+    }, (task) => { this.#engine.atTurnEnd(task) })
+    this.#sessions.add(session)
+    session.start()
+    const handshakes = [...this.#sessions].filter((one) => !one.peerSeen).length
+    if (handshakes > MAX_HANDSHAKES) session.abort(new TunnelError(ErrorCode.LIMIT, `Cannot accept a link on ${formatAddress(this.tunnelAddress)}: ${handshakes} handshakes are pending, and at most ${MAX_HANDSHAKES} may be`))
+  }
+}
+
+function busyError (): TunnelError {
+  return new TunnelError(ErrorCode.PEER_BUSY, 'Turned a second plugin away: one is attached already')
+}

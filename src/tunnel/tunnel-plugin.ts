@@ -1,0 +1,166 @@
+import { type Address, formatAddress } from '../base/address.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import type { Engine } from '../engine/engine.js'
+import { Reason } from '../frame/layout.js'
+import type { Channel, ChannelHandler } from '../mux/channel.js'
+import { Role } from '../mux/hello.js'
+import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/session.js'
+import { StreamTransport } from '../transport/stream/stream-transport.js'
+import { Bridge } from './bridge.js'
+import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
+
+const RETRY_MIN_MS = 20
+const RETRY_MAX_MS = 500
+
+/** Errors after which trying again cannot help: the two programs do not fit together. */
+const FATAL = new Set<string>([ErrorCode.VERSION, ErrorCode.PROTOCOL])
+
+export interface TunnelPluginOptions extends TunnelLimits {
+  readonly engine: Engine
+  /** Where the host listens for plugins. */
+  readonly tunnel: Address
+  /** Where every channel is forwarded to. */
+  readonly origin: Address
+  /** Time limit of a connection to the origin. Default 5,000. */
+  readonly originTimeoutMs?: number
+  readonly onEvent?: (event: TunnelEvent) => void
+  /** The plugin has given up: this host and this plugin do not fit together (another protocol version, another transport). */
+  readonly onFatal?: (error: TunnelError) => void
+}
+
+/**
+ * Connects to a host and forwards every channel to the origin. Outlives hosts: without one it tries again, every 20 to 500 ms,
+ * until it is closed; the order in which host and plugin start does not matter.
+ */
+export class TunnelPlugin {
+  readonly #options: TunnelPluginOptions
+  readonly #sessionOptions: SessionOptions
+  readonly #emit: (event: TunnelEvent) => void
+  readonly #bridges = new Set<Bridge>()
+  readonly #stats = emptyTunnelStats()
+  readonly #attachedWaiters: Array<() => void> = []
+  #session: Session | null = null
+  #retryTimer: NodeJS.Timeout | null = null
+  #retryMs = RETRY_MIN_MS
+  #saidWaiting = false
+  #closed = false
+  #whenDrained: (() => void) | null = null
+  #closing: Promise<void> | null = null
+
+  private constructor (options: TunnelPluginOptions) {
+    this.#options = options
+    this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.PLUGIN })
+    this.#emit = options.onEvent ?? (() => {})
+  }
+
+  /** Begins to connect; does not wait for the host: see `attached()`. Throws ERR_TUNNEL_USAGE for limits out of bounds. */
+  static start (options: TunnelPluginOptions): TunnelPlugin {
+    const plugin = new TunnelPlugin(options)
+    plugin.#connect()
+    return plugin
+  }
+
+  /** Resolves as soon as a host is there. */
+  async attached (): Promise<void> {
+    if (this.#session?.ready === true) return
+    await new Promise<void>((resolve) => { this.#attachedWaiters.push(resolve) })
+  }
+
+  stats (): TunnelStats {
+    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport } }
+    if (this.#session !== null) addSessionStats(stats, this.#session)
+    stats.sockets = this.#bridges.size
+    return stats
+  }
+
+  /** Takes no new channels, lets those at hand finish for at most `drainMs` (default 2,000), resets what is left and closes the link. */
+  close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
+    const cut = setTimeout(() => { this.#session?.close(Reason.SHUTDOWN, 'the plugin is shutting down') }, drainMs)
+    this.#closing ??= this.#drain()
+    return this.#closing.finally(() => { clearTimeout(cut) })
+  }
+
+  async #drain (): Promise<void> {
+    this.#closed = true
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer)
+    if (this.#session?.peerSeen === false) this.#session.abort(new TunnelError(ErrorCode.CLOSED, 'The plugin is closed'))
+    else this.#session?.goAway(Reason.SHUTDOWN, 'the plugin is shutting down')
+    await new Promise<void>((resolve) => {
+      this.#whenDrained = resolve
+      this.#resolveIfDrained()
+    })
+  }
+
+  #resolveIfDrained (): void {
+    if (this.#session === null && this.#bridges.size === 0) this.#whenDrained?.()
+  }
+
+  #connect (): void {
+    const { engine, tunnel } = this.#options
+    const transport = StreamTransport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
+    const session: Session = this.#session = new Session(transport, this.#sessionOptions, {
+      onReady: () => {
+        this.#retryMs = RETRY_MIN_MS
+        this.#saidWaiting = false
+        this.#emit({ kind: 'attached' })
+        for (const resolve of this.#attachedWaiters.splice(0)) resolve()
+      },
+      onChannel: (channel) => this.#handleChannel(channel),
+      onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
+      onClose: (error) => {
+        this.#session = null
+        addSessionStats(this.#stats, session)
+        this.#handleLinkClose(session.peerSeen, error)
+        this.#resolveIfDrained()
+      }
+    }, (task) => { engine.atTurnEnd(task) })
+    session.start()
+  }
+
+  #handleLinkClose (wasAttached: boolean, error: TunnelError | null): void {
+    if (wasAttached) this.#emit({ kind: 'detached', error })
+    if (this.#closed) return
+    if (!wasAttached && error !== null) {
+      if (FATAL.has(error.code)) {
+        this.#closed = true
+        this.#emit({ kind: 'refused', error })
+        this.#options.onFatal?.(error)
+        return
+      }
+      if (!this.#saidWaiting) this.#emit({ kind: 'waiting', error })
+      this.#saidWaiting = true
+    }
+    this.#retryTimer = setTimeout(() => { this.#connect() }, this.#retryMs)
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
+  }
+
+  #handleChannel (channel: Channel): ChannelHandler {
+    const { engine, origin, originTimeoutMs = 5000 } = this.#options
+    let connected = false
+    const bridge: Bridge = new Bridge((error) => {
+      this.#bridges.delete(bridge)
+      if (!connected) channel.reject(error === null ? Reason.NONE : rejectReasonOf(error))
+      this.#resolveIfDrained()
+    }, () => {
+      connected = true
+      channel.accept()
+    })
+    bridge.channel = channel
+    this.#bridges.add(bridge)
+    bridge.socket = engine.connect(origin, bridge, { timeoutMs: originTimeoutMs })
+    return bridge
+  }
+
+  /** For messages: where this plugin connects and forwards to. */
+  get description (): string {
+    return `${formatAddress(this.#options.tunnel)} -> ${formatAddress(this.#options.origin)}`
+  }
+}
+
+function rejectReasonOf (error: TunnelError): Reason {
+  switch (error.code) {
+    case ErrorCode.CONNECT_REFUSED: return Reason.REFUSED
+    case ErrorCode.CONNECT_TIMEOUT: return Reason.TIMEOUT
+    default: return Reason.CONNECTION_RESET
+  }
+}

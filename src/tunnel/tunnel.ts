@@ -1,0 +1,70 @@
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import { checkLimit, HelloLimit } from '../mux/hello.js'
+import type { Session, SessionCounters, SessionOptions } from '../mux/session.js'
+import { emptyTransportCounters, type TransportCounters } from '../transport/transport.js'
+
+/** What host and plugin share: limits, events, statistics. */
+export interface TunnelLimits {
+  /** Any of the session's limits; see `SessionOptions` for meanings and defaults. */
+  readonly limits?: Partial<Omit<SessionOptions, 'role'>>
+}
+
+export interface DrainOptions {
+  /** How long connections at hand may go on, in ms. 0 resets them at once. */
+  readonly drainMs?: number
+}
+
+export type TunnelEvent =
+  /** A handshake succeeded: traffic flows. */
+  | { readonly kind: 'attached' }
+  /** The peer drains: it takes no new connections. */
+  | { readonly kind: 'draining' }
+  /** An attached peer is gone; null: in good order. */
+  | { readonly kind: 'detached', readonly error: TunnelError | null }
+  /** A link ended before its handshake was done. */
+  | { readonly kind: 'refused', readonly error: TunnelError }
+  /** Plugin: no host answers at the address; it is tried again. Once per outage. */
+  | { readonly kind: 'waiting', readonly error: TunnelError }
+
+export interface TunnelStats {
+  /** Sockets to clients (host) or to the origin (plugin) that exist now. */
+  sockets: number
+  /** Channels that exist now. */
+  channels: number
+  /** Clients reset because no plugin was attached or a table was full. */
+  clientsTurnedAway: number
+  roundTripNs: number | null
+  /** Sums over all links so far. */
+  counters: SessionCounters
+  transport: TransportCounters
+}
+
+export function emptyTunnelStats (): TunnelStats {
+  return {
+    sockets: 0,
+    channels: 0,
+    clientsTurnedAway: 0,
+    roundTripNs: null,
+    counters: { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, creditFramesSent: 0, lateFrames: 0 },
+    transport: emptyTransportCounters()
+  }
+}
+
+/** Adds what `session` has counted so far. */
+export function addSessionStats (stats: TunnelStats, session: Session): void {
+  stats.channels += session.channelCount
+  stats.roundTripNs = session.roundTripNs ?? stats.roundTripNs
+  addTo(stats.counters, session.counters)
+  addTo(stats.transport, session.transportCounters)
+}
+
+function addTo<K extends string> (sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
+  for (const key of Object.keys(sum) as K[]) sum[key] += more[key]
+}
+
+export function checkSessionOptions (options: SessionOptions): SessionOptions {
+  for (const name of Object.keys(HelloLimit) as Array<keyof typeof HelloLimit>) {
+    checkLimit(name, options[name], (rule) => new TunnelError(ErrorCode.USAGE, `Cannot use this limit: ${rule}`))
+  }
+  return options
+}
