@@ -52,7 +52,7 @@ async function start (options: Options): Promise<void> {
     onEvent: tunnelEventPrinter(NAME, json),
     onFatal: (error) => {
       if (!json) reportError(NAME, error)
-      close(0).finally(() => process.exit(1))
+      void close(0).finally(() => process.exit(1))
     }
   })
   onShutdown(async () => { await close(drainMs) }, async () => { await close(0) })

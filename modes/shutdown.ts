@@ -19,6 +19,6 @@ export function onShutdown (close: () => Promise<void>, stopNow: () => Promise<v
       return
     }
     setTimeout(() => process.exit(130), 1000)
-    stopNow().finally(() => process.exit(130))
+    void stopNow().finally(() => process.exit(130))
   })
 }
