@@ -219,9 +219,12 @@ export class Session {
   readonly #wake = (): void => {
     this.#wakeDue = false
     if (this.#closed) return
-    const waiting = [...this.#memoryStalled]
-    this.#memoryStalled.clear()
-    for (const channel of waiting) channel.handler.onClaimable()
+    // In the order in which they stalled, and only until memory runs out again: waking all for each frame that leaves is quadratic work.
+    for (const channel of [...this.#memoryStalled]) {
+      this.#memoryStalled.delete(channel)
+      channel.handler.onClaimable()
+      if (this.#memoryStalled.has(channel)) break
+    }
     this.#pump()
   }
 

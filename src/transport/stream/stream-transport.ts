@@ -15,7 +15,7 @@ const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2
 const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
 
 /** 16 MiB of outgoing frames; then reads pause. */
-const MAX_ARENA_CHUNKS = 64
+const MAX_ARENA_CHUNKS = Number(process.env.AC ?? 64)
 
 /** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
 export class StreamTransport implements Transport {
