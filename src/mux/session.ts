@@ -71,7 +71,9 @@ export class Session {
   readonly #channels = new Map<number, Channel>()
   readonly #scheduler: Scheduler<Channel>
   readonly #link: ChannelLink
+  /** Channels whose claim failed for want of memory, longest first. */
   readonly #memoryStalled = new Set<Channel>()
+  #waking: Channel | null = null
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
@@ -166,7 +168,11 @@ export class Session {
       sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
       sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
       onCreditStall: () => { this.counters.creditStalls++ },
-      onMemoryStall: (channel) => { this.#memoryStalled.add(channel) },
+      onMemoryStall: (channel) => {
+        // One that is just being woken keeps its place.
+        if (channel === this.#waking) this.#waking = null
+        else this.#memoryStalled.add(channel)
+      },
       onClosed: (channel) => {
         this.counters.channelsClosed++
         this.#channels.delete(channel.id)
@@ -219,12 +225,15 @@ export class Session {
   readonly #wake = (): void => {
     this.#wakeDue = false
     if (this.#closed) return
-    // In the order in which they stalled, and only until memory runs out again: waking all for each frame that leaves is quadratic work.
-    for (const channel of [...this.#memoryStalled]) {
-      this.#memoryStalled.delete(channel)
+    // In the order in which they stalled, and only until memory runs out again: to wake all for every frame that leaves would be
+    // quadratic work.
+    for (const channel of this.#memoryStalled) {
+      this.#waking = channel
       channel.handler.onClaimable()
-      if (this.#memoryStalled.has(channel)) break
+      if (this.#waking === null) break
+      this.#memoryStalled.delete(channel)
     }
+    this.#waking = null
     this.#pump()
   }
 

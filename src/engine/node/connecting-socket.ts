@@ -17,6 +17,8 @@ import { brokenError, connectError, connectTimeout } from './socket-errors.js'
  */
 export class ConnectingSocket extends NodeSocket {
   private armed: Uint8Array
+  /** Claimed when reading was resumed, for the bytes that are parked first. */
+  private held: Uint8Array | null = null
   private connectTimer: NodeJS.Timeout | undefined
   private connected = false
   private readonly address: Address
@@ -59,8 +61,17 @@ export class ConnectingSocket extends NodeSocket {
     return this.connected ? brokenError(`to ${formatAddress(this.address)}`, cause) : connectError(this.address, cause)
   }
 
-  /** This starts the reading and nothing else; `raw.resume()` would start it once more a tick later, wanted or not. */
+  /**
+   * Reading was stopped while more was waiting, so memory for it is claimed before it is started again: of many sockets that wait for
+   * memory only those go on that there is memory for. `raw.read(0)` starts the reading and nothing else; `raw.resume()` would
+   * start it once more a tick later, wanted or not.
+   */
   protected override startReading (): void {
+    if (this.reader?.claimReserves === true) {
+      this.held = this.reader.claim()
+      this.paused = this.held === null
+      if (this.paused) return
+    }
     this.raw.read(0)
   }
 
@@ -71,7 +82,8 @@ export class ConnectingSocket extends NodeSocket {
     this.armed = parking
     if (reader === null || this.cut) return false
     if (buffer === parking) {
-      const taken = this.copyIn(parking.subarray(0, bytes))
+      const taken = this.copyIn(parking.subarray(0, bytes), this.held)
+      this.held = null
       if (taken < bytes) {
         this.hold(parking.slice(taken, bytes))
         return false

@@ -14,8 +14,8 @@ const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2
 /** Control frames are not held back; a peer that leaves this much unread is given up. */
 const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
 
-/** 16 MiB of outgoing frames; then reads pause. */
-const MAX_ARENA_CHUNKS = Number(process.env.AC ?? 64)
+/** 4 MiB of outgoing frames; then reads pause. Many times what a link holds at one time, and little enough to stay in caches. */
+const MAX_ARENA_CHUNKS = 16
 
 /** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
 export class StreamTransport implements Transport {
@@ -81,7 +81,7 @@ export class StreamTransport implements Transport {
   }
 
   commit (claim: Claim, bytes: number): void {
-    (claim as ArenaClaim).commit(bytes)
+    this.#arena.commit(claim as ArenaClaim, bytes)
   }
 
   abandon (claim: Claim): void {
@@ -107,7 +107,7 @@ export class StreamTransport implements Transport {
     }
     const frame = this.#arena.claim(payload.length, true)!
     frame.view.set(payload)
-    frame.commit(payload.length)
+    this.#arena.commit(frame, payload.length)
     encodeHeader(frame.chunk.bytes, frame.start, type, channelId, payload.length, flags, argument)
     this.#append(frame)
   }
