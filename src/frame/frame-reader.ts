@@ -108,9 +108,8 @@ export class FrameReader {
       bytes: new Uint8Array(new ArrayBuffer(CHUNK_BYTES)),
       references: 0,
       release: () => {
-        if (--chunk.references > 0) return
-        if (chunk.references < 0) throw new TunnelError(ErrorCode.INTERNAL, 'Cannot release a payload: it was released before')
-        if (chunk === this.#chunk) return
+        if (chunk.references === 0) throw new TunnelError(ErrorCode.INTERNAL, 'Cannot release a payload: it was released before')
+        if (--chunk.references > 0 || chunk === this.#chunk) return
         this.#keptChunks--
         this.#free.push(chunk)
       }

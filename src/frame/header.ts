@@ -1,5 +1,5 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, HeaderOffset, HELLO_MAX_BYTES } from './layout.js'
+import { CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, HeaderOffset, HELLO_MAX_BYTES, Reason } from './layout.js'
 
 export interface FrameHeader {
   payloadBytes: number
@@ -10,6 +10,8 @@ export interface FrameHeader {
 }
 
 const TYPE_NAMES = Object.fromEntries(Object.entries(FrameType).map(([name, type]) => [type, name]))
+
+const REASON_MAX = Math.max(...Object.values(Reason))
 
 export function frameTypeName (type: number): string {
   return TYPE_NAMES[type] ?? `type ${type}`
@@ -53,7 +55,8 @@ export function decodeHeader (source: Uint8Array, offset: number, maxPayloadByte
   const isControl = type === FrameType.HELLO || type >= FrameType.PING
   if (isControl !== (channelId === CONTROL_CHANNEL_ID)) throw invalid(`${name} must ${isControl ? 'be on channel 0' : 'name a channel'}: its channel is ${channelId}`)
   if (type === FrameType.DATA && payloadBytes === 0 && flags === 0) throw invalid('DATA without EOS must carry a payload: it is empty')
-  if (type === FrameType.CREDIT && argument === 0) throw invalid('CREDIT must grant at least 1 byte: it grants 0')
+  const brokenRule = ruleOfArgument(type, argument)
+  if (brokenRule !== null) throw invalid(`${brokenRule}: the argument of this ${name} is ${argument}`)
 
   into.payloadBytes = payloadBytes
   into.channelId = channelId
@@ -69,6 +72,19 @@ function maxPayloadOf (type: number, maxPayloadBytes: number): number {
     case FrameType.HELLO: return HELLO_MAX_BYTES
     case FrameType.GOAWAY: return GOAWAY_MAX_BYTES
     default: return type >= FrameType.HELLO && type <= FrameType.GOAWAY ? 0 : -1
+  }
+}
+
+/** The rule that `argument` breaks, or null. */
+function ruleOfArgument (type: number, argument: number): string | null {
+  switch (type) {
+    case FrameType.CREDIT: return argument > 0 ? null : 'CREDIT must grant at least 1 byte'
+    case FrameType.REJECT:
+    case FrameType.RESET:
+    case FrameType.GOAWAY: return argument <= REASON_MAX ? null : `a reason must be 0 to ${REASON_MAX}`
+    case FrameType.PING:
+    case FrameType.PONG: return null
+    default: return argument === 0 ? null : 'an argument that means nothing must be 0'
   }
 }
 
