@@ -12,6 +12,8 @@ export interface NodeEngineParts {
    * bytes are copied out before the callback returns.
    */
   readonly parking: Uint8Array
+  /** Claims of connecting sockets that wait for their bytes. */
+  reservations: number
 }
 
 /** Everything but the way bytes come in, which differs between accepted and connecting sockets. */
