@@ -21,8 +21,6 @@ const MAX_RESERVATIONS = 8
  */
 export class ConnectingSocket extends NodeSocket {
   private armed: Uint8Array
-  /** Claimed when reading was resumed, for the bytes that are parked first. */
-  private held: Uint8Array | null = null
   private connectTimer: NodeJS.Timeout | undefined
   private connected = false
   private reserving = false
@@ -69,18 +67,8 @@ export class ConnectingSocket extends NodeSocket {
     return this.connected ? brokenError(`to ${formatAddress(this.address)}`, cause) : connectError(this.address, cause)
   }
 
-  /**
-   * Reading was stopped while more was waiting, so memory for it is claimed before it is started again: of many sockets that wait for
-   * memory only those go on that there is memory for. `raw.read(0)` starts the reading and nothing else; `raw.resume()` would
-   * start it once more a tick later, wanted or not.
-   */
+  /** This starts the reading and nothing else; `raw.resume()` would start it once more a tick later, wanted or not. */
   protected override startReading (): void {
-    if (this.reader?.claimReserves === true && this.mayReserve()) {
-      this.held = this.reader.claim()
-      this.paused = this.held === null
-      if (this.paused) return
-      this.reserve()
-    }
     this.raw.read(0)
   }
 
@@ -92,8 +80,7 @@ export class ConnectingSocket extends NodeSocket {
     this.unreserve()
     if (reader === null || this.cut) return false
     if (buffer === parking) {
-      const taken = this.copyIn(parking.subarray(0, bytes), this.held)
-      this.held = null
+      const taken = this.copyIn(parking.subarray(0, bytes))
       if (taken < bytes) {
         this.hold(parking.slice(taken, bytes))
         return false
@@ -102,24 +89,16 @@ export class ConnectingSocket extends NodeSocket {
       this.parts.counters.zeroCopyBytes += bytes
       reader.commit(bytes)
     }
-    if (this.cut || (reader.claimReserves && (bytes < buffer.length || !this.mayReserve()))) return true
+    if (this.cut || (reader.claimReserves && (bytes < buffer.length || this.parts.reservations >= MAX_RESERVATIONS))) return true
     const claim = reader.claim()
     if (claim === null) {
       this.paused = true
       return false
     }
     this.armed = claim
-    if (reader.claimReserves) this.reserve()
+    this.reserving = reader.claimReserves
+    if (this.reserving) this.parts.reservations++
     return true
-  }
-
-  private mayReserve (): boolean {
-    return this.parts.reservations < MAX_RESERVATIONS
-  }
-
-  private reserve (): void {
-    this.reserving = true
-    this.parts.reservations++
   }
 
   private unreserve (): void {
