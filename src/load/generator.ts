@@ -7,7 +7,10 @@ import type { LoadJob, LoadResult } from './job.js'
 import { requestBytes } from './request.js'
 import { Slice } from './slice.js'
 
-/** Size of the memory that all connections of a slice read into, one read at a time. */
+/**
+ * Size of the memory that all connections of a slice read into, one read at a time. As large as a /large response, so that what
+ * has arrived of one takes a single read: about a tenth less CPU per response than 64 KiB, and it still lies in the L2 cache.
+ */
 const SCRATCH_BYTES = 262_144
 
 export interface SliceOptions {

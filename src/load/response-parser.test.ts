@@ -2,9 +2,10 @@ import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { CHUNK_LINE_MAX_BYTES, ResponseParser, SECTION_MAX_BYTES } from './response-parser.js'
-import { rawResponse } from './testing/arbitrary-response.js'
-import { startRawServer, requestThroughNode } from './testing/node-parser.js'
+import { rawResponse, type RawResponse } from './testing/arbitrary-response.js'
+import { requestThroughNode } from './testing/node-parser.js'
 import { parseInPieces, type Parsed } from './testing/parse-in-pieces.js'
+import { startRawServer } from './testing/raw-server.js'
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 const crlf = (...lines: string[]): string => lines.map((line) => `${line}\r\n`).join('')
@@ -123,6 +124,21 @@ test('ResponseParser refuses bytes before any request, and everything after it h
   t.throws(() => parser.feed(bytes, bytes.length), { code: ErrorCode.HTTP_INVALID })
 })
 
+test('ResponseParser refuses a response that came with the one before, even if its request is sent at once', (t) => {
+  let messages = 0
+  const parser: ResponseParser = new ResponseParser({
+    onBody () {},
+    onMessage () {
+      messages++
+      parser.expect()
+    }
+  })
+  const bytes = bytesOf((head('Content-Length: 2') + 'ok').repeat(2))
+  parser.expect()
+  t.throws(() => parser.feed(bytes, bytes.length), { code: ErrorCode.HTTP_INVALID })
+  t.is(messages, 0)
+})
+
 test('ResponseParser takes a response to HEAD as having no body', (t) => {
   for (const bytes of [head('Content-Length: 5'), head('Transfer-Encoding: chunked'), head('X: y')]) {
     t.deepEqual(accepted(parseInPieces(bytesOf(bytes), [], true)), { status: 200, keepAlive: true, body: '' })
@@ -179,11 +195,16 @@ test('ResponseParser finds the same wherever the bytes are cut, right or wrong',
 })
 
 test('ResponseParser agrees with node:http about valid responses cut anywhere', async (t) => {
-  const server = await startRawServer()
+  let current: RawResponse | null = null
+  const server = await startRawServer((socket) => {
+    socket.write(current!.bytes)
+    if (current!.isUntilClose) socket.end()
+  })
   t.teardown(() => server.close())
   await fc.assert(fc.asyncProperty(rawResponse(), fc.array(fc.nat(2_000), { maxLength: 12 }), async (response, cuts) => {
     const ours = parseInPieces(response.bytes, cuts)
-    const theirs = await requestThroughNode(server, response.bytes, response.isUntilClose)
+    current = response
+    const theirs = await requestThroughNode(server.port)
     t.is(ours.error, null)
     t.deepEqual({ ...ours.message, body: ours.body }, theirs)
     t.true(ours.body.equals(response.body))
@@ -191,14 +212,16 @@ test('ResponseParser agrees with node:http about valid responses cut anywhere', 
 })
 
 test('ResponseParser accepts nothing that node:http refuses or reads otherwise', async (t) => {
-  const server = await startRawServer()
+  let current: Buffer = Buffer.alloc(0)
+  const server = await startRawServer((socket) => socket.end(current))
   t.teardown(() => server.close())
   let accepted = 0
   await fc.assert(fc.asyncProperty(mutated(), async (bytes) => {
     const ours = parseInPieces(bytes, [])
     if (ours.error !== null || ours.message === null) return
     accepted++
-    t.deepEqual({ ...ours.message, body: ours.body }, await requestThroughNode(server, bytes, true))
+    current = bytes
+    t.deepEqual({ ...ours.message, body: ours.body }, await requestThroughNode(server.port))
   }), { numRuns: 1_500 })
   t.true(accepted > 0)
 })
