@@ -176,7 +176,7 @@ test.serial('runLoadSlice() sends the request that was asked for', async (t) => 
 })
 
 test.serial('runLoadSlice() keeps stalled readers stalled, and closes them at the end', async (t) => {
-  const endless = Buffer.alloc(64 * 1024 * 1024)
+  const endless = Buffer.alloc(24 * 1024 * 1024)
   let stalled = 0
   let drained = 0
   const server = await serve(t, (socket, _index, path) => {

@@ -47,7 +47,7 @@ export async function runLoadSlice (engine: Engine, job: LoadJob, options: Slice
     await Promise.race([interrupted, slice.open(stalledRequest)])
     const startAtMs = await Promise.race([interrupted, agreeOnStart()])
     if (startAtMs !== undefined) {
-      const startNs = nowNs() + Math.max(0, startAtMs - machineMs()) * 1e6
+      const startNs = nowNs() + Math.round(Math.max(0, startAtMs - machineMs()) * 1e6)
       await sleepUntil(startNs, interruption.signal)
       if (!interruption.signal.aborted) slice.start(startNs)
       await sleepUntil(slice.tally.endNs, interruption.signal)
