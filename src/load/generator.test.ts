@@ -1,6 +1,5 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { once } from 'node:events'
 import { machineMs } from '../base/clock.js'
 import { contentBytes, LARGE_BODY_BYTES } from '../base/content.js'
 import { ErrorCode } from '../base/errors.js'
@@ -8,34 +7,43 @@ import { createNodeEngine } from '../engine/node/node-engine.js'
 import { emptyCounts } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import { runLoadSlice } from './generator.js'
-import { jobFor, runChecked, serve } from './testing/load-rig.js'
+import { jobFor, loadUntil, runChecked, serve } from './testing/load-rig.js'
 import { refusedAddress, response } from './testing/raw-server.js'
 
 const OK = response('ok')
 const CONTENT = Buffer.from(contentBytes(LARGE_BODY_BYTES))
 
+/** Enough for every connection to have settled several requests. */
+const REQUESTS = 40
+
 test.serial('runLoadSlice() counts what a good server answers, on as many connections as asked for', async (t) => {
   const server = await serve(t, (socket) => socket.write(OK))
-  const { counts, problems, bodyBytes, allResponses, windowMs, connect, cpu } = await runChecked(t, jobFor(server.address))
+  const { counts, problems, bodyBytes, allResponses, windowMs, connect, cpu } = await runChecked(t, jobFor(server.address, { warmupMs: 50 }))
   t.true(counts.ok > 0)
   t.deepEqual(counts, { ...emptyCounts(), sent: counts.ok + counts.unfinished, ok: counts.ok, unfinished: counts.unfinished })
   t.is(server.connections, 4)
   t.is(bodyBytes, counts.ok * 2)
-  t.is(windowMs, 150)
+  t.is(windowMs, 500)
   t.is(Histogram.decode(connect).count, 4)
   t.true(allResponses <= server.requests && allResponses >= counts.ok)
   t.deepEqual(problems, [])
   t.true(cpu !== null && cpu.userUs + cpu.systemUs > 0)
 })
 
+test.serial('runLoadSlice() counts every request that the server was sent, where there is no warm-up', async (t) => {
+  const { counts, allResponses, server } = await loadUntil(t, REQUESTS, (socket) => socket.write(OK))
+  t.is(counts.sent, counts.ok + counts.unfinished)
+  t.is(allResponses, counts.ok)
+  t.true(counts.ok <= server.requests && server.requests <= counts.sent)
+})
+
 test.serial('runLoadSlice() verifies large bodies, in whatever pieces they come', async (t) => {
   const whole = response(CONTENT)
-  const server = await serve(t, (socket, index) => {
+  const { counts, bodyBytes } = await loadUntil(t, REQUESTS, (socket, index) => {
     const cut = (index * 7_919) % whole.length
     socket.write(whole.subarray(0, cut))
     setImmediate(() => socket.write(whole.subarray(cut)))
-  })
-  const { counts, bodyBytes } = await runChecked(t, jobFor(server.address, { path: '/large', expect: { kind: 'content', bytes: LARGE_BODY_BYTES }, durationMs: 300 }))
+  }, { expect: { kind: 'content', bytes: LARGE_BODY_BYTES } })
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.is(bodyBytes, counts.ok * LARGE_BODY_BYTES)
@@ -44,32 +52,28 @@ test.serial('runLoadSlice() verifies large bodies, in whatever pieces they come'
 test.serial('runLoadSlice() finds one wrong byte at the end of a large body', async (t) => {
   const wrong = Buffer.from(CONTENT)
   wrong[LARGE_BODY_BYTES - 1]! ^= 1
-  const server = await serve(t, (socket) => socket.write(response(wrong)))
-  const { counts, problems } = await runChecked(t, jobFor(server.address, { expect: { kind: 'content', bytes: LARGE_BODY_BYTES } }))
+  const { counts, problems } = await loadUntil(t, 12, (socket) => socket.write(response(wrong)), { expect: { kind: 'content', bytes: LARGE_BODY_BYTES } })
   t.true(counts.mismatch > 0)
   t.is(counts.sent, counts.mismatch + counts.unfinished)
   t.deepEqual(problems, ['mismatch: body differs from the expected bytes'])
 })
 
 test.serial('runLoadSlice() takes chunks', async (t) => {
-  const server = await serve(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n'))
-  const { counts } = await runChecked(t, jobFor(server.address))
+  const { counts, server } = await loadUntil(t, REQUESTS, (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n'))
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.is(server.connections, 4)
 })
 
 test.serial('runLoadSlice() takes bodies that end with the connection', async (t) => {
-  const server = await serve(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nok'))
-  const { counts, problems } = await runChecked(t, jobFor(server.address))
+  const { counts, problems } = await loadUntil(t, REQUESTS, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nok'))
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.deepEqual(problems, [])
 })
 
 test.serial('runLoadSlice() takes a server that closes after each response', async (t) => {
-  const server = await serve(t, (socket) => socket.end(response('ok', '200 OK', 'Connection: close\r\n')))
-  const { counts, problems, connect } = await runChecked(t, jobFor(server.address))
+  const { counts, problems, connect } = await loadUntil(t, REQUESTS, (socket) => socket.end(response('ok', '200 OK', 'Connection: close\r\n')))
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.true(Histogram.decode(connect).count >= counts.ok)
@@ -77,8 +81,7 @@ test.serial('runLoadSlice() takes a server that closes after each response', asy
 })
 
 test.serial('runLoadSlice() does not take 500 for a success', async (t) => {
-  const server = await serve(t, (socket) => socket.write(response('ok', '500 Internal Server Error')))
-  const { counts, problems, bodyBytes } = await runChecked(t, jobFor(server.address))
+  const { counts, problems, bodyBytes, server } = await loadUntil(t, REQUESTS, (socket) => socket.write(response('ok', '500 Internal Server Error')))
   t.true(counts.badStatus > 0)
   t.is(counts.sent, counts.badStatus + counts.unfinished)
   t.is(bodyBytes, 0)
@@ -87,34 +90,30 @@ test.serial('runLoadSlice() does not take 500 for a success', async (t) => {
 })
 
 test.serial('runLoadSlice() counts short bodies as mismatches', async (t) => {
-  const server = await serve(t, (socket) => socket.write(response('o')))
-  const { counts } = await runChecked(t, jobFor(server.address))
+  const { counts } = await loadUntil(t, 12, (socket) => socket.write(response('o')))
   t.true(counts.mismatch > 0)
   t.is(counts.sent, counts.mismatch + counts.unfinished)
 })
 
 test.serial('runLoadSlice() counts garbage as mismatches', async (t) => {
-  const server = await serve(t, (socket) => socket.write('220 smtp.example ESMTP\r\n'))
-  const { counts } = await runChecked(t, jobFor(server.address))
+  const { counts } = await loadUntil(t, 12, (socket) => socket.write('220 smtp.example ESMTP\r\n'))
   t.true(counts.mismatch > 0)
   t.is(counts.sent, counts.mismatch + counts.unfinished)
 })
 
 test.serial('runLoadSlice() does not read a wrong body that has no end to its end', async (t) => {
-  const server = await serve(t, (socket) => {
+  const { counts } = await loadUntil(t, 12, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\n\r\n')
     const fill = (): void => { while (!socket.destroyed && socket.write(CONTENT)); }
     socket.on('drain', fill)
     fill()
   })
-  const { counts } = await runChecked(t, jobFor(server.address))
   t.true(counts.mismatch > 0)
   t.is(counts.sent, counts.mismatch + counts.unfinished)
 })
 
 test.serial('runLoadSlice() gives up on a server that does not answer', async (t) => {
-  const server = await serve(t, () => {})
-  const { counts, problems, allResponses } = await runChecked(t, jobFor(server.address, { requestTimeoutMs: 40, durationMs: 400 }))
+  const { counts, problems, allResponses } = await loadUntil(t, 12, () => {}, { requestTimeoutMs: 40 })
   t.true(counts.timeout > 0)
   t.is(counts.sent, counts.timeout + counts.unfinished)
   t.is(allResponses, 0)
@@ -123,25 +122,31 @@ test.serial('runLoadSlice() gives up on a server that does not answer', async (t
 
 test.serial('runLoadSlice() counts every request that a server never answers as unfinished where the time limit is longer', async (t) => {
   const server = await serve(t, () => {})
-  const { counts } = await runChecked(t, jobFor(server.address, { warmupMs: 0 }))
+  const { counts } = await runChecked(t, jobFor(server.address, { durationMs: 100 }))
   t.deepEqual(counts, { ...emptyCounts(), sent: 4, unfinished: 4 })
 })
 
+test.serial('runLoadSlice() does not count the requests of the warm-up', async (t) => {
+  const server = await serve(t, () => {})
+  const { counts } = await runChecked(t, jobFor(server.address, { warmupMs: 50, durationMs: 50 }))
+  t.is(server.requests, 4)
+  t.deepEqual(counts, emptyCounts())
+})
+
 test.serial('runLoadSlice() counts resets in the middle of a body', async (t) => {
-  const server = await serve(t, (socket) => {
+  const { counts } = await loadUntil(t, 12, (socket) => {
     socket.write(response('ok').subarray(0, -1), () => socket.resetAndDestroy())
   })
-  const { counts } = await runChecked(t, jobFor(server.address))
   t.true(counts.reset > 0)
   t.is(counts.sent, counts.reset + counts.unfinished)
 })
 
 test.serial('runLoadSlice() shows no success and a bounded number of refusals for a dead server', async (t) => {
-  const job = jobFor(await refusedAddress(), { durationMs: 500 })
+  const job = jobFor(await refusedAddress())
   const { counts, problems, connect } = await runChecked(t, job)
   t.true(counts.refused > 0)
   t.deepEqual(counts, { ...emptyCounts(), sent: counts.refused, refused: counts.refused })
-  // Pauses of 10, 20, 40, 80 and 160 ms leave room for six or so in each connection's 530 ms.
+  // Pauses of 10, 20, 40, 80 and 160 ms leave room for six or so in each connection's 500 ms.
   t.true(counts.refused <= 10 * job.concurrency)
   t.is(Histogram.decode(connect).count, 0)
   t.is(problems.length, 1)
@@ -149,16 +154,14 @@ test.serial('runLoadSlice() shows no success and a bounded number of refusals fo
 })
 
 test.serial('runLoadSlice() goes on with new connections when some fail', async (t) => {
-  const server = await serve(t, (socket, index) => index < 8 ? socket.resetAndDestroy() : socket.write(OK))
-  const { counts } = await runChecked(t, jobFor(server.address, { warmupMs: 0, durationMs: 300 }))
+  const { counts } = await loadUntil(t, REQUESTS, (socket, index) => index < 8 ? socket.resetAndDestroy() : socket.write(OK))
   t.is(counts.reset, 8)
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.reset + counts.unfinished)
 })
 
 test.serial('runLoadSlice() measures no less than the server takes', async (t) => {
-  const server = await serve(t, (socket) => setTimeout(() => socket.write(OK), 20))
-  const { latency } = await runChecked(t, jobFor(server.address, { durationMs: 200 }))
+  const { latency } = await loadUntil(t, 12, (socket) => setTimeout(() => socket.write(OK), 20))
   const histogram = Histogram.decode(latency)
   t.true(histogram.count > 0)
   // Timers fire up to 1 ms before their time.
@@ -167,11 +170,10 @@ test.serial('runLoadSlice() measures no less than the server takes', async (t) =
 
 test.serial('runLoadSlice() sends the request that was asked for', async (t) => {
   const paths = new Set<string>()
-  const server = await serve(t, (socket, _index, path) => {
+  await loadUntil(t, 12, (socket, _index, path) => {
     paths.add(path)
     socket.write(OK)
-  })
-  await runChecked(t, jobFor(server.address, { path: '/some/path?with=query' }))
+  }, { path: '/some/path?with=query' })
   t.deepEqual([...paths], ['/some/path?with=query'])
 })
 
@@ -179,19 +181,18 @@ test.serial('runLoadSlice() keeps stalled readers stalled, and closes them at th
   const endless = Buffer.alloc(24 * 1024 * 1024)
   let stalled = 0
   let drained = 0
-  const server = await serve(t, (socket, _index, path) => {
+  const { counts, problems, server } = await loadUntil(t, 2_000, (socket, _index, path) => {
     if (path !== '/stalled') return socket.write(OK)
     stalled++
     // Node calls back without an error for a write that a reset cut off, too.
     socket.write(endless, () => { if (!socket.destroyed) drained++ })
-  })
-  const { counts, problems } = await runChecked(t, jobFor(server.address, { stalledReaders: 3, stalledPath: '/stalled', durationMs: 300 }))
+  }, { stalledReaders: 3, stalledPath: '/stalled' })
   t.is(stalled, 3)
   t.is(drained, 0)
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.deepEqual(problems, [])
-  await Promise.all([...server.open].map(async (socket) => await once(socket, 'close')))
+  await Promise.all([...server.open].map(async (socket) => await new Promise((resolve) => socket.on('close', resolve))))
 })
 
 test.serial('runLoadSlice() reports stalled readers that cannot connect', async (t) => {
@@ -221,15 +222,9 @@ test.serial('runLoadSlice() rejects if there is no agreement on the start, with 
 })
 
 test.serial('runLoadSlice() ends early on a signal, with what it measured until then', async (t) => {
-  const stopping = new AbortController()
-  const server = await serve(t, (socket, index) => {
-    socket.write(OK)
-    if (index === 200) stopping.abort()
-  })
-  const job = jobFor(server.address, { warmupMs: 0, durationMs: 60_000 })
-  const { counts, windowMs } = await runChecked(t, job, { signal: stopping.signal })
+  const { counts, windowMs } = await loadUntil(t, REQUESTS, (socket) => socket.write(OK), { durationMs: 60_000 })
   t.true(counts.ok > 0)
-  t.true(windowMs > 0 && windowMs < job.durationMs)
+  t.true(windowMs > 0 && windowMs < 60_000)
 })
 
 test.serial('runLoadSlice() measures nothing where the signal comes before the window', async (t) => {

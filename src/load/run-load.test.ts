@@ -32,7 +32,7 @@ test.serial('runLoad() runs one thread over the engine it is given', async (t) =
 test.serial('runLoad() adds up what several threads found', async (t) => {
   const server = await serve(t, (socket) => socket.write(OK))
   const engine = createNodeEngine()
-  const job = jobFor(server.address, { threads: 2, concurrency: 5, durationMs: 300 })
+  const job = jobFor(server.address, { threads: 2, concurrency: 5 })
   const result = await runLoad(engine, job, { workerUrl })
   checkIdentity(t, result, job)
   const { counts } = result
@@ -40,7 +40,7 @@ test.serial('runLoad() adds up what several threads found', async (t) => {
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.is(server.connections, 5)
   t.is(Histogram.decode(result.connect).count, 5)
-  t.is(result.windowMs, 300)
+  t.is(result.windowMs, 500)
   t.true(result.allResponses <= server.requests)
   t.is(result.bodyBytes, counts.ok * 2)
   t.is(engine.counters.socketsOpened, 0)
@@ -57,7 +57,7 @@ test.serial('runLoad() begins on all threads only when every connection stands',
 })
 
 test.serial('runLoad() counts the refusals of all threads', async (t) => {
-  const job = jobFor(await refusedAddress(), { threads: 2, durationMs: 300 })
+  const job = jobFor(await refusedAddress(), { threads: 2 })
   const result = await runLoad(createNodeEngine(), job, { workerUrl })
   checkIdentity(t, result, job)
   t.true(result.counts.refused > 0)
@@ -71,7 +71,7 @@ test.serial('runLoad() ends several threads early on a signal', async (t) => {
     socket.write(OK)
     if (index === 500) stopping.abort()
   })
-  const job = jobFor(server.address, { threads: 2, warmupMs: 0, durationMs: 60_000 })
+  const job = jobFor(server.address, { threads: 2, durationMs: 60_000 })
   const result = await runLoad(createNodeEngine(), job, { workerUrl, signal: stopping.signal })
   checkIdentity(t, result, job)
   t.true(result.windowMs < job.durationMs)

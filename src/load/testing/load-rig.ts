@@ -6,15 +6,15 @@ import { runLoadSlice, type SliceOptions } from '../generator.js'
 import type { LoadJob, LoadResult } from '../job.js'
 import { startRawServer, type Answer, type RawServer } from './raw-server.js'
 
-/** A short job against `target`; every field can be replaced. */
+/** A short job against `target`, all of it window; every field can be replaced. */
 export function jobFor (target: LoadJob['target'], changes: Partial<LoadJob> = {}): LoadJob {
   return {
     target,
     path: '/small',
     expect: { kind: 'small' },
     concurrency: 4,
-    warmupMs: 30,
-    durationMs: 150,
+    warmupMs: 0,
+    durationMs: 500,
     requestTimeoutMs: 5_000,
     connectTimeoutMs: 5_000,
     threads: 1,
@@ -50,4 +50,17 @@ export async function serve (t: ExecutionContext, answer: Answer): Promise<RawSe
   const server = await startRawServer(answer)
   t.teardown(() => server.close())
   return server
+}
+
+/** Loads a server until it has been asked `requests` times: what a test finds then does not depend on how fast the machine is. */
+export async function loadUntil (t: ExecutionContext, requests: number, answer: Answer, changes: Partial<LoadJob> = {}): Promise<LoadResult & { server: RawServer }> {
+  const stopping = new AbortController()
+  const server = await serve(t, (socket, index, path) => {
+    answer(socket, index, path)
+    if (index + 1 === requests) stopping.abort()
+  })
+  const job = jobFor(server.address, { durationMs: 60_000, ...changes })
+  const result = await runChecked(t, job, { signal: stopping.signal })
+  t.true(result.counts.sent >= requests - job.stalledReaders)
+  return { ...result, server }
 }
