@@ -59,7 +59,7 @@ export class ConnectingSocket extends NodeSocket {
     return this.connected ? brokenError(`to ${formatAddress(this.address)}`, cause) : connectError(this.address, cause)
   }
 
-  /** `raw.resume()` would read again on the next tick even if the socket was paused in between; this reads only now. */
+  /** This starts the reading and nothing else; `raw.resume()` would start it once more a tick later, wanted or not. */
   protected override startReading (): void {
     this.raw.read(0)
   }

@@ -39,7 +39,8 @@ async function listenUnix (server: net.Server, address: Address & { kind: 'unix'
 
 function bind (server: net.Server, where: { host: string, port: number } | { path: string }): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Never removed: later errors are failed accepts (out of descriptors). libuv has refused that client; the server goes on.
+    // Never removed: a later error is a failed accept, which costs that client its connection and must not end the process.
+    // (Out of descriptors libuv usually accepts and closes by itself, with one it keeps in reserve, and says nothing.)
     server.on('error', reject)
     server.listen({ ...where, backlog: BACKLOG }, resolve)
   })

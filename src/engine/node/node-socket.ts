@@ -136,7 +136,7 @@ export abstract class NodeSocket implements Socket, Corked {
       const claim = reader.claim(bytes.length - taken)
       if (claim === null) break
       const length = Math.min(claim.length, bytes.length - taken)
-      claim.set(bytes.subarray(taken, taken + length))
+      claim.set(length === bytes.length ? bytes : bytes.subarray(taken, taken + length))
       taken += length
       this.parts.counters.copiedBytes += length
       reader.commit(length)

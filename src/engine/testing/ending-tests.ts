@@ -59,7 +59,7 @@ export function registerEndingTests (suite: Suite): void {
     t.pass()
   })
 
-  suite.onBoth('write() after shutdown(), reset() and the close is dropped and released', async (t, rig, kind) => {
+  suite.onBoth('write() after shutdown() and after the close is dropped and released', async (t, rig, kind) => {
     const { client, server } = await rig.pair(kind)
     rig.write(client, Buffer.from('kept'))
     client.socket.shutdown()
@@ -67,14 +67,32 @@ export function registerEndingTests (suite: Suite): void {
     await rig.writeAndWait(client, Buffer.from('dropped'))
     await server.reader.untilEnd()
     t.is(Buffer.from(server.reader.received()).toString(), 'kept')
-    rig.reset(server)
-    await rig.writeAndWait(server, Buffer.from('dropped'))
-    await Promise.all([client.reader.untilClose(), server.reader.untilClose()])
-    await Promise.all([rig.writeAndWait(client, Buffer.from('dropped')), rig.writeAndWait(server, Buffer.from('dropped'))])
+    server.socket.shutdown()
+    rig.write(server, Buffer.from('dropped'))
+    t.is(await client.reader.untilClose(), null)
+    t.is(await server.reader.untilClose(), null)
+    await Promise.all([client, server].map((end) => rig.writeAndWait(end, Buffer.from('dropped'))))
+    for (const { socket } of [client, server]) {
+      socket.shutdown()
+      socket.reset()
+      socket.resume()
+    }
     t.is(client.reader.receivedBytes, 0)
-    client.socket.shutdown()
-    client.socket.reset()
-    client.socket.resume()
+  })
+
+  suite.onBoth('write() and shutdown() after reset() do nothing but release', async (t, rig, kind) => {
+    const { client, server } = await rig.pair(kind)
+    for (const end of [client, server]) {
+      rig.reset(end)
+      rig.write(end, Buffer.from('dropped'))
+      end.socket.shutdown()
+      rig.write(end, Buffer.from('dropped'))
+    }
+    for (const { reader } of [client, server]) {
+      t.is(await reader.untilClose(), null)
+      t.is(reader.receivedBytes, 0)
+      t.false(reader.isEnded)
+    }
   })
 
   suite.onBoth('shutdown() with unsent writes delivers them all before the end', async (t, rig, kind) => {

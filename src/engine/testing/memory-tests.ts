@@ -18,7 +18,7 @@ export function registerMemoryTests (suite: Suite): void {
     t.true(client.socket.pendingBytes >= chunkBytes)
     while (!server.reader.isEnded) {
       room = 3
-      server.socket.resume()
+      rig.resume(server)
       await rig.turns(1)
     }
     t.true(Buffer.from(contentSlice(0, chunks * chunkBytes)).equals(server.reader.received()))
@@ -92,7 +92,7 @@ export function registerMemoryTests (suite: Suite): void {
     // Every client has been asked for room once its answer has begun to arrive.
     while (clients.some((end) => end.reader.claims === 0)) await rig.turns(1)
     hasRoom = true
-    for (const end of clients) end.socket.resume()
+    for (const end of clients) rig.resume(end)
     await Promise.all(clients.map((end) => end.reader.untilClose()))
     for (const [index, end] of clients.entries()) t.deepEqual(end.reader.received(), Buffer.from(contentSlice(1000 * index, 9000)))
   })

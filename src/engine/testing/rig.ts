@@ -104,6 +104,11 @@ export class Rig {
     return new Promise((resolve) => this.write(end, bytes, resolve))
   }
 
+  resume (end: End): void {
+    end.reader.isPaused = false
+    end.socket.resume()
+  }
+
   reset (end: End): void {
     end.reader.isInsideCall = true
     end.socket.reset()
@@ -113,9 +118,12 @@ export class Rig {
   /** Waits for every connection to close, then checks that no rule was broken, and that nothing is left. */
   async verify (): Promise<void> {
     const { t, engine } = this
-    await Promise.all(this.ends.map((end) => end.reader.untilClose()))
-    // A second close or release would come within the turns that follow.
-    await this.turns(3)
+    for (let seen = -1; seen < this.ends.length;) {
+      seen = this.ends.length
+      await Promise.all(this.ends.map((end) => end.reader.untilClose()))
+      // A second close or release, or a connection that was still in a queue, would come within the turns that follow.
+      await this.turns(3)
+    }
     t.deepEqual(this.ends.flatMap((end) => end.reader.violations), [])
     t.deepEqual(this.writes.map((write) => write.releases), this.writes.map(() => 1), 'every write is released once')
     t.deepEqual(this.ends.map((end) => end.socket.pendingBytes), this.ends.map(() => 0))

@@ -1,6 +1,5 @@
 import type { ExecutionContext } from 'ava'
 import { contentSlice } from '../../base/content.js'
-import type { Socket } from '../engine.js'
 import type { Suite } from './engine-suite.js'
 import { Random } from './random.js'
 import { type End, type Kind, type Rig } from './rig.js'
@@ -69,11 +68,11 @@ export function registerStreamTests (suite: Suite): void {
         t.is(reading.reader.receivedBytes, 0)
         t.false(reading.reader.isEnded)
         t.false(reading.reader.isClosed)
-        reading.socket.resume()
+        rig.resume(reading)
         await rig.turns(2)
         t.is(reading.reader.receivedBytes, 0, 'still no room')
         hasRoom = true
-        reading.socket.resume()
+        rig.resume(reading)
         await reading.reader.untilClose()
         t.true(reading.reader.isEnded)
         t.deepEqual(reading.reader.received(), Buffer.from(contentSlice(0, bytes)))
@@ -84,7 +83,7 @@ export function registerStreamTests (suite: Suite): void {
 
   suite.onBoth('resume() without a pause changes nothing, from inside commit() too', async (t, rig, kind) => {
     const ends: End[] = []
-    const resumeAll = () => { for (const end of ends) end.socket.resume() }
+    const resumeAll = () => { for (const end of ends) rig.resume(end) }
     const { client, server } = await rig.pair(kind, { onCommit: resumeAll, onEnd: resumeAll }, { onCommit: resumeAll, onEnd: resumeAll })
     ends.push(client, server)
     resumeAll()
@@ -101,12 +100,12 @@ export function registerStreamTests (suite: Suite): void {
 async function echo (t: ExecutionContext, rig: Rig, kind: Kind, seed: number, claimReserves: boolean): Promise<void> {
   const random = new Random(seed)
   const ends: { client?: End, server?: End } = {}
-  const pausing = (socket: () => Socket | undefined): TestReaderOptions => ({
+  const pausing = (side: 'client' | 'server'): TestReaderOptions => ({
     claimReserves,
-    memory: randomMemory(random, () => rig.engine.atTurnEnd(() => socket()?.resume()))
+    memory: randomMemory(random, () => rig.engine.atTurnEnd(() => rig.resume(ends[side]!)))
   })
-  const { client, server } = await rig.pair(kind, pausing(() => ends.client?.socket), {
-    ...pausing(() => ends.server?.socket),
+  const { client, server } = await rig.pair(kind, pausing('client'), {
+    ...pausing('server'),
     onCommit: (bytes) => { rig.write(ends.server!, bytes) },
     onEnd: () => ends.server!.socket.shutdown()
   })

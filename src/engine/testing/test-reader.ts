@@ -17,10 +17,13 @@ export class TestReader implements Reader {
   readonly violations: string[] = []
   /** The call that led to each callback must be over when the callback comes: tests raise this around a call. */
   isInsideCall = false
+  hasConnected = false
   /** Bytes of every commit, copied. */
   readonly commits: Uint8Array[] = []
   receivedBytes = 0
   claims = 0
+  /** From a refused claim to `Rig.resume()`: the engine must not ask again in between. */
+  isPaused = false
   /** What `close()` was called with. */
   closeError: TunnelError | null | undefined
   private readonly options: TestReaderOptions
@@ -36,8 +39,10 @@ export class TestReader implements Reader {
   claim (bytes?: number): Uint8Array | null {
     this.note('claim()', this.hasEnded)
     if (bytes !== undefined && bytes < 1) this.violations.push(`claim(${bytes})`)
+    if (this.isPaused) this.violations.push('claim() while paused')
     this.claims++
     this.claimed = this.options.memory === undefined ? new Uint8Array(65_536) : this.options.memory(bytes)
+    this.isPaused = this.claimed === null
     return this.claimed
   }
 
@@ -72,8 +77,6 @@ export class TestReader implements Reader {
     this.closeError = error
     this.wake()
   }
-
-  hasConnected = false
 
   get isEnded (): boolean {
     return this.hasEnded
