@@ -48,6 +48,7 @@ export class Channel extends Flow {
   /** Committed claims that wait for their turn on the link. */
   readonly #queue: Queue<Claim> = new Queue()
   #claim: Claim | null = null
+  #accepted = false
   #creditStalled = false
   #endQueued = false
   #endSent = false
@@ -129,6 +130,14 @@ export class Channel extends Flow {
     const end = this.#endQueued && this.#queue.length === 0
     this.#endSent = end
     return { claim, end }
+  }
+
+  /** Returns the rule the peer broke, or null. */
+  receiveAccept (): string | null {
+    if (this.#accepted) return 'ACCEPT came twice'
+    this.#accepted = true
+    this.handler.onAccept?.()
+    return null
   }
 
   /** A DATA frame arrived. Returns the rule the peer broke, or null. */
