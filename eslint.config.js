@@ -10,7 +10,9 @@ export default [
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/no-redeclare': 'off',
-      'no-console': 'error'
+      'no-console': 'error',
+      // Marks a promise that nobody waits for on purpose.
+      'no-void': ['error', { allowAsStatement: true }]
     }
   },
   { files: ['modes/**/*.ts'], rules: { 'no-console': 'off' } }

@@ -3,7 +3,7 @@
  * prime, so bytes that moved by any power of two (a wrong slot, a wrong page) never look right by accident.
  * Generator: xorshift32 (Marsaglia, 2003), seed 0x9E3779B9.
  */
-const PERIOD_BYTES = 65_521
+export const PERIOD_BYTES = 65_521
 
 /** Body of `GET /small`: the 2 bytes `ok`. Also the body of `GET /health`. */
 export const SMALL_BODY: Uint8Array = new Uint8Array([0x6f, 0x6b])

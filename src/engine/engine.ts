@@ -13,7 +13,8 @@ export interface Engine {
    * Listens on `address` and calls `onSocket` for every accepted connection. `onSocket` must call `socket.start()` before it returns.
    * A Unix socket appears at its path with mode 0600, atomically, once it accepts; a dead one left there by a killed process
    * is replaced, a live one or another kind of file is not.
-   * Rejects with ERR_TUNNEL_ADDRESS_IN_USE, ERR_TUNNEL_ADDRESS_DENIED or ERR_TUNNEL_SOCKET_FAILED.
+   * Rejects with ERR_TUNNEL_ADDRESS_IN_USE, ERR_TUNNEL_ADDRESS_DENIED, ERR_TUNNEL_SOCKET_FAILED, or ERR_TUNNEL_ADDRESS_INVALID
+   * (a Unix socket is first made in a directory of its own beside the path, and that path must fit, too).
    */
   listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener>
 
@@ -64,7 +65,7 @@ export interface Reader {
   commit (bytes: number): void
   /** The other side will send no more (a half-close). Called at most once, after the last commit. */
   end (): void
-  /** The socket is gone, and its descriptor with it. Called exactly once, last. null: both sides finished; else why it was cut off. */
+  /** The socket is gone, its descriptor with it, and every write released. Called exactly once, last. null: both sides finished; else why it was cut off. */
   close (error: TunnelError | null): void
   /** Connecting sockets only: the connection stands. */
   connect? (): void

@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.js'
+import type { CpuUsage } from '../metrics/cpu.js'
 import type { RequestCounts } from '../metrics/counts.js'
 
 /** One closed-loop measurement: `concurrency` keep-alive connections, each with one request on its way at any time. Plain data. */
@@ -32,7 +33,7 @@ export interface LoadResult {
   readonly counts: RequestCounts
   /** Length of the window that was really measured. */
   readonly windowMs: number
-  /** Responses completed from the first connection to the last, warm-up included: what CPU time over the same span is divided by. */
+  /** Whole responses, `ok` or of bad status, from the first connection to the last, warm-up included: what CPU time over the same span is divided by. */
   readonly allResponses: number
   /** Verified body bytes inside the window. */
   readonly bodyBytes: number
@@ -42,4 +43,9 @@ export interface LoadResult {
   readonly connect: string
   /** First few distinct problems met, in words: what an error count alone does not tell. At most 5. */
   readonly problems: readonly string[]
+  /**
+   * CPU time of the threads that generated the load, from the first connection to the last; null where it cannot be told.
+   * With one thread: of the thread that called (see `readCpuUsage()`).
+   */
+  readonly cpu: CpuUsage | null
 }

@@ -42,6 +42,19 @@ export class Histogram {
   get maxNs (): number { return this.count === 0 ? 0 : this.#histogram.maxValue }
   get minNs (): number { return this.count === 0 ? 0 : this.#histogram.minNonZeroValue }
 
+  /**
+   * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is the
+   * highest of them, as with percentiles.
+   */
+  * recorded (): Generator<{ readonly valueNs: number, readonly count: number }> {
+    const iterator = (this.#histogram as hdr.JsHistogram).recordedValuesIterator
+    iterator.reset()
+    while (iterator.hasNext()) {
+      const step = iterator.next()
+      yield { valueNs: step.valueIteratedTo, count: step.countAtValueIteratedTo }
+    }
+  }
+
   /** HdrHistogram V2, compressed, base64: readable by every HdrHistogram implementation. */
   encode (): string {
     return hdr.encodeIntoCompressedBase64(this.#histogram)

@@ -6,6 +6,7 @@ import type { Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
 import { goAwayError } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
+import { MemoryQueue } from './memory-queue.js'
 import { Scheduler } from './scheduler.js'
 import type { SessionOptions } from './session-options.js'
 import { Silence } from './silence.js'
@@ -50,9 +51,7 @@ export class Session {
   readonly #channels = new Map<number, Channel>()
   readonly #scheduler: Scheduler<Channel>
   readonly #link: ChannelLink
-  /** Channels that found no memory, longest wait first. */
-  readonly #memoryStalled = new Set<Channel>()
-  #memoryGone = false
+  readonly #memoryQueue = new MemoryQueue(() => { this.#wake() })
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
@@ -132,7 +131,12 @@ export class Session {
     const session = this
     return {
       get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
-      tryClaim: (bytes) => this.#transport.claim(bytes),
+      tryClaim: (channel, bytes) => {
+        const claim = this.#transport.claim(bytes)
+        if (claim === null) this.#memoryQueue.handleRefusal(channel)
+        else this.#memoryQueue.remove(channel)
+        return claim
+      },
       commit: (claim, bytes) => { this.#transport.commit(claim, bytes) },
       abandon: (claim) => { this.#transport.abandon(claim) },
       onFrames: (channel) => {
@@ -147,14 +151,10 @@ export class Session {
       sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
       sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
       onCreditStall: () => { this.counters.creditStalls++ },
-      onMemoryStall: (channel) => {
-        this.#memoryGone = true
-        this.#memoryStalled.add(channel)
-      },
       onClosed: (channel) => {
         this.counters.channelsClosed++
         this.#channels.delete(channel.id)
-        this.#memoryStalled.delete(channel)
+        this.#memoryQueue.remove(channel)
         this.#closeIfDrained()
       }
     }
@@ -203,12 +203,7 @@ export class Session {
   readonly #wake = (): void => {
     this.#wakeDue = false
     if (this.#closed) return
-    // Up to the one that finds no memory again: it goes behind those that have waited longer, and they come first next time.
-    this.#memoryGone = false
-    for (const channel of [...this.#memoryStalled]) {
-      if (this.#memoryGone) break
-      if (this.#memoryStalled.delete(channel)) channel.handler.onClaimable()
-    }
+    this.#memoryQueue.wake()
     this.#pump()
   }
 
@@ -373,6 +368,7 @@ export class Session {
     if (this.#closed) return
     this.#closed = true
     this.#silence.stop()
+    this.#memoryQueue.stop()
     for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
     this.#handler.onClose(error ?? this.#endOf())
   }

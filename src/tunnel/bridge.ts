@@ -21,6 +21,12 @@ export class Bridge implements Reader, ChannelHandler {
     this.#onConnect = onConnect
   }
 
+  /** Cuts the connection off, also one whose channel has ended and whose last bytes are still on their way out. */
+  cut (reason: Reason): void {
+    this.channel?.reset(reason)
+    this.socket!.reset()
+  }
+
   // --- From the socket
 
   connect (): void {

@@ -11,6 +11,8 @@ import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelSta
 /** Links whose handshake is not done, at one time: enough for any honest use, and a bound for a dishonest one. */
 const MAX_HANDSHAKES = 16
 
+const SHUTTING_DOWN = 'the host is shutting down'
+
 export interface TunnelHostOptions extends TunnelLimits {
   readonly engine: Engine
   /** Where clients connect. Port 0 takes any free port. */
@@ -75,14 +77,17 @@ export class TunnelHost {
    * removes the socket file. Calling it again with a shorter time shortens the wait.
    */
   close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cut = setTimeout(() => { for (const session of this.#sessions) session.close(Reason.SHUTDOWN, 'the host is shutting down') }, drainMs)
+    const cut = setTimeout(() => {
+      for (const session of this.#sessions) session.close(Reason.SHUTDOWN, SHUTTING_DOWN)
+      for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
+    }, drainMs)
     this.#closing ??= this.#drain()
     return this.#closing.finally(() => { clearTimeout(cut) })
   }
 
   async #drain (): Promise<void> {
     await Promise.all([this.#clients.close(), this.#plugins.close()])
-    for (const session of this.#sessions) session.goAway(Reason.SHUTDOWN, 'the host is shutting down')
+    for (const session of this.#sessions) session.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve
       this.#resolveIfDrained()
@@ -120,7 +125,7 @@ export class TunnelHost {
         addSessionStats(this.#stats, session)
         const wasAttached = session.peerSeen
         if (this.#current === session) this.#current = null
-        this.#emit(wasAttached ? { kind: 'detached', error } : { kind: 'refused', error: error ?? busyError() })
+        this.#emit(wasAttached ? { kind: 'detached', error } : { kind: 'refused', error: error ?? turnedAwayError(this.#closing !== null) })
         this.#resolveIfDrained()
       }
     }, (task) => { this.#engine.atTurnEnd(task) })
@@ -131,6 +136,8 @@ export class TunnelHost {
   }
 }
 
-function busyError (): TunnelError {
-  return new TunnelError(ErrorCode.PEER_BUSY, 'Turned a second plugin away: one is attached already')
+function turnedAwayError (isClosing: boolean): TunnelError {
+  return isClosing
+    ? new TunnelError(ErrorCode.CLOSED, `Turned a plugin away: ${SHUTTING_DOWN}`)
+    : new TunnelError(ErrorCode.PEER_BUSY, 'Turned a second plugin away: one is attached already')
 }

@@ -12,6 +12,8 @@ import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelSta
 const RETRY_MIN_MS = 20
 const RETRY_MAX_MS = 500
 
+const SHUTTING_DOWN = 'the plugin is shutting down'
+
 /** Errors after which trying again cannot help: the two programs do not fit together. */
 const FATAL = new Set<string>([ErrorCode.VERSION, ErrorCode.PROTOCOL])
 
@@ -38,12 +40,13 @@ export class TunnelPlugin {
   readonly #emit: (event: TunnelEvent) => void
   readonly #bridges = new Set<Bridge>()
   readonly #stats = emptyTunnelStats()
-  readonly #attachedWaiters: Array<() => void> = []
+  readonly #attachedWaiters: Waiter[] = []
   #session: Session | null = null
   #retryTimer: NodeJS.Timeout | null = null
   #retryMs = RETRY_MIN_MS
   #saidWaiting = false
-  #closed = false
+  /** Why no host is looked for any more. */
+  #gaveUp: TunnelError | null = null
   #whenDrained: (() => void) | null = null
   #closing: Promise<void> | null = null
 
@@ -60,10 +63,11 @@ export class TunnelPlugin {
     return plugin
   }
 
-  /** Resolves as soon as a host is there. */
+  /** Resolves as soon as a host is there. Rejects with ERR_TUNNEL_CLOSED after `close()`, and with the error of `onFatal`. */
   async attached (): Promise<void> {
+    if (this.#gaveUp !== null) throw this.#gaveUp
     if (this.#session?.ready === true) return
-    await new Promise<void>((resolve) => { this.#attachedWaiters.push(resolve) })
+    await new Promise<void>((resolve, reject) => { this.#attachedWaiters.push({ resolve, reject }) })
   }
 
   stats (): TunnelStats {
@@ -75,20 +79,28 @@ export class TunnelPlugin {
 
   /** Takes no new channels, lets those at hand finish for at most `drainMs` (default 2,000), resets what is left and closes the link. */
   close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cut = setTimeout(() => { this.#session?.close(Reason.SHUTDOWN, 'the plugin is shutting down') }, drainMs)
+    const cut = setTimeout(() => {
+      this.#session?.close(Reason.SHUTDOWN, SHUTTING_DOWN)
+      for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
+    }, drainMs)
     this.#closing ??= this.#drain()
     return this.#closing.finally(() => { clearTimeout(cut) })
   }
 
   async #drain (): Promise<void> {
-    this.#closed = true
+    this.#giveUp(closedError())
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer)
-    if (this.#session?.peerSeen === false) this.#session.abort(new TunnelError(ErrorCode.CLOSED, 'The plugin is closed'))
-    else this.#session?.goAway(Reason.SHUTDOWN, 'the plugin is shutting down')
+    if (this.#session?.peerSeen === false) this.#session.abort(closedError())
+    else this.#session?.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve
       this.#resolveIfDrained()
     })
+  }
+
+  #giveUp (error: TunnelError): void {
+    this.#gaveUp ??= error
+    for (const { reject } of this.#attachedWaiters.splice(0)) reject(this.#gaveUp)
   }
 
   #resolveIfDrained (): void {
@@ -103,7 +115,7 @@ export class TunnelPlugin {
         this.#retryMs = RETRY_MIN_MS
         this.#saidWaiting = false
         this.#emit({ kind: 'attached' })
-        for (const resolve of this.#attachedWaiters.splice(0)) resolve()
+        for (const { resolve } of this.#attachedWaiters.splice(0)) resolve()
       },
       onChannel: (channel) => this.#handleChannel(channel),
       onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
@@ -119,10 +131,10 @@ export class TunnelPlugin {
 
   #handleLinkClose (wasAttached: boolean, error: TunnelError | null): void {
     if (wasAttached) this.#emit({ kind: 'detached', error })
-    if (this.#closed) return
+    if (this.#gaveUp !== null) return
     if (!wasAttached && error !== null) {
       if (FATAL.has(error.code)) {
-        this.#closed = true
+        this.#giveUp(error)
         this.#emit({ kind: 'refused', error })
         this.#options.onFatal?.(error)
         return
@@ -155,6 +167,15 @@ export class TunnelPlugin {
   get description (): string {
     return `${formatAddress(this.#options.tunnel)} -> ${formatAddress(this.#options.origin)}`
   }
+}
+
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (error: TunnelError) => void
+}
+
+function closedError (): TunnelError {
+  return new TunnelError(ErrorCode.CLOSED, `Cannot attach: ${SHUTTING_DOWN}`)
 }
 
 function rejectReasonOf (error: TunnelError): Reason {

@@ -13,6 +13,9 @@ export interface MemoryTransportOptions {
   readonly pieceBytes?: () => number
 }
 
+/** Control frames are not held back; a peer that leaves this much more unread is given up. */
+const MAX_CONTROL_BYTES = 1024 * 1024
+
 /** Two linked transports within one thread: the reference that the others are compared with, and what session tests run on. Plain and slow. */
 export function createMemoryTransportPair (options: MemoryTransportOptions = {}): [MemoryTransport, MemoryTransport] {
   const a = new MemoryTransport(options)
@@ -53,6 +56,8 @@ export class MemoryTransport implements Transport {
   #deliveryDue = false
   #closing = false
   #closed = false
+  /** How the link ended, until the handler has been told. */
+  #end: { readonly error: TunnelError | null } | null = null
 
   constructor (options: MemoryTransportOptions) {
     this.#highWaterBytes = options.highWaterBytes ?? 128 * 1024
@@ -65,7 +70,11 @@ export class MemoryTransport implements Transport {
           this.counters.payloadBytesReceived += payload.length
           this.counters[copied ? 'copiedBytesReceived' : 'zeroCopyBytesReceived'] += payload.length
         }
-        this.#handler!.onFrame(header, payload, release)
+        const isClaim = header.type === FrameType.DATA && payload.length > 0
+        this.#handler!.onFrame(header, payload, () => {
+          release()
+          if (isClaim) this.peer.#returnClaim()
+        })
       }
     })
   }
@@ -73,6 +82,7 @@ export class MemoryTransport implements Transport {
   start (handler: TransportHandler): void {
     this.#handler = handler
     this.#scheduleDelivery()
+    this.#tellEnd()
   }
 
   setMaxPayloadBytes (bytes: number): void {
@@ -80,7 +90,7 @@ export class MemoryTransport implements Transport {
   }
 
   claim (bytes: number): Claim | null {
-    if (this.#closed || this.#claims >= this.#maxClaims) {
+    if (this.#ended || this.#claims >= this.#maxClaims) {
       this.counters.exhausted++
       this.#refusedSender = true
       return null
@@ -94,13 +104,12 @@ export class MemoryTransport implements Transport {
   }
 
   abandon (_claim: Claim): void {
-    this.#claims--
-    this.#wakeSender()
+    this.#returnClaim()
   }
 
   sendData (claim: Claim, channelId: number, flags: number): void {
+    if (this.#ended) return this.#returnClaim()
     const { frame, committedBytes } = claim as MemoryClaim
-    this.#claims--
     encodeHeader(frame, 0, FrameType.DATA, channelId, committedBytes, flags, 0)
     this.counters.payloadBytesSent += committedBytes
     this.counters.zeroCopyBytesSent += committedBytes
@@ -108,6 +117,11 @@ export class MemoryTransport implements Transport {
   }
 
   send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = new Uint8Array(0)): void {
+    if (this.#ended) return
+    if (this.#pendingBytes > this.#highWaterBytes + MAX_CONTROL_BYTES) {
+      this.abort(new TunnelError(ErrorCode.LIMIT, `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ${this.#highWaterBytes + MAX_CONTROL_BYTES} may: it stopped reading`))
+      return
+    }
     const frame = new Uint8Array(HEADER_BYTES + payload.length)
     encodeHeader(frame, 0, type, channelId, payload.length, flags, argument)
     frame.set(payload, HEADER_BYTES)
@@ -115,7 +129,7 @@ export class MemoryTransport implements Transport {
   }
 
   get writable (): boolean {
-    const writable = !this.#closed && this.#pendingBytes < this.#highWaterBytes
+    const writable = !this.#ended && this.#pendingBytes < this.#highWaterBytes
     if (!writable) this.#refusedSender = true
     return writable
   }
@@ -134,6 +148,7 @@ export class MemoryTransport implements Transport {
   }
 
   close (): void {
+    if (this.#ended) return
     this.flush()
     this.#closing = true
     this.peer.#closing = true
@@ -143,12 +158,8 @@ export class MemoryTransport implements Transport {
 
   abort (error: TunnelError): void {
     if (this.#closed) return
-    this.#closed = true
-    this.#frames.stop()
-    queueMicrotask(() => {
-      this.#handler?.onClose(error)
-      this.peer.die(new TunnelError(ErrorCode.SOCKET_RESET, 'Cannot go on with the link: the peer cut it off'))
-    })
+    this.die(error)
+    this.peer.die(new TunnelError(ErrorCode.SOCKET_RESET, 'Cannot go on with the link: the peer cut it off'))
   }
 
   /** The link breaks, as when the peer is killed: null is an end without a word. */
@@ -157,13 +168,32 @@ export class MemoryTransport implements Transport {
     this.#closed = true
     this.#frames.stop()
     this.#inbox = []
-    queueMicrotask(() => this.#handler?.onClose(error))
+    this.#end = { error }
+    queueMicrotask(() => { this.#tellEnd() })
+  }
+
+  #tellEnd (): void {
+    const end = this.#end
+    if (end === null || this.#handler === null) return
+    this.#end = null
+    this.#handler.onClose(end.error)
   }
 
   /** Takes delivery again after `paused`. */
   resume (): void {
     this.paused = false
     this.#scheduleDelivery()
+  }
+
+  /** This side or the peer has closed: what is sent now goes nowhere. */
+  get #ended (): boolean {
+    return this.#closing || this.#closed
+  }
+
+  #returnClaim (): void {
+    // Injected frames never were claims.
+    this.#claims = Math.max(0, this.#claims - 1)
+    this.#wakeSender()
   }
 
   #append (frame: Uint8Array): void {
@@ -211,7 +241,7 @@ export class MemoryTransport implements Transport {
   }
 
   #wakeSender (): void {
-    if (!this.#refusedSender || this.#closed || this.#claims >= this.#maxClaims || this.#pendingBytes > this.#highWaterBytes / 2) return
+    if (!this.#refusedSender || this.#ended || this.#claims >= this.#maxClaims || this.#pendingBytes > this.#highWaterBytes / 2) return
     this.#refusedSender = false
     this.#handler?.onWritable()
   }

@@ -12,12 +12,15 @@ const WORTHWHILE_BYTES = 4096
  */
 export class SendArena {
   readonly #maxChunks: number
+  readonly #reservedChunks: number
   readonly #free: ArenaChunk[] = []
   #chunks = 0
   #current: ArenaChunk | null = null
 
-  constructor (maxChunks: number) {
+  /** Of `maxChunks`, `reservedChunks` are for short messages only: bulk must not take the memory that they need to pass it. */
+  constructor (maxChunks: number, reservedChunks = 0) {
     this.#maxChunks = maxChunks
+    this.#reservedChunks = reservedChunks
   }
 
   /**
@@ -25,22 +28,28 @@ export class SendArena {
    * even then (control frames, whose number the transport bounds).
    */
   claim (bytes: number, always = false): ArenaClaim | null {
+    if (!always && !this.canClaim(bytes)) return null
     const wanted = HEADER_BYTES + bytes
-    let chunk = this.#current
-    if (chunk !== null && chunk.references === 0) chunk.position = 0
-    let room = chunk === null ? 0 : CHUNK_BYTES - chunk.position
-    if (room < (always ? wanted : Math.min(wanted, HEADER_BYTES + WORTHWHILE_BYTES))) {
-      chunk = this.#nextChunk(always)
-      if (chunk === null) return null
+    let room = this.#room
+    if (room < (always ? wanted : worthwhile(wanted))) {
+      this.#continueInNextChunk()
       room = CHUNK_BYTES
     }
-    const claim = new ArenaClaim(this, chunk!, chunk!.position, Math.min(wanted, room))
-    chunk!.position = claim.end
-    chunk!.references++
+    const chunk = this.#current!
+    if (room === CHUNK_BYTES) chunk.position = 0
+    const claim = new ArenaClaim(chunk, chunk.position, Math.min(wanted, room))
+    chunk.position = claim.end
+    chunk.references++
     return claim
   }
 
-  /** One frame (or claim) less in `chunk`. */
+  /** Gives a claim back. Where it is the last of its chunk, its room goes to the next one. */
+  abandon (claim: ArenaClaim): void {
+    if (claim.end === claim.chunk.position) claim.chunk.position = claim.start
+    this.release(claim.chunk, 1)
+  }
+
+  /** `frames` frames less in `chunk`. */
   release (chunk: ArenaChunk, frames: number): void {
     chunk.references -= frames
     if (chunk.references > 0 || chunk === this.#current) return
@@ -48,24 +57,33 @@ export class SendArena {
     else this.#free.push(chunk)
   }
 
-  get exhausted (): boolean {
-    return this.#free.length === 0 && this.#chunks >= this.#maxChunks &&
-      (this.#current === null || CHUNK_BYTES - this.#current.position < HEADER_BYTES + WORTHWHILE_BYTES)
+  /** Whether `claim(bytes)` would succeed. */
+  canClaim (bytes: number): boolean {
+    const limit = bytes <= WORTHWHILE_BYTES ? this.#maxChunks : this.#maxChunks - this.#reservedChunks
+    const inUse = this.#chunks - this.#free.length
+    // Chunks beyond the limit are for control frames alone, or each of them would let in more data.
+    if (inUse > limit) return false
+    return inUse < limit || this.#room >= worthwhile(HEADER_BYTES + bytes)
   }
 
-  #nextChunk (always: boolean): ArenaChunk | null {
+  /** What is left of the current chunk. */
+  get #room (): number {
+    if (this.#current === null) return 0
+    return this.#current.references === 0 ? CHUNK_BYTES : CHUNK_BYTES - this.#current.position
+  }
+
+  #continueInNextChunk (): void {
     let next = this.#free.pop()
     if (next === undefined) {
-      if (this.#chunks >= this.#maxChunks && !always) return null
       this.#chunks++
       next = { bytes: new Uint8Array(new ArrayBuffer(CHUNK_BYTES)), position: 0, references: 0 }
     }
-    const old = this.#current
     this.#current = next
-    next.position = 0
-    if (old !== null && old.references === 0) this.#free.push(old)
-    return next
   }
+}
+
+function worthwhile (wantedBytes: number): number {
+  return Math.min(wantedBytes, HEADER_BYTES + WORTHWHILE_BYTES)
 }
 
 export interface ArenaChunk {
@@ -77,15 +95,13 @@ export interface ArenaChunk {
 }
 
 export class ArenaClaim implements Claim {
-  readonly arena: SendArena
   readonly chunk: ArenaChunk
   readonly start: number
   end: number
   readonly view: Uint8Array
   committedBytes = 0
 
-  constructor (arena: SendArena, chunk: ArenaChunk, start: number, totalBytes: number) {
-    this.arena = arena
+  constructor (chunk: ArenaChunk, start: number, totalBytes: number) {
     this.chunk = chunk
     this.start = start
     this.end = start + totalBytes

@@ -14,21 +14,27 @@ const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2
 /** Control frames are not held back; a peer that leaves this much unread is given up. */
 const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
 
-/** 16 MiB of outgoing frames; then reads pause. */
-const MAX_ARENA_CHUNKS = 64
+/** 4 MiB of outgoing frames; then reads pause. Many times what a link holds at one time, and little enough to stay in caches. */
+const MAX_ARENA_CHUNKS = 16
+const RESERVED_ARENA_CHUNKS = 4
 
 /** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
 export class StreamTransport implements Transport {
   readonly kind = 'stream'
   readonly counters = emptyTransportCounters()
-  readonly #arena = new SendArena(MAX_ARENA_CHUNKS)
+  readonly #arena = new SendArena(MAX_ARENA_CHUNKS, RESERVED_ARENA_CHUNKS)
   readonly #frames: FrameReader
   #socket: Socket | null = null
   #handler: TransportHandler | null = null
   #segments: Segment[] = []
   #unflushedBytes = 0
-  #refusedSender = false
-  /** No frame leaves or is delivered any more. */
+  /** `writable` was seen to be false. */
+  #sawFull = false
+  /** The smallest claim refused for want of memory; 0: none. */
+  #refusedBytes = 0
+  /** No frame leaves any more. */
+  #ended = false
+  /** Nor is any delivered. */
   #closed = false
   #gone = false
   #error: TunnelError | null = null
@@ -67,8 +73,11 @@ export class StreamTransport implements Transport {
   // --- Sending
 
   claim (bytes: number): ArenaClaim | null {
-    const claim = this.#closed ? null : this.#arena.claim(bytes)
-    if (claim === null) this.#noteRefusal()
+    const claim = this.#ended ? null : this.#arena.claim(bytes)
+    if (claim === null) {
+      this.counters.exhausted++
+      this.#refusedBytes = this.#refusedBytes === 0 ? bytes : Math.min(this.#refusedBytes, bytes)
+    }
     return claim
   }
 
@@ -77,12 +86,13 @@ export class StreamTransport implements Transport {
   }
 
   abandon (claim: Claim): void {
-    this.#arena.release((claim as ArenaClaim).chunk, 1)
+    this.#arena.abandon(claim as ArenaClaim)
     this.#wakeSender()
   }
 
   sendData (claim: Claim, channelId: number, flags: number): void {
     const frame = claim as ArenaClaim
+    if (this.#ended) return this.#arena.abandon(frame)
     const bytes = frame.committedBytes
     encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
     this.counters.payloadBytesSent += bytes
@@ -91,7 +101,7 @@ export class StreamTransport implements Transport {
   }
 
   send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
-    if (this.#closed) return
+    if (this.#ended) return
     if (this.#pendingBytes > MAX_PENDING_BYTES) {
       this.abort(new TunnelError(ErrorCode.LIMIT, `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ${MAX_PENDING_BYTES} may: it stopped reading`))
       return
@@ -104,8 +114,8 @@ export class StreamTransport implements Transport {
   }
 
   get writable (): boolean {
-    const writable = !this.#closed && this.#pendingBytes < HIGH_WATER_BYTES
-    if (!writable) this.#refusedSender = true
+    const writable = !this.#ended && this.#pendingBytes < HIGH_WATER_BYTES
+    if (!writable) this.#sawFull = true
     return writable
   }
 
@@ -125,10 +135,6 @@ export class StreamTransport implements Transport {
 
   #append (frame: ArenaClaim): void {
     this.counters.framesSent++
-    if (this.#closed) {
-      this.#arena.release(frame.chunk, 1)
-      return
-    }
     this.#unflushedBytes += frame.end - frame.start
     const last = this.#segments.at(-1)
     if (last !== undefined && last.chunk === frame.chunk && last.end === frame.start) {
@@ -143,25 +149,26 @@ export class StreamTransport implements Transport {
     return this.#unflushedBytes + this.#socket!.pendingBytes
   }
 
-  #noteRefusal (): void {
-    this.counters.exhausted++
-    this.#refusedSender = true
-  }
-
   #wakeSender (): void {
-    if (!this.#refusedSender || this.#closed || this.#arena.exhausted || this.#pendingBytes > LOW_WATER_BYTES) return
-    this.#refusedSender = false
+    if (this.#ended || this.#pendingBytes > LOW_WATER_BYTES) return
+    // Full and out of memory are two things: claims that wait for their turn can hold all memory while the link is idle.
+    const hasMemory = this.#refusedBytes > 0 && this.#arena.canClaim(this.#refusedBytes)
+    if (!this.#sawFull && !hasMemory) return
+    this.#sawFull = false
+    if (hasMemory) this.#refusedBytes = 0
     this.#handler?.onWritable()
   }
 
   close (): void {
+    if (this.#ended) return
     this.flush()
+    this.#ended = true
     this.#socket!.shutdown()
   }
 
   abort (error: TunnelError): void {
     if (this.#closed) return
-    this.#closed = true
+    this.#ended = this.#closed = true
     this.#error = error
     this.#frames.stop()
     this.#segments = []
@@ -177,10 +184,10 @@ export class StreamTransport implements Transport {
       commit: (bytes) => { this.#receive(bytes) },
       end: () => {
         if (this.#frames.insideFrame) this.abort(new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it'))
-        else this.#socket!.shutdown()
+        else this.close()
       },
       close: (error) => {
-        this.#closed = this.#gone = true
+        this.#ended = this.#closed = this.#gone = true
         this.#error ??= error
         this.#frames.stop()
         this.#handler?.onClose(this.#error)

@@ -1,0 +1,58 @@
+import { LARGE_BODY_BYTES, SMALL_BODY } from '../src/base/content.js'
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import type { LoadJob } from '../src/load/job.js'
+
+/** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
+export interface Arm {
+  /** Unique in a run: a repeated arm is `baseline#2`, which makes an A/A comparison. */
+  readonly label: string
+  /** `baseline` for none. */
+  readonly transport: string
+  /** Further clients that ask for /large and never read, for as long as the arm is measured. */
+  readonly stalledReaders: number
+}
+
+export const TRANSPORTS = ['stream'] as const
+
+const ARMS: ReadonlyArray<Arm> = ['baseline', ...TRANSPORTS].flatMap((transport) => [
+  { label: transport, transport, stalledReaders: 0 },
+  { label: `${transport}-stalled`, transport, stalledReaders: 1 }
+])
+
+export const ARM_NAMES = ARMS.map((arm) => arm.label)
+
+export function parseArms (names: readonly string[]): Arm[] {
+  const seen = new Map<string, number>()
+  return names.map((name) => {
+    const arm = ARMS.find((one) => one.label === name)
+    if (arm === undefined) throw usage('arms', name, `must be one of ${ARM_NAMES.join(', ')}`)
+    const count = (seen.get(name) ?? 0) + 1
+    seen.set(name, count)
+    return count === 1 ? arm : { ...arm, label: `${name}#${count}` }
+  })
+}
+
+/** A response size: what is asked for and what must come back. */
+export interface Size {
+  readonly name: string
+  readonly path: string
+  readonly bodyBytes: number
+  readonly expect: LoadJob['expect']
+}
+
+export const LARGE_PATH = '/large'
+
+const MAX_SIZE_BYTES = 64 * 1024 * 1024
+
+/** `small`, `large`, or a number of bytes. */
+export function parseSize (name: string): Size {
+  if (name === 'small') return { name, path: '/small', bodyBytes: SMALL_BODY.length, expect: { kind: 'small' } }
+  if (name === 'large') return { name, path: LARGE_PATH, bodyBytes: LARGE_BODY_BYTES, expect: { kind: 'content', bytes: LARGE_BODY_BYTES } }
+  const bytes = /^\d+$/.test(name) ? Number(name) : NaN
+  if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) throw usage('sizes', name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
+  return { name, path: `/bytes/${bytes}`, bodyBytes: bytes, expect: { kind: 'content', bytes } }
+}
+
+export function usage (flag: string, value: unknown, rule: string): TunnelError {
+  return new TunnelError(ErrorCode.USAGE, `Cannot use --${flag}=${typeof value === 'string' ? value : JSON.stringify(value)}: it ${rule}`)
+}

@@ -1,0 +1,114 @@
+import { nowNs } from '../src/base/clock.js'
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { type Random, seededRandom, shuffled } from '../src/base/random.js'
+import { errorCount } from '../src/metrics/counts.js'
+import type { Outcome, Place } from '../src/report/progress.js'
+import type { CellResult, RoundResult, RunOptions } from '../src/report/result.js'
+import { type Arm, LARGE_PATH, parseArms, parseSize, type Size } from './arms.js'
+import type { Topology } from './topology.js'
+
+const CONNECT_TIMEOUT_MS = 5000
+
+/** A round of a cell: every arm once, in random order. */
+interface PlannedRound {
+  readonly size: Size
+  readonly concurrency: number
+  readonly round: number
+  readonly arms: readonly Arm[]
+}
+
+/** The measurements of a run in order. Arms of one cell follow each other directly, in a new random order each round, so that drift of the machine meets all alike. */
+export function planMatrix (options: RunOptions): PlannedRound[] {
+  const random: Random = seededRandom(options.seed)
+  const arms = parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
+  return options.sizes.map(parseSize).flatMap((size) =>
+    options.concurrency.flatMap((concurrency) =>
+      Array.from({ length: options.rounds }, (_, round) => ({ size, concurrency, round, arms: shuffled(arms, random) }))))
+}
+
+export interface MatrixHooks {
+  onStart (place: Place): void
+  onDone (place: Place, outcome: Outcome, cells: readonly CellResult[]): void
+}
+
+/**
+ * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only when the roles
+ * cannot be started at all does it reject. Ends early, with what there is, when `signal` is aborted.
+ */
+export async function runMatrix (options: RunOptions, startTopology: () => Promise<Topology>, hooks: MatrixHooks, signal: AbortSignal): Promise<CellResult[]> {
+  const cells = createCells(options)
+  const plan = planMatrix(options)
+  const total = plan.length * options.arms.length
+  const startedAtNs = nowNs()
+  let number = 0
+  let topology: Topology | null = null
+  const stop = (): void => { void topology?.close() }
+  signal.addEventListener('abort', stop)
+  try {
+    for (const { size, concurrency, round, arms } of plan) {
+      for (const [position, arm] of arms.entries()) {
+        if (signal.aborted) return cells
+        topology ??= await startTopology()
+        const leftMs = number === 0 ? null : (nowNs() - startedAtNs) / 1e6 / number * (total - number)
+        const place: Place = { number: ++number, total, round, size: size.name, concurrency, arm: arm.label, leftMs }
+        hooks.onStart(place)
+        const cell = cells.find((one) => one.arm === arm.label && one.size === size.name && one.concurrency === concurrency)!
+        let outcome: Outcome
+        try {
+          const result = await measure(topology, options, arm, size, concurrency, round, position)
+          if (signal.aborted) return cells
+          cell.rounds.push(result)
+          outcome = { kind: 'measured', result }
+        } catch (error) {
+          if (signal.aborted) return cells
+          const reason = error instanceof TunnelError ? error.message : String(error)
+          cell.failures.push(`round ${round + 1}: ${reason}`)
+          outcome = { kind: 'failed', reason }
+          await topology.close()
+          topology = null
+        }
+        hooks.onDone(place, outcome, cells)
+      }
+    }
+    return cells
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await topology?.close()
+  }
+}
+
+async function measure (topology: Topology, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
+  const startedAt = new Date().toISOString()
+  const { result, cpu } = await topology.measure(arm.transport, {
+    path: size.path,
+    expect: size.expect,
+    concurrency,
+    warmupMs: options.warmupMs,
+    durationMs: options.durationMs,
+    requestTimeoutMs: options.requestTimeoutMs,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    threads: Math.min(options.loadThreads, concurrency),
+    stalledReaders: arm.stalledReaders,
+    stalledPath: LARGE_PATH
+  })
+  if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
+    throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
+  }
+  const { cpu: loadCpu, ...found } = result
+  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu } }
+}
+
+type MutableCell = CellResult & { rounds: RoundResult[], failures: string[] }
+
+function createCells (options: RunOptions): MutableCell[] {
+  const arms = parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
+  return options.sizes.map(parseSize).flatMap((size) => options.concurrency.flatMap((concurrency) => arms.map((arm) => ({
+    arm: arm.label,
+    transport: arm.transport,
+    size: size.name,
+    bodyBytes: size.bodyBytes,
+    concurrency,
+    rounds: [],
+    failures: []
+  }))))
+}

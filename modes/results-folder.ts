@@ -1,0 +1,64 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { ohaFileName, renderOha } from '../src/report/oha.js'
+import { readRunResult } from '../src/report/read-result.js'
+import type { RunResult } from '../src/report/result.js'
+import { renderSummary } from '../src/report/summary.js'
+
+const RESULT_FILE = 'result.json'
+
+/** Makes `<parent>/<UTC timestamp>`, for example `bench_results/2026-01-31T12-00-00Z`. Throws ERR_TUNNEL_USAGE where it cannot. */
+export function createResultsFolder (parent: string, startedAt: Date): string {
+  const name = startedAt.toISOString().replace(/\.\d+Z$/, 'Z').replace(/:/g, '-')
+  try {
+    mkdirSync(parent, { recursive: true })
+    for (let attempt = 1; ; attempt++) {
+      const folder = join(parent, attempt === 1 ? name : `${name}-${attempt}`)
+      try {
+        mkdirSync(folder)
+        return folder
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+    }
+  } catch (error) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write results to --out=${parent}: ${(error as Error).message}: name a folder that can be written`)
+  }
+}
+
+/** Writes everything a run found so far. Each file is replaced whole, so a run that is killed leaves the last complete state. */
+export function writeResults (folder: string, result: RunResult): void {
+  writeFile(folder, 'metadata.json', toJson(result.metadata))
+  writeFile(folder, RESULT_FILE, toJson(result))
+  renderFolder(folder, result)
+}
+
+/** Writes what can be made from the result alone. */
+export function renderFolder (folder: string, result: RunResult): void {
+  writeFile(folder, 'SUMMARY.md', renderSummary(result))
+  for (const cell of result.cells) {
+    if (cell.rounds.length > 0) writeFile(folder, ohaFileName(cell), renderOha(cell))
+  }
+}
+
+export function readResults (folder: string): RunResult {
+  const file = join(folder, RESULT_FILE)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot read ${file}: ${(error as Error).message}: name a folder that a run has written`)
+  }
+  return readRunResult(text)
+}
+
+function writeFile (folder: string, name: string, text: string): void {
+  const file = join(folder, name)
+  writeFileSync(`${file}.part`, text)
+  renameSync(`${file}.part`, file)
+}
+
+function toJson (value: unknown): string {
+  return JSON.stringify(value, null, 2) + '\n'
+}

@@ -1,0 +1,53 @@
+import test from 'ava'
+import { ErrorCode, TunnelError } from './errors.js'
+import { formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps, parseDurationMs } from './units.js'
+
+test('formatCount() parts thousands by commas', t => {
+  t.deepEqual([0, 999, 1000, 1234567.5].map(formatCount), ['0', '999', '1,000', '1,234,568'])
+})
+
+test('formatRps() gives whole numbers, and three digits below 100', t => {
+  t.deepEqual([12345.6, 100.4, 99.96, 6.25, 0.4, 0].map(formatRps), ['12,346', '100', '100', '6.25', '0.400', '0'])
+})
+
+test('formatMs() gives nanoseconds as milliseconds with three significant digits', t => {
+  t.deepEqual([187_000, 1_240_000, 12_400_000, 123_600_000, 999_600_000, 1_234_500_000, 0, 1].map(formatMs),
+    ['0.187', '1.24', '12.4', '124', '1,000', '1,235', '0', '0.00000100'])
+})
+
+test('formatRatio() gives two decimals and never shows a small ratio as zero', t => {
+  t.deepEqual([0.31, 1, 0, 0.0423, 0.00016, 0.00000016, 9.999, 123.4].map(formatRatio),
+    ['0.31×', '1.00×', '0.00×', '0.042×', '0.00016×', '<0.0001×', '10.0×', '123×'])
+})
+
+test('formatBytes() uses binary units', t => {
+  t.deepEqual([0, 2, 1023, 1024, 262_144, 1_610_612_736].map(formatBytes), ['0 B', '2 B', '1,023 B', '1 KiB', '256 KiB', '1.50 GiB'])
+})
+
+test('formatDuration() uses at most two units', t => {
+  t.deepEqual([0, 250, 1000, 1500, 1999, 59_600, 70_000, 120_000, 7_500_000, 3_600_000].map(formatDuration),
+    ['0ms', '250ms', '1s', '1.5s', '2s', '1m', '1m10s', '2m', '2h5m', '1h'])
+})
+
+test('parseDurationMs() accepts ms, s and m', t => {
+  t.deepEqual(['250ms', '1s', '2m', '1.5s', '0.001s', '0s', ' 3s '].map(text => parseDurationMs(text, '--duration')), [250, 1000, 120_000, 1500, 1, 0, 3000])
+})
+
+for (const [text, rule] of [
+  ['5', /needs a unit .*write 5s for seconds or 5ms/],
+  ['', /a number and a unit/],
+  ['-1s', /a number and a unit/],
+  ['1e3s', /a number and a unit/],
+  ['1h', /is ms, s or m, not h/],
+  ['1S', /not S/],
+  ['1constructor', /not constructor/],
+  ['0.5ms', /whole number of milliseconds/],
+  ['40000m', /at most 2147483647 ms/]
+] as const) {
+  test(`parseDurationMs() refuses ${JSON.stringify(text)} and names option, value and rule`, t => {
+    const error = t.throws(() => parseDurationMs(text, '--duration'), { instanceOf: TunnelError })
+    t.is(error?.code, ErrorCode.USAGE)
+    t.true(error?.message.startsWith(`Cannot use --duration ${JSON.stringify(text)}: `))
+    t.regex(error?.message ?? '', rule)
+  })
+}

@@ -1,0 +1,79 @@
+import { ErrorCode, TunnelError } from './errors.js'
+
+/**
+ * Figures for people, formatted only where they leave the program. The same text on every machine: the decimal sign is a
+ * point, thousands are parted by commas, whatever the locale.
+ */
+
+/** Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days); a longer one fires at once. */
+const LONGEST_MS = 2_147_483_647
+const UNIT_MS: ReadonlyMap<string, number> = new Map([['ms', 1], ['s', 1_000], ['m', 60_000]])
+const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+/** A whole number with commas: `12,346`. Rounds. */
+export function formatCount (value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** Three significant digits, and never fewer than the whole part: `0.187`, `12.4`, `1,235`. */
+export function formatSignificant (value: number): string {
+  if (value === 0) return '0'
+  return Math.abs(value) >= 999.5 ? formatCount(value) : value.toPrecision(3)
+}
+
+/** Requests per second without unit: `12,346`; below 100 with three digits, so that little does not look like nothing. */
+export function formatRps (ratePerSec: number): string {
+  return ratePerSec >= 99.95 ? formatCount(ratePerSec) : formatSignificant(ratePerSec)
+}
+
+/** Nanoseconds as milliseconds without unit: `0.187`, `1.24`, `12.4`. */
+export function formatMs (durationNs: number): string {
+  return formatSignificant(durationNs / 1e6)
+}
+
+/** `0.31×`; below 0.1 two significant digits, from 10 on three. */
+export function formatRatio (ratio: number): string {
+  if (ratio > 0 && ratio < 0.0995) return `${ratio < 0.0001 ? '<0.0001' : String(Number(ratio.toPrecision(2)))}×`
+  return `${ratio < 9.995 ? ratio.toFixed(2) : formatSignificant(ratio)}×`
+}
+
+/** `2 B`, `256 KiB`, `1.50 GiB`. */
+export function formatBytes (bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1023.5 && unit < BINARY_UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${Number.isInteger(value) ? formatCount(value) : formatSignificant(value)} ${BINARY_UNITS[unit]}`
+}
+
+/** A length of time for people: `250ms`, `5s`, `1.5s`, `1m10s`, `2h5m`. */
+export function formatDuration (durationMs: number): string {
+  if (durationMs < 1_000) return `${Math.round(durationMs)}ms`
+  if (durationMs < 10_000 && durationMs % 1_000 !== 0) return `${Number((durationMs / 1_000).toFixed(1))}s`
+  const seconds = Math.round(durationMs / 1_000)
+  if (seconds < 60) return `${seconds}s`
+  const [minutes, restSeconds] = [Math.floor(seconds / 60), seconds % 60]
+  if (minutes < 60) return restSeconds === 0 ? `${minutes}m` : `${minutes}m${restSeconds}s`
+  return minutes % 60 === 0 ? `${minutes / 60}h` : `${Math.floor(minutes / 60)}h${minutes % 60}m`
+}
+
+/**
+ * A duration from the command line in milliseconds: a number with `ms`, `s` or `m`, from 0 to 2,147,483,647 ms.
+ * `name` is the option, for the message. Throws ERR_TUNNEL_USAGE; a number without a unit is an error, since every tool
+ * means something else by it.
+ */
+export function parseDurationMs (text: string, name: string): number {
+  const fail = (rule: string): never => {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot use ${name} ${JSON.stringify(text)}: ${rule}`)
+  }
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text.trim()) ?? fail('a duration is a number and a unit (ms, s or m), for example 250ms, 1s or 2m')
+  if (unit === '') fail(`a duration needs a unit (ms, s or m): write ${digits}s for seconds or ${digits}ms for milliseconds`)
+  const factorMs = UNIT_MS.get(unit ?? '') ?? fail(`the unit of a duration is ms, s or m, not ${unit}`)
+  const durationMs = Number(digits) * factorMs
+  const wholeMs = Math.round(durationMs)
+  if (Math.abs(durationMs - wholeMs) > 1e-6) fail('a duration is a whole number of milliseconds')
+  if (wholeMs > LONGEST_MS) fail(`a duration is at most ${LONGEST_MS} ms (about 24 days)`)
+  return wholeMs
+}

@@ -1,0 +1,44 @@
+import type net from 'node:net'
+import { formatAddress, type Address } from '../../base/address.js'
+import type { TunnelError } from '../../base/errors.js'
+import type { Reader } from '../engine.js'
+import { NodeSocket, type NodeEngineParts } from './node-socket.js'
+import { brokenError } from './socket-errors.js'
+
+/** Node reads accepted sockets into memory of its own, with no way to supply another: what arrives is copied into claims. */
+export class AcceptedSocket extends NodeSocket {
+  protected readonly raw: net.Socket
+  private readonly listenAddress: Address
+
+  constructor (parts: NodeEngineParts, listenAddress: Address, raw: net.Socket) {
+    super(parts)
+    this.raw = raw
+    this.listenAddress = listenAddress
+    this.watch()
+  }
+
+  override start (reader: Reader): void {
+    super.start(reader)
+    this.raw.on('data', this.handleData)
+  }
+
+  protected override isTcp (): boolean {
+    return this.listenAddress.kind === 'tcp'
+  }
+
+  protected override toTunnelError (cause: unknown): TunnelError {
+    return brokenError(`accepted on ${formatAddress(this.listenAddress)}`, cause)
+  }
+
+  protected override startReading (): void {
+    this.raw.resume()
+  }
+
+  private readonly handleData = (chunk: Uint8Array): void => {
+    if (this.cut) return
+    const taken = this.copyIn(chunk)
+    if (taken === chunk.length) return
+    this.hold(chunk.subarray(taken))
+    this.raw.pause()
+  }
+}

@@ -1,0 +1,109 @@
+import net from 'node:net'
+import { formatAddress, type Address } from '../../base/address.js'
+import type { TunnelError } from '../../base/errors.js'
+import type { Reader } from '../engine.js'
+import { NodeSocket, type NodeEngineParts } from './node-socket.js'
+import { brokenError, connectError, connectTimeout } from './socket-errors.js'
+
+/** Claims that wait for their bytes, over all sockets of an engine. A pool must have more. */
+const MAX_RESERVATIONS = 8
+
+/**
+ * Node lets a connecting socket supply the memory of each read, but wants it before the data comes. `armed` is that memory:
+ *
+ *     connecting, paused, or idle with a reader whose claims reserve  the parking buffer: copied out, nobody's memory is held
+ *     a read filled its buffer, so more is waiting                    a claim: the kernel writes straight into it
+ *     a reader whose claims reserve nothing                           a claim, from the second read on
+ *
+ * Node asks for the first buffer inside `net.connect()`, where the reader must not be called: hence the first read is parked.
+ * A claim armed for bytes that then do not come stays reserved until the next read, and cannot be taken back. Many of those would
+ * use a bounded pool up for ever, so all sockets of an engine together reserve at most a few claims; the others park and copy.
+ */
+export class ConnectingSocket extends NodeSocket {
+  private armed: Uint8Array
+  private connectTimer: NodeJS.Timeout | undefined
+  private connected = false
+  private reserving = false
+  private readonly address: Address
+  protected readonly raw: net.Socket
+
+  constructor (parts: NodeEngineParts, address: Address, reader: Reader, timeoutMs: number) {
+    super(parts)
+    this.address = address
+    this.reader = reader
+    this.armed = parts.parking
+    const options = {
+      allowHalfOpen: true,
+      noDelay: true,
+      // Node keeps the last buffer when this returns anything but a Uint8Array, so it always returns one.
+      onread: { buffer: () => this.armed, callback: this.handleRead }
+    }
+    this.raw = address.kind === 'tcp'
+      ? net.connect({ ...options, host: address.host, port: address.port })
+      : net.connect({ ...options, path: address.path })
+    this.watch()
+    this.raw.on('close', () => {
+      clearTimeout(this.connectTimer)
+      this.unreserve()
+    })
+    this.raw.on('connect', () => {
+      clearTimeout(this.connectTimer)
+      this.connected = true
+      reader.connect?.()
+    })
+    if (timeoutMs > 0) {
+      this.connectTimer = setTimeout(() => {
+        this.fail(connectTimeout(address, timeoutMs))
+        this.raw.destroy()
+      }, timeoutMs)
+    }
+  }
+
+  protected override isTcp (): boolean {
+    return this.address.kind === 'tcp'
+  }
+
+  protected override toTunnelError (cause: unknown): TunnelError {
+    return this.connected ? brokenError(`to ${formatAddress(this.address)}`, cause) : connectError(this.address, cause)
+  }
+
+  /** This starts the reading and nothing else; `raw.resume()` would start it once more a tick later, wanted or not. */
+  protected override startReading (): void {
+    this.raw.read(0)
+  }
+
+  /** One read is done. Node calls this, then takes `armed` for the next read, then stops reading if this returned false. */
+  private readonly handleRead = (bytes: number, buffer: Uint8Array): boolean => {
+    const { parking } = this.parts
+    const { reader } = this
+    this.armed = parking
+    this.unreserve()
+    if (reader === null || this.cut) return false
+    if (buffer === parking) {
+      const taken = this.copyIn(parking.subarray(0, bytes))
+      if (taken < bytes) {
+        this.hold(parking.slice(taken, bytes))
+        return false
+      }
+    } else {
+      this.parts.counters.zeroCopyBytes += bytes
+      reader.commit(bytes)
+    }
+    if (this.cut || (reader.claimReserves && (bytes < buffer.length || this.parts.reservations >= MAX_RESERVATIONS))) return true
+    const claim = reader.claim()
+    if (claim === null) {
+      this.paused = true
+      return false
+    }
+    this.armed = claim
+    this.reserving = reader.claimReserves
+    if (this.reserving) this.parts.reservations++
+    return true
+  }
+
+  private unreserve (): void {
+    if (!this.reserving) return
+    this.reserving = false
+    this.parts.reservations--
+  }
+}

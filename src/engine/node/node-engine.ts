@@ -1,0 +1,38 @@
+import type { Address } from '../../base/address.js'
+import type { ConnectOptions, Engine, EngineCounters, Listener, Reader, Socket } from '../engine.js'
+import { ConnectingSocket } from './connecting-socket.js'
+import { listenNode } from './node-listener.js'
+import type { NodeEngineParts } from './node-socket.js'
+import { TurnEnd } from './turn-end.js'
+
+/** Large enough for most requests and small responses, small enough that copying it costs little. */
+const PARKING_BYTES = 4096
+
+/**
+ * The portable engine: `node:net` on Node's own event loop. Accepted sockets copy what they read; connecting ones read most of
+ * a burst straight into claimed memory. A connection that is reset while nobody reads from it (paused, or after its
+ * end-of-file) is noticed at the next write or `resume()`: Node does not watch such a descriptor.
+ */
+export function createNodeEngine (): Engine {
+  return new NodeEngine()
+}
+
+class NodeEngine implements Engine, NodeEngineParts {
+  readonly name = 'node'
+  readonly counters: EngineCounters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
+  readonly turnEnd = new TurnEnd()
+  readonly parking = new Uint8Array(PARKING_BYTES)
+  reservations = 0
+
+  listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
+    return listenNode(this, address, onSocket)
+  }
+
+  connect (address: Address, reader: Reader, options: ConnectOptions): Socket {
+    return new ConnectingSocket(this, address, reader, options.timeoutMs)
+  }
+
+  atTurnEnd (task: () => void): void {
+    this.turnEnd.addTask(task)
+  }
+}

@@ -1,0 +1,139 @@
+import { linkSync } from 'node:fs'
+import net from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { ExecutionContext } from 'ava'
+import { contentSlice } from '../../base/content.js'
+import { tcpAddress, unixAddress, type Address } from '../../base/address.js'
+import { ErrorCode } from '../../base/errors.js'
+import type { Suite } from './engine-suite.js'
+import type { Rig } from './rig.js'
+
+export function registerConnectTests (suite: Suite): void {
+  suite.onBoth('connect() sends what was written before the connection stood', async (t, rig, kind) => {
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const client = rig.connect(listener.address)
+    t.false(client.reader.hasConnected)
+    const written = rig.writeAndWait(client, contentSlice(0, 100_000))
+    await client.reader.untilConnect()
+    await written
+    client.socket.shutdown()
+    t.is(await client.reader.untilClose(), null)
+    t.is(rig.engine.counters.copiedBytes, 100_000)
+  })
+
+  suite.onBoth('connect() and shutdown() in one call sends an end once the connection stands', async (t, rig, kind) => {
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const client = rig.connect(listener.address)
+    client.socket.shutdown()
+    t.is(await client.reader.untilClose(), null)
+    t.true(client.reader.hasConnected)
+  })
+
+  suite.once('connect() to a port or path where nobody listens ends in ERR_TUNNEL_CONNECT_REFUSED, with its writes released', async (t, rig) => {
+    const dead = join(rig.directory, 'dead.sock')
+    await makeDeadSocket(join(rig.directory, 'live.sock'), dead)
+    const closed = await rig.listen(tcpAddress('127.0.0.1', 0))
+    await closed.close()
+    for (const address of [closed.address, unixAddress(join(rig.directory, 'none.sock')), unixAddress(dead)]) {
+      const client = rig.connect(address, {}, 60_000)
+      const written = rig.writeAndWait(client, contentSlice(0, 1000))
+      rig.write(client, contentSlice(0, 1000))
+      client.socket.shutdown()
+      const error = await client.reader.untilClose()
+      await written
+      t.is(error?.code, ErrorCode.CONNECT_REFUSED)
+      t.true(error!.message.includes(address.kind === 'tcp' ? `127.0.0.1:${address.port}` : address.path), error!.message)
+      t.false(client.reader.hasConnected)
+    }
+  })
+
+  suite.once('connect() resolves a host name', async (t, rig) => {
+    const { address } = await rig.listen(tcpAddress('127.0.0.1', 0), (end) => end.socket.shutdown())
+    const client = rig.connect(tcpAddress('localhost', (address as Address & { kind: 'tcp' }).port))
+    client.socket.shutdown()
+    t.is(await client.reader.untilClose(), null)
+    t.true(client.reader.hasConnected)
+  })
+
+  suite.once('connect() without an answer ends in ERR_TUNNEL_CONNECT_TIMEOUT, with its writes released', async (t, rig) => {
+    const address = await startDeafListener(t)
+    const client = rig.connect(address, {}, 50)
+    rig.write(client, contentSlice(0, 1000))
+    const error = await client.reader.untilClose()
+    t.is(error?.code, ErrorCode.CONNECT_TIMEOUT)
+    t.regex(error!.message, /no answer within 50 ms/)
+    t.false(client.reader.hasConnected)
+  })
+
+  suite.once('reset() while connecting without an answer closes at once', async (t, rig) => {
+    const address = await startDeafListener(t)
+    const client = rig.connect(address, {}, 0)
+    rig.write(client, contentSlice(0, 1000))
+    await rig.turns(3)
+    rig.reset(client)
+    t.is(await client.reader.untilClose(), null)
+    t.false(client.reader.hasConnected)
+  })
+
+  suite.onBoth('reset() in the same call as connect() closes, with its writes released', async (t, rig, kind) => {
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const client = rig.connect(listener.address, {}, 60_000)
+    rig.write(client, contentSlice(0, 1000))
+    rig.reset(client)
+    t.is(await client.reader.untilClose(), null)
+    t.false(client.reader.hasConnected)
+    // The kernel may have connected before the reset: let such a connection end, too.
+    await settle(rig)
+  })
+
+  suite.once('a connection that stands is not cut off by its connect timeout', async (t, rig) => {
+    const listener = await rig.listen(rig.freeAddress('tcp'), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const client = rig.connect(listener.address, {}, 500)
+    await client.reader.untilConnect()
+    // A timer set later, and for longer, fires later.
+    await new Promise((resolve) => setTimeout(resolve, 550))
+    t.false(client.reader.isClosed)
+    client.socket.shutdown()
+    t.is(await client.reader.untilClose(), null)
+  }, true)
+}
+
+/** Accepted connections that nobody waits for appear within a few turns of their connect. */
+async function settle (rig: Rig): Promise<void> {
+  await rig.turns(5)
+}
+
+async function makeDeadSocket (live: string, dead: string): Promise<void> {
+  const server = net.createServer().listen(live)
+  await once(server, 'listening')
+  linkSync(live, dead)
+  server.close()
+}
+
+/**
+ * A TCP port that answers no more connects: its thread listens with the shortest queue, then blocks, and the queue is filled
+ * from here. The kernel drops what comes after. (Linux; the third connection to a backlog of 1 already waits.)
+ */
+async function startDeafListener (t: ExecutionContext): Promise<Address> {
+  const worker = new Worker(`
+    const { parentPort } = require('node:worker_threads')
+    const server = require('node:net').createServer()
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      parentPort.postMessage(server.address().port)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`, { eval: true })
+  t.teardown(() => worker.terminate())
+  const [port] = await once(worker, 'message') as [number]
+  const fillers = Array.from({ length: 6 }, () => net.connect({ host: '127.0.0.1', port }))
+  t.teardown(() => { for (const filler of fillers) filler.destroy() })
+  let connected = 0
+  await new Promise<void>((resolve) => {
+    for (const filler of fillers) {
+      filler.on('error', () => {})
+      filler.on('connect', () => { if (++connected === 2) resolve() })
+    }
+  })
+  return tcpAddress('127.0.0.1', port)
+}

@@ -1,0 +1,188 @@
+import { once } from 'node:events'
+import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { tcpAddress, unixAddress, UNIX_PATH_MAX_BYTES, type Address } from '../../base/address.js'
+import { ErrorCode, type TunnelError } from '../../base/errors.js'
+import type { Suite } from './engine-suite.js'
+import type { Rig } from './rig.js'
+
+export function registerListenTests (suite: Suite): void {
+  suite.onBoth('listen() accepts again on the same address after close(), and accepted sockets live on', async (t, rig, kind) => {
+    const { client, server, listener } = await rig.pair(kind)
+    await listener.close()
+    await listener.close()
+    t.is((await rig.connect(listener.address).reader.untilClose())?.code, ErrorCode.CONNECT_REFUSED)
+    rig.write(client, Buffer.from('still here'))
+    await server.reader.untilBytes(10)
+    const again = await rig.listen(listener.address, (end) => end.socket.shutdown())
+    t.deepEqual(again.address, listener.address)
+    const second = rig.connect(again.address)
+    await second.reader.untilEnd()
+    for (const end of [second, client, server]) end.socket.shutdown()
+    await again.close()
+    t.true(second.reader.hasConnected)
+  })
+
+  suite.onBoth('listen() hands over connections that come all at once', async (t, rig, kind) => {
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => end.socket.shutdown())
+    const clients = Array.from({ length: 200 }, () => rig.connect(listener.address))
+    for (const client of clients) client.socket.shutdown()
+    t.deepEqual(await Promise.all(clients.map((client) => client.reader.untilClose())), clients.map(() => null))
+  })
+
+  suite.once('listen() rejects a taken port with ERR_TUNNEL_ADDRESS_IN_USE', async (t, rig) => {
+    const { address } = await rig.listen(tcpAddress('127.0.0.1', 0))
+    const { port } = address as Address & { kind: 'tcp' }
+    t.true(port > 0)
+    const error = await rejection(t, rig, address)
+    t.is(error.code, ErrorCode.ADDRESS_IN_USE)
+    t.is(error.message, `Cannot listen on 127.0.0.1:${port}: the port is taken by another program: stop it or choose another port with --port`)
+  })
+
+  suite.once('listen() rejects an address of another machine with ERR_TUNNEL_SOCKET_FAILED', async (t, rig) => {
+    // TEST-NET-1 (RFC 5737) belongs to no machine.
+    const error = await rejection(t, rig, tcpAddress('192.0.2.1', 0))
+    t.is(error.code, ErrorCode.SOCKET_FAILED)
+    t.regex(error.message, /192\.0\.2\.1:0.*EADDRNOTAVAIL/)
+  })
+
+  suite.once('listen() makes a private socket file and close() removes it', async (t, rig) => {
+    const address = rig.freeAddress('unix')
+    const { path } = address as Address & { kind: 'unix' }
+    const listener = await rig.listen(address)
+    const stat = lstatSync(path)
+    t.true(stat.isSocket())
+    t.is(stat.mode & 0o777, 0o600)
+    t.deepEqual(readdirSync(rig.directory), ['test.sock'])
+    await listener.close()
+    t.deepEqual(readdirSync(rig.directory), [])
+  })
+
+  suite.once('listen() leaves a live socket alone and rejects with ERR_TUNNEL_ADDRESS_IN_USE', async (t, rig) => {
+    const { address } = await rig.listen(rig.freeAddress('unix'), (end) => end.socket.shutdown())
+    const error = await rejection(t, rig, address)
+    t.is(error.code, ErrorCode.ADDRESS_IN_USE)
+    t.regex(error.message, /another host is listening there/)
+    t.deepEqual(readdirSync(rig.directory), ['test.sock'])
+    const client = rig.connect(address)
+    await client.reader.untilEnd()
+    t.true(client.reader.hasConnected)
+    client.socket.shutdown()
+    // The look at the live socket was a connection, too: it has ended.
+    await client.reader.untilClose()
+  })
+
+  suite.once('listen() leaves any other file alone and rejects with ERR_TUNNEL_ADDRESS_IN_USE', async (t, rig) => {
+    const file = join(rig.directory, 'file')
+    writeFileSync(file, 'precious')
+    mkdirSync(join(rig.directory, 'directory'))
+    symlinkSync(file, join(rig.directory, 'link'))
+    for (const name of ['file', 'directory', 'link']) {
+      const error = await rejection(t, rig, unixAddress(join(rig.directory, name)))
+      t.is(error.code, ErrorCode.ADDRESS_IN_USE)
+      t.regex(error.message, /exists and is not a socket: it is left alone/)
+    }
+    t.is(readFileSync(file, 'utf8'), 'precious')
+    t.deepEqual(readdirSync(rig.directory), ['directory', 'file', 'link'])
+  })
+
+  suite.once('listen() replaces a dead socket', async (t, rig) => {
+    const address = await makeDeadSocket(t, rig)
+    await rig.listen(address, (end) => end.socket.shutdown())
+    t.is(lstatSync(address.path).mode & 0o777, 0o600)
+    const client = rig.connect(address)
+    client.socket.shutdown()
+    t.is(await client.reader.untilClose(), null)
+    t.deepEqual(readdirSync(rig.directory), ['test.sock'])
+  })
+
+  suite.once('listen() by several at once on one path lets one through, on a fresh path and on a dead socket', async (t, rig) => {
+    for (const address of [unixAddress(join(rig.directory, 'fresh.sock')), await makeDeadSocket(t, rig)]) {
+      const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => rig.listen(address, (end) => end.socket.shutdown())))
+      const lost = outcomes.filter((outcome) => outcome.status === 'rejected')
+      t.deepEqual(lost.map((outcome) => (outcome.reason as TunnelError).code), Array<string>(3).fill(ErrorCode.ADDRESS_IN_USE))
+      const client = rig.connect(address)
+      client.socket.shutdown()
+      t.is(await client.reader.untilClose(), null)
+    }
+    t.deepEqual(readdirSync(rig.directory), ['fresh.sock', 'test.sock'])
+  })
+
+  suite.once('listen() in a directory that is missing or is none rejects with ERR_TUNNEL_ADDRESS_DENIED and names it', async (t, rig) => {
+    writeFileSync(join(rig.directory, 'file'), '')
+    for (const [directory, problem] of [['missing', 'does not exist'], ['file', 'is not a directory']]) {
+      const path = join(rig.directory, directory!)
+      const error = await rejection(t, rig, unixAddress(join(path, 'x.sock')))
+      t.is(error.code, ErrorCode.ADDRESS_DENIED)
+      t.true(error.message.includes(path) && error.message.includes(problem!), error.message)
+    }
+    t.deepEqual(readdirSync(rig.directory), ['file'])
+  })
+
+  const isRoot = process.getuid?.() === 0
+  if (!isRoot) {
+    suite.once('listen() in a directory this user may not write to rejects with ERR_TUNNEL_ADDRESS_DENIED', async (t, rig) => {
+      const path = join(rig.directory, 'locked')
+      mkdirSync(path, { mode: 0o500 })
+      t.teardown(() => chmodSync(path, 0o700))
+      const error = await rejection(t, rig, unixAddress(join(path, 'x.sock')))
+      t.is(error.code, ErrorCode.ADDRESS_DENIED)
+      t.true(error.message.includes(path), error.message)
+    })
+  }
+
+  suite.once('listen() works up to the longest path, or says why it cannot', async (t, rig) => {
+    const longest = UNIX_PATH_MAX_BYTES - rig.directory.length - 1
+    const path = join(rig.directory, 'x'.repeat(longest))
+    const listener = await rig.listen(unixAddress(path))
+    t.true(lstatSync(path).isSocket())
+    await listener.close()
+    // A short name in a long directory.
+    const directory = join(rig.directory, 'd'.repeat(longest - 2))
+    mkdirSync(directory)
+    const error = await rejection(t, rig, unixAddress(join(directory, 'x')))
+    t.is(error.code, ErrorCode.ADDRESS_INVALID)
+    t.regex(error.message, /at most \d+: choose a shorter directory/)
+    t.deepEqual(readdirSync(directory), [])
+  })
+
+  suite.once('close() leaves a file alone that is at the path by now and is not its own', async (t, rig) => {
+    const address = rig.freeAddress('unix')
+    const { path } = address as Address & { kind: 'unix' }
+    const first = await rig.listen(address)
+    unlinkSync(path)
+    await first.close()
+    t.deepEqual(readdirSync(rig.directory), [])
+    const second = await rig.listen(address)
+    unlinkSync(path)
+    writeFileSync(path, 'precious')
+    await second.close()
+    t.is(readFileSync(path, 'utf8'), 'precious')
+    unlinkSync(path)
+    const third = await rig.listen(address)
+    unlinkSync(path)
+    const fourth = await rig.listen(address, (end) => end.socket.shutdown())
+    await third.close()
+    const client = rig.connect(fourth.address)
+    client.socket.shutdown()
+    t.is(await client.reader.untilClose(), null)
+  })
+}
+
+async function rejection (t: ExecutionContext, rig: Rig, address: Address): Promise<TunnelError> {
+  return await t.throwsAsync<TunnelError>(async () => { await rig.listen(address) })
+}
+
+/** What a killed process leaves: a socket file on which nobody listens. */
+async function makeDeadSocket (t: ExecutionContext, rig: Rig): Promise<Address & { kind: 'unix' }> {
+  const live = join(rig.directory, 'live')
+  const address = rig.freeAddress('unix') as Address & { kind: 'unix' }
+  const server = net.createServer().listen(live)
+  t.teardown(() => { server.close() })
+  await once(server, 'listening')
+  linkSync(live, address.path)
+  server.close()
+  return address
+}

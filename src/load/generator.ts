@@ -1,0 +1,66 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { machineMs, nowNs } from '../base/clock.js'
+import { SMALL_BODY, contentBytes } from '../base/content.js'
+import type { Engine } from '../engine/engine.js'
+import { cpuSince, readCpuUsage } from '../metrics/cpu.js'
+import type { LoadJob, LoadResult } from './job.js'
+import { requestBytes } from './request.js'
+import { Slice } from './slice.js'
+
+/** Size of the memory that all connections of a slice read into, one read at a time. */
+const SCRATCH_BYTES = 262_144
+
+export interface SliceOptions {
+  /**
+   * Called once, when every connection stands or has failed. Resolves to the `machineMs()` at which the warm-up is to begin; a time
+   * that has passed begins it at once. Default: at once. If it rejects, so does the slice.
+   */
+  readonly agreeOnStart?: () => Promise<number>
+  /** Ends the slice early, wherever it is. The result then holds what was measured until then, with a shorter `windowMs`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Runs the load of one thread over `engine`: opens `job.concurrency` connections and the stalled readers, then loads the target for
+ * `warmupMs + durationMs`, and counts over the latter (see `Tally` for the rule). `job.threads` is not looked at.
+ * Resolves when every socket it opened is closed. Never rejects for what the target does: that is counted.
+ * Rejects with ERR_TUNNEL_USAGE where a path cannot be requested.
+ */
+export async function runLoadSlice (engine: Engine, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
+  const { agreeOnStart = async () => machineMs(), signal } = options
+  const expected = Buffer.from(job.expect.kind === 'small' ? SMALL_BODY : contentBytes(job.expect.bytes))
+  const request = requestBytes(job.target, job.path)
+  const stalledRequest = requestBytes(job.target, job.stalledPath)
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  const slice = new Slice(job, { engine, target: job.target, connectTimeoutMs: job.connectTimeoutMs, request, expected, scratch })
+
+  const cpuBefore = readCpuUsage()
+  const interruption = new AbortController()
+  const interrupt = (): void => interruption.abort()
+  const interrupted = new Promise<void>((resolve) => interruption.signal.addEventListener('abort', () => resolve()))
+  signal?.addEventListener('abort', interrupt)
+  if (signal?.aborted === true) interrupt()
+  try {
+    await Promise.race([interrupted, slice.open(stalledRequest)])
+    const startAtMs = await Promise.race([interrupted, agreeOnStart()])
+    if (startAtMs !== undefined) {
+      const startNs = nowNs() + Math.max(0, startAtMs - machineMs()) * 1e6
+      await sleepUntil(startNs, interruption.signal)
+      if (!interruption.signal.aborted) slice.start(startNs)
+      await sleepUntil(slice.tally.endNs, interruption.signal)
+    }
+  } finally {
+    signal?.removeEventListener('abort', interrupt)
+    await slice.stop()
+  }
+  return slice.tally.result(expected.length, cpuSince(readCpuUsage(), cpuBefore))
+}
+
+/** Never returns early: timers may fire up to 1 ms before their time. */
+async function sleepUntil (wakeNs: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const waitMs = (wakeNs - nowNs()) / 1e6
+    if (waitMs <= 0 || signal.aborted) return
+    await delay(waitMs, undefined, { signal }).catch(() => {})
+  }
+}

@@ -1,0 +1,35 @@
+import type { Engine } from '../engine/engine.js'
+import { runLoadSlice } from './generator.js'
+import type { LoadJob, LoadResult } from './job.js'
+import { runInPool } from './slice-pool.js'
+import { mergeResults } from './tally.js'
+
+export interface RunLoadOptions {
+  /** The module that runs a slice in a pool thread, compiled (see `runInPool()`). Used with more than one thread only. */
+  readonly workerUrl: URL
+  /** Ends the load early; the result holds what was measured until then. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Runs one closed-loop measurement: on this thread over `engine` where one thread is asked for, else in as many pool threads, each
+ * with an engine of its own. Threads beyond the number of connections are not started.
+ * Rejects with ERR_TUNNEL_USAGE where a path cannot be requested; never for what the target does.
+ */
+export async function runLoad (engine: Engine, job: LoadJob, { workerUrl, signal }: RunLoadOptions): Promise<LoadResult> {
+  const slices = splitJob(job)
+  if (slices.length === 1) return await runLoadSlice(engine, job, { signal })
+  return mergeResults(await runInPool(slices, workerUrl, signal))
+}
+
+/** One job for each thread, with its share of the connections and of the stalled readers. */
+export function splitJob (job: LoadJob): LoadJob[] {
+  const threads = Math.min(job.threads, job.concurrency)
+  const shareOf = (total: number, index: number): number => Math.floor(total / threads) + (index < total % threads ? 1 : 0)
+  return Array.from({ length: threads }, (_, index) => ({
+    ...job,
+    threads: 1,
+    concurrency: shareOf(job.concurrency, index),
+    stalledReaders: shareOf(job.stalledReaders, index)
+  }))
+}

@@ -1,0 +1,68 @@
+import { fileURLToPath } from 'node:url'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { machineMs } from '../base/clock.js'
+import { fromErrorData, type ErrorData } from '../base/errors.js'
+import type { LoadJob, LoadResult } from './job.js'
+
+/** From "all are connected" to the common start: enough for the message to reach every thread. */
+const START_DELAY_MS = 20
+
+/** What a pool thread is given. `port` carries `SliceMessage` up, `SliceCommand` down. */
+export interface SliceTask {
+  readonly job: LoadJob
+  readonly port: MessagePort
+}
+
+export type SliceMessage = { readonly kind: 'connected' }
+export type SliceCommand = { readonly kind: 'start', readonly startAtMs: number } | { readonly kind: 'stop' }
+
+/** What a pool thread returns: errors lose their codes between threads, so they travel as data. */
+export type SliceReply =
+  | { readonly kind: 'result', readonly result: LoadResult }
+  | { readonly kind: 'error', readonly error: ErrorData }
+
+/**
+ * Runs every job in a thread of its own, with the module at `workerUrl`, whose default export takes a `SliceTask` and resolves to a
+ * `SliceReply`. All begin their warm-up at the same moment, when the last one has connected. The only file that knows piscina.
+ * If one fails the others are stopped, and its error is thrown when all have ended.
+ */
+export async function runInPool (jobs: readonly LoadJob[], workerUrl: URL, signal: AbortSignal | undefined): Promise<LoadResult[]> {
+  const pool = new Piscina({
+    filename: fileURLToPath(workerUrl),
+    minThreads: jobs.length,
+    maxThreads: jobs.length,
+    concurrentTasksPerWorker: 1,
+    // The default makes an idle thread wait in Atomics.wait(), where no socket and no timer lives.
+    atomics: 'disabled'
+  })
+  const ports: MessagePort[] = []
+  const tell = (command: SliceCommand): void => { for (const port of ports) port.postMessage(command) }
+  const stop = (): void => tell({ kind: 'stop' })
+  signal?.addEventListener('abort', stop)
+  let waiting = jobs.length
+  try {
+    const slices = jobs.map(async (job) => {
+      const { port1, port2 } = new MessageChannel()
+      ports.push(port1)
+      port1.on('message', () => {
+        if (--waiting === 0) tell({ kind: 'start', startAtMs: machineMs() + START_DELAY_MS })
+      })
+      const reply: SliceReply = await pool.run({ job, port: port2 } satisfies SliceTask, { transferList: [port2] })
+      if (reply.kind === 'error') throw fromErrorData(reply.error)
+      return reply.result
+    })
+    if (signal?.aborted === true) stop()
+    try {
+      return await Promise.all(slices)
+    } catch (error) {
+      stop()
+      await Promise.allSettled(slices)
+      throw error
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    for (const port of ports) port.close()
+    await pool.destroy()
+  }
+}

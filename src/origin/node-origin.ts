@@ -1,0 +1,103 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { tcpAddress } from '../base/address.js'
+import { type Body, CollectedBody } from './body.js'
+import { listen } from './listen.js'
+import type { Origin } from './origin.js'
+import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
+
+/** Longer than a run keeps a connection idle: between two requests of an open loop, or while the other arm is measured. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const HEADERS_TIMEOUT_MS = 60_000
+
+/** A fixed answer in the form `writeHead()` and `end()` take. A short body is a string, because node then sends it with the head in one piece. */
+interface Prepared {
+  readonly status: number
+  readonly headers: string[]
+  readonly body: string | Uint8Array
+}
+
+/** The origin on node:http: runs wherever Node does. Rejects as `listen()` does. */
+export async function startNodeOrigin (host: string, port: number): Promise<Origin> {
+  const server = createServer({
+    noDelay: true,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    // An upload may take as long as it needs.
+    requestTimeout: 0
+  }, handleRequest)
+  const address = tcpAddress(host, await listen(server, host, port))
+  let closed: Promise<void> | undefined
+  return {
+    server: 'node',
+    address,
+    close: async () => await (closed ??= new Promise(resolve => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    }))
+  }
+}
+
+const preparedRoutes = new Map([...FIXED_ROUTES].map(([path, answer]) => [path, prepare(answer)]))
+
+function handleRequest (request: IncomingMessage, response: ServerResponse): void {
+  const { method = '', url = '' } = request
+  // Without this node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and which the other origin does not send.
+  response.removeHeader('Connection')
+  const prepared = method === 'GET' || method === 'HEAD' ? preparedRoutes.get(url) : undefined
+  if (prepared !== undefined) return sendPrepared(response, prepared)
+
+  const answer = route(method, url)
+  switch (answer.kind) {
+    case 'fixed': return sendPrepared(response, prepare(answer))
+    case 'content':
+      writeHead(response, answer.contentType, answer.body)
+      if (method === 'HEAD') response.end()
+      else sendBody(response, answer.body)
+      return
+    case 'echo': echo(request, response)
+  }
+}
+
+function prepare ({ status, headers, body }: FixedAnswer): Prepared {
+  return { status, headers: [...headers, 'Content-Length', String(Buffer.byteLength(body))], body }
+}
+
+function sendPrepared (response: ServerResponse, { status, headers, body }: Prepared): void {
+  response.writeHead(status, headers)
+  response.end(body)
+}
+
+function writeHead (response: ServerResponse, contentType: string, body: Body): void {
+  response.writeHead(200, ['Content-Type', contentType, 'Content-Length', String(body.bytes)])
+}
+
+/** Sends `body` as fast as the client takes it; node holds one piece beyond its high-water mark at most. Stops with the client. */
+export function sendBody (response: ServerResponse, body: Body): void {
+  let offset = 0
+  const pump = (): void => {
+    while (!response.destroyed && !response.writableEnded) {
+      const view = body.viewAt(offset)
+      offset += view.length
+      if (offset === body.bytes) response.end(view)
+      else if (!response.write(view)) return
+    }
+  }
+  response.on('drain', pump)
+  pump()
+}
+
+function echo (request: IncomingMessage, response: ServerResponse): void {
+  const refuse = (): void => sendPrepared(response, prepare(ECHO_TOO_LARGE))
+  if (Number(request.headers['content-length'] ?? 0) > ECHO_MAX_BYTES) return refuse()
+  const body = new CollectedBody(ECHO_MAX_BYTES)
+  request.on('data', (piece: Uint8Array) => {
+    if (body.tryAppend(piece)) return
+    request.removeAllListeners('data')
+    request.removeAllListeners('end')
+    refuse()
+  })
+  request.on('end', () => {
+    writeHead(response, request.headers['content-type'] ?? BINARY, body)
+    sendBody(response, body)
+  })
+}

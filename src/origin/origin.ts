@@ -1,0 +1,56 @@
+import { type Address, tcpAddress } from '../base/address.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import { startNodeOrigin } from './node-origin.js'
+import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
+
+/** What answers HTTP behind the tunnel, and without it in the baseline. Endpoints and bodies are those of `routes.ts`, whichever server runs. */
+export interface Origin {
+  /** The server that really runs. */
+  readonly server: 'uws' | 'node'
+  /** TCP, with the real port. */
+  readonly address: Address
+  /** Why `auto` did not take uWebSockets.js, in a sentence. */
+  readonly note?: string
+  /** Stops listening and closes every connection at once, whatever it is doing. May be called again. */
+  close (): Promise<void>
+}
+
+export interface OriginOptions {
+  /** `auto` is `uws` where its binary loads, otherwise `node`. */
+  readonly server: 'auto' | 'uws' | 'node'
+  /** IP address or name. Default 127.0.0.1. */
+  readonly host?: string
+  /** 0 is any free port. */
+  readonly port: number
+}
+
+/**
+ * Starts an origin in this thread. Rejects with ORIGIN_UNAVAILABLE where `uws` was asked for and does not load, with
+ * ADDRESS_IN_USE, ADDRESS_DENIED or ADDRESS_INVALID where it cannot listen.
+ *
+ * @param load How to load uWebSockets.js.
+ */
+export async function startOrigin ({ server, host = '127.0.0.1', port }: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
+  tcpAddress(host, port)
+  if (server === 'node') return await startNodeOrigin(host, port)
+  let uws: Uws
+  try {
+    uws = await load()
+  } catch (error) {
+    if (server === 'uws') throw unavailable(error)
+    return { ...await startNodeOrigin(host, port), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
+  }
+  return await startUwsOrigin(uws, host, port)
+}
+
+function unavailable (cause: unknown): TunnelError {
+  return new TunnelError(ErrorCode.ORIGIN_UNAVAILABLE,
+    `Cannot start the origin on uWebSockets.js: it does not load with Node ${process.version} on ${process.platform} ${process.arch} (${oneLine(cause)}): ` +
+    'reinstall with optional dependencies (npm install --include=optional), use a Node version and a glibc that its binaries support, or choose --server=node', { cause })
+}
+
+/** The loader's own words, which name the missing file or glibc in their last line. */
+function oneLine (error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.replace(/\s+/g, ' ').trim()
+}

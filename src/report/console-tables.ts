@@ -1,0 +1,20 @@
+import type { RunSummary } from './run-summary.js'
+import { alignRows, tablesOfSize, type Table } from './tables.js'
+
+/** The tables of SUMMARY.md for a terminal: plain text, aligned, no colours. Ends with a line break. */
+export function renderConsoleTables (summary: RunSummary): string {
+  const sections = [...summary.sizes.keys()].map(size => {
+    const { title, main, detail, notes } = tablesOfSize(summary, size)
+    const parts = [title, drawTable(main), 'Details. CPU is the time per response, user + system:', drawTable(detail)]
+    if (notes.length > 0) parts.push(notes.map(note => `  ${note}`).join('\n'))
+    return parts.join('\n\n')
+  })
+  return `${sections.join('\n\n')}\n`
+}
+
+/** Columns two spaces apart, a line under the header. */
+function drawTable (table: Table): string {
+  const [header = [], ...rows] = alignRows(table)
+  const underline = header.map(cell => '─'.repeat(cell.length))
+  return [header, underline, ...rows].map(row => `  ${row.join('  ')}`.trimEnd()).join('\n')
+}

@@ -1,0 +1,107 @@
+import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
+import type { CellResult, RunResult } from './result.js'
+import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
+
+/** complete: every round is there; partial: some; failed: none, with a reason; missing: none, since the run ended before. */
+export type CellState = 'complete' | 'partial' | 'failed' | 'missing'
+
+/** One arm at one size and concurrency, all rounds taken together. */
+export interface CellSummary {
+  readonly arm: string
+  readonly transport: string
+  readonly size: string
+  readonly concurrency: number
+  readonly state: CellState
+  readonly failures: readonly string[]
+  /** In the order of the result. */
+  readonly rates: readonly RoundRate[]
+  /** Requests per second over the rounds; null without a round. */
+  readonly rps: Spread | null
+  /** Throughput as a share of the reference arm's, in the same rounds; null without a common round. The reference itself has 1. */
+  readonly ratio: Spread | null
+  /** Service times in ns, all rounds merged; null when withheld for lack of samples. */
+  readonly p50Ns: number | null
+  readonly p90Ns: number | null
+  readonly p99Ns: number | null
+  readonly connectP50Ns: number | null
+  readonly latencySamples: number
+  readonly counts: RequestCounts
+  readonly errors: number
+  /** By role. A role the arm does not use is absent, one that cannot be told is null. */
+  readonly cpu: ReadonlyMap<string, CpuPerResponse | null>
+  /** Distinct texts of all rounds. */
+  readonly problems: readonly string[]
+}
+
+/** A run with every figure the reports show, none of them formatted. */
+export interface RunSummary {
+  readonly result: RunResult
+  /** The arm that ratios are taken against: the first labelled `baseline`; null when the run has none. */
+  readonly reference: string | null
+  /** Every cell the options ask for, measured or not, in the order sizes, concurrency, arms. */
+  readonly cells: readonly CellSummary[]
+  /** By size name, in order; null for the body length when no cell of that size exists. */
+  readonly sizes: ReadonlyMap<string, number | null>
+}
+
+export function summarizeRun (result: RunResult): RunSummary {
+  const { arms, sizes, concurrency, rounds } = result.metadata.options
+  const reference = arms.includes('baseline') ? 'baseline' : null
+  const cells: CellSummary[] = []
+  for (const size of sizes) {
+    for (const connections of concurrency) {
+      const found = new Map(result.cells.filter(cell => cell.size === size && cell.concurrency === connections).map(cell => [cell.arm, cell]))
+      const referenceRates = reference === null ? [] : found.get(reference)?.rounds.map(rateOf) ?? []
+      for (const arm of arms) {
+        const cell = found.get(arm) ?? missingCell(result, arm, size, connections)
+        cells.push(summarizeCell(cell, referenceRates, rounds))
+      }
+    }
+  }
+  const bodyBytes = new Map(sizes.map(size => [size, result.cells.find(cell => cell.size === size)?.bodyBytes ?? null]))
+  return { result, reference, cells, sizes: bodyBytes }
+}
+
+function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], plannedRounds: number): CellSummary {
+  const { arm, transport, size, concurrency, rounds, failures } = cell
+  const latency = mergeHistograms(rounds.map(round => round.latency))
+  const connect = mergeHistograms(rounds.map(round => round.connect))
+  const counts = emptyCounts()
+  for (const round of rounds) addCounts(counts, round.counts)
+  const rates = rounds.map(rateOf)
+  return {
+    arm,
+    transport,
+    size,
+    concurrency,
+    state: rounds.length >= plannedRounds ? 'complete' : rounds.length > 0 ? 'partial' : failures.length > 0 ? 'failed' : 'missing',
+    failures,
+    rates,
+    rps: spreadOf(rates.map(rate => rate.ratePerSec)),
+    ratio: rateRatio(rates, referenceRates),
+    p50Ns: percentileOrNull(latency, 50),
+    p90Ns: percentileOrNull(latency, 90),
+    p99Ns: percentileOrNull(latency, 99),
+    connectP50Ns: percentileOrNull(connect, 50),
+    latencySamples: latency.count,
+    counts,
+    errors: errorCount(counts),
+    cpu: cpuPerResponse(rounds),
+    problems: [...new Set(rounds.flatMap(round => round.problems))]
+  }
+}
+
+/** A cell the run never came to: it is shown as missing, not left out. */
+function missingCell (result: RunResult, arm: string, size: string, concurrency: number): CellResult {
+  const transport = result.cells.find(cell => cell.arm === arm)?.transport ?? arm.replace(/#.*$/, '')
+  return { arm, transport, size, bodyBytes: 0, concurrency, rounds: [], failures: [] }
+}
+
+/** The cell of another arm at the same size and concurrency. */
+export function siblingOf (summary: RunSummary, cell: CellSummary, arm: string | null): CellSummary | undefined {
+  return summary.cells.find(other => other.arm === arm && other.size === cell.size && other.concurrency === cell.concurrency)
+}
+
+export function isTunnel (cell: CellSummary): boolean {
+  return cell.transport !== 'baseline'
+}

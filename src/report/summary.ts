@@ -1,0 +1,72 @@
+import { formatBytes, formatDuration } from '../base/units.js'
+import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
+import { answersOf } from './reading.js'
+import type { RunResult } from './result.js'
+import { RULES } from './rules.js'
+import { summarizeRun, type RunSummary } from './run-summary.js'
+import { tablesOfSize } from './tables.js'
+import { warningsOf } from './warnings.js'
+
+/** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. */
+export function renderSummary (result: RunResult): string {
+  const summary = summarizeRun(result)
+  return [
+    '# HTTP tunnel benchmark',
+    whatRan(result),
+    ...[...summary.sizes.keys()].flatMap(size => renderSize(summary, size)),
+    '## Reading the results',
+    HOW_TO_READ,
+    ...answersOf(summary).flatMap(({ question, sentences }) => [`### ${question}`, bulletList(sentences.map(escapeMarkdown))]),
+    '### Rules',
+    renderRules(summary),
+    '### Warnings',
+    bulletList(warningsOf(summary).map(escapeMarkdown)) || 'None.',
+    '---',
+    'Render this summary again from its `result.json`: `tunnel-bench report DIR`, where DIR is the directory of this file.'
+  ].join('\n\n') + '\n'
+}
+
+const HOW_TO_READ = `RPS counts verified responses only: status 200, whole, every byte as expected. It is the median over the rounds, with the
+slowest and the fastest round in parentheses. "RPS vs Baseline" compares an arm with direct HTTP in the same round and then
+takes the median of these ratios: 0.31× means 31 requests in the time of 100. Percentiles come from the histograms of all
+rounds merged. Load is a closed loop: a connection sends its next request when it has the last response, so once the
+machine is busy latency is concurrency ÷ RPS, and a lower RPS shows again as a higher p50.`
+
+function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
+  const { program, machine, versions, engine, server, options } = metadata
+  const commit = program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`
+  const node = Object.hasOwn(versions, 'node') ? `Node.js ${versions.node?.replace(/^v/, '')}, ` : ''
+  const load = `${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}`
+  return bulletList([
+    ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
+    ['Program', `${program.name} ${program.version}${commit}`],
+    ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
+    ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
+    ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}`],
+    ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`]
+  ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
+}
+
+/** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
+function formatDate (iso: string): string {
+  return `${iso.slice(0, 19).replace('T', ' ')} UTC`
+}
+
+function renderSize (summary: RunSummary, size: string): string[] {
+  const { title, main, detail, notes } = tablesOfSize(summary, size)
+  return [
+    `## ${escapeMarkdown(title)}`,
+    renderMarkdownTable(main, 'plain'),
+    'Details. CPU is the time per response, user + system:',
+    renderMarkdownTable(detail, 'padded'),
+    ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : [])
+  ]
+}
+
+function renderRules (summary: RunSummary): string {
+  const rows = RULES.map(rule => {
+    const { verdict, figures } = rule.judge(summary)
+    return [rule.name, rule.reason, verdict, figures].map(escapeMarkdown)
+  })
+  return ['| Rule | Reason | Verdict | Figures |', '|:---|:---|:---|:---|', ...rows.map(row => `| ${row.join(' | ')} |`)].join('\n')
+}

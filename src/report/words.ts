@@ -1,0 +1,54 @@
+import type { RequestCounts } from '../metrics/counts.js'
+import { formatCount } from '../base/units.js'
+import type { CellSummary } from './run-summary.js'
+
+/** Words that several reports share. */
+
+export function describeConnections (concurrency: number): string {
+  return concurrency === 1 ? '1 connection' : `${formatCount(concurrency)} connections`
+}
+
+/** `stream, small responses, 64 connections`. */
+export function describeCell (cell: CellSummary): string {
+  return `${cell.arm}, ${describeLoad(cell)}`
+}
+
+/** `small responses, 64 connections`. */
+export function describeLoad (cell: CellSummary): string {
+  return `${cell.size} responses, ${describeConnections(cell.concurrency)}`
+}
+
+const ERROR_WORDS = [
+  ['badStatus', 'bad status'], ['mismatch', 'wrong response'], ['timeout', 'timeout'], ['reset', 'reset'], ['refused', 'refused']
+] as const satisfies ReadonlyArray<readonly [keyof RequestCounts, string]>
+
+/** `12 reset, 3 timeout`; empty without errors. */
+export function describeErrors (counts: RequestCounts): string {
+  return ERROR_WORDS.filter(([kind]) => counts[kind] > 0).map(([kind, words]) => `${formatCount(counts[kind])} ${words}`).join(', ')
+}
+
+/** `69 % less`, `5 % more`, `the same`: a ratio as a change. */
+export function describeChange (ratio: number): string {
+  const percent = (ratio - 1) * 100
+  const size = Math.abs(percent)
+  if (size < 0.5) return 'the same'
+  // 99.97 % less is not "100 % less": something still arrives.
+  const digits = ratio > 0 && size > 99 && percent < 0 ? String(Math.floor(size * 100) / 100) : formatCount(size)
+  return `${digits} % ${percent < 0 ? 'less' : 'more'}`
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listWords (words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`
+}
+
+/** With a full stop, unless it ends like a sentence already. */
+export function endSentence (text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+/** Control characters become spaces: a text from a peer cannot break a line, a table or a terminal. */
+export function oneLine (text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim()
+}

@@ -1,0 +1,34 @@
+import test, { type ExecutionContext } from 'ava'
+import { registerClaimTests } from './claim-tests.js'
+import { registerEndingTests } from './ending-tests.js'
+import { registerHostilePeerTests } from './hostile-peer-tests.js'
+import { registerOrderTests } from './order-tests.js'
+import { registerPressureTests } from './pressure-tests.js'
+import type { TransportHarness } from './harness.js'
+import { Link } from './link.js'
+
+/** How the parts of the suite register a test. `verify()` of the link is called after the body, so that it is never forgotten. */
+export interface TransportSuite {
+  readonly harness: TransportHarness
+  /** A test on a link that neither side has started. `pieceBytes`: see `PairOptions`. */
+  add (title: string, body: (t: ExecutionContext, link: Link) => Promise<void>, pieceBytes?: () => number): void
+}
+
+/** Registers the tests every transport must pass unchanged. Call it at the top of a test file. */
+export function runTransportSuite (name: string, harness: TransportHarness): void {
+  const suite: TransportSuite = {
+    harness,
+    add (title, body, pieceBytes) {
+      test(`${name} transport: ${title}`, async (t) => {
+        const link = await Link.make(t, harness, pieceBytes)
+        await body(t, link)
+        await link.verify(t)
+      })
+    }
+  }
+  registerOrderTests(suite)
+  registerClaimTests(suite)
+  registerPressureTests(suite)
+  registerEndingTests(suite)
+  registerHostilePeerTests(suite)
+}

@@ -1,0 +1,83 @@
+import { ErrorCode } from '../../base/errors.js'
+import { Random } from '../../engine/testing/random.js'
+import { FrameType } from '../../frame/layout.js'
+import type { TransportSuite } from './conformance.js'
+import { SIDES } from './harness.js'
+import { other } from './link.js'
+import { turn } from './side.js'
+
+const FRAME_BYTES = 16_384
+
+/** Turns without progress after which nothing will move any more. */
+const IDLE_TURNS = 100
+
+export function registerPressureTests (suite: TransportSuite): void {
+  const { maxUnreadBytes, maxUnreadFrames } = suite.harness
+
+  for (const name of SIDES) {
+    suite.add(`side ${name} is held back while its peer does not read, told when it may go on, and loses nothing`, async (t, link) => {
+      link.start(FRAME_BYTES)
+      const sender = link[name]
+      for (let cycle = 0; cycle < 3; cycle++) {
+        link.pair.stopReading(other(name))
+        const before = sender.transport.counters.payloadBytesSent
+        const sentBytes = () => sender.transport.counters.payloadBytesSent - before
+        for (let idleTurns = 0; idleTurns < IDLE_TURNS && sentBytes() <= maxUnreadBytes; idleTurns++) {
+          while (sender.transport.writable && sentBytes() <= maxUnreadBytes) {
+            const claim = sender.tryClaim(FRAME_BYTES)
+            if (claim === null) break
+            sender.sendClaim(claim, sender.fill(claim, claim.view.length))
+            idleTurns = 0
+          }
+          sender.transport.flush()
+          await turn()
+        }
+        t.true(sentBytes() <= maxUnreadBytes, `${sentBytes()} bytes left for a peer that does not read`)
+        const writable = sender.recorder.untilWritableCall()
+        link.pair.resumeReading(other(name))
+        await writable
+        await link.untilDelivered(t)
+      }
+    })
+  }
+
+  suite.add('claims that wait for their turn, and hold all memory, do not stop the link', async (t, link) => {
+    link.start(65_536)
+    const { a, b } = link
+    const waiting: Array<() => void> = []
+    for (let claim = a.tryClaim(65_536); claim !== null; claim = a.tryClaim(65_536)) {
+      const payload = a.fill(claim, claim.view.length)
+      const filled = claim
+      waiting.push(() => { a.sendClaim(filled, payload) })
+    }
+    // From here on only onWritable() moves the link, as it does for a session.
+    const count = waiting.length
+    const random = new Random(31)
+    for (;;) {
+      const { writableCalls } = a.recorder
+      while (waiting.length > 0 && a.transport.writable) waiting.splice(random.below(waiting.length), 1)[0]!()
+      a.transport.flush()
+      if (waiting.length === 0) break
+      await a.recorder.until(() => a.recorder.writableCalls > writableCalls, 'onWritable()')
+    }
+    await b.recorder.untilFrames(count)
+    await link.untilDelivered(t)
+  })
+
+  suite.add('control frames for a peer that does not read are bounded: the link is closed', async (t, link) => {
+    link.start()
+    const { a, b } = link
+    link.pair.stopReading('b')
+    let frames = 0
+    for (; frames <= maxUnreadFrames && !a.recorder.closed; frames++) {
+      a.transport.send(FrameType.PING, 0, frames)
+      if (frames % 500 !== 0) continue
+      a.transport.flush()
+      await turn()
+    }
+    t.true(frames <= maxUnreadFrames, `${frames} frames left for a peer that does not read`)
+    t.is((await a.recorder.untilClose())?.code, ErrorCode.LIMIT)
+    link.pair.resumeReading('b')
+    await b.recorder.untilClose()
+  })
+}

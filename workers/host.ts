@@ -1,0 +1,18 @@
+import { rmdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { TunnelHost } from '../src/tunnel/tunnel-host.js'
+import { serveRole } from './control.js'
+
+serveRole<'host'>(async ({ listen, tunnel, ownDirectory }) => {
+  const host = await TunnelHost.start({ engine: createNodeEngine(), listen, tunnel })
+  return {
+    ready: { address: host.address },
+    stats: () => host.stats(),
+    close: async () => {
+      await host.close({ drainMs: 500 })
+      // Another host may still have its socket in there: then that one removes it.
+      if (ownDirectory && tunnel.kind === 'unix') await rmdir(dirname(tunnel.path)).catch(() => {})
+    }
+  }
+})

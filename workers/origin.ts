@@ -1,0 +1,10 @@
+import { startOrigin } from '../src/origin/origin.js'
+import { serveRole } from './control.js'
+
+serveRole<'origin'>(async (options) => {
+  const origin = await startOrigin(options)
+  return {
+    ready: { server: origin.server, address: origin.address, note: origin.note ?? null },
+    close: async () => { await origin.close() }
+  }
+})

@@ -1,0 +1,53 @@
+import type { Address } from '../src/base/address.js'
+import type { LoadJob, LoadResult } from '../src/load/job.js'
+import type { CpuUsage } from '../src/metrics/cpu.js'
+import type { TunnelStats } from '../src/tunnel/tunnel.js'
+
+/** The four roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data. */
+export interface RoleTypes {
+  origin: {
+    options: { server: 'auto' | 'uws' | 'node', host: string, port: number }
+    ready: { server: 'uws' | 'node', address: Address, note: string | null }
+    job: never
+    result: never
+  }
+  host: {
+    /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
+    options: { listen: Address, tunnel: Address, ownDirectory: boolean }
+    ready: { address: Address }
+    job: never
+    result: never
+  }
+  plugin: {
+    options: { tunnel: Address, origin: Address, attachTimeoutMs: number }
+    ready: Record<string, never>
+    job: never
+    result: never
+  }
+  load: {
+    options: Record<string, never>
+    ready: { engine: string }
+    job: LoadJob
+    result: LoadResult
+  }
+}
+
+export type RoleName = keyof RoleTypes
+
+export interface RoleSample {
+  /** CPU time of the role so far; null where the system cannot tell. */
+  readonly cpu: CpuUsage | null
+  /** Resident memory of the role's process: in threads mode all roles share one. */
+  readonly rssBytes: number
+  /** Host and plugin only. */
+  readonly stats: TunnelStats | null
+}
+
+/** A running role, as its entry point makes it. */
+export interface Role<N extends RoleName> {
+  readonly ready: RoleTypes[N]['ready']
+  stats? (): TunnelStats
+  measure? (job: RoleTypes[N]['job']): Promise<RoleTypes[N]['result']>
+  /** Frees everything, so that the thread or process ends by itself. */
+  close (): Promise<void>
+}
