@@ -1,6 +1,6 @@
 import { LARGE_BODY_BYTES, SMALL_BODY } from '../src/base/content.js'
-import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import type { LoadJob } from '../src/load/job.js'
+import { usage } from './option-values.js'
 
 /** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
 export interface Arm {
@@ -42,7 +42,7 @@ export interface Size {
 
 export const LARGE_PATH = '/large'
 
-const MAX_SIZE_BYTES = 64 * 1024 * 1024
+export const MAX_SIZE_BYTES = 64 * 1024 * 1024
 
 /** `small`, `large`, or a number of bytes. */
 export function parseSize (name: string): Size {
@@ -51,8 +51,4 @@ export function parseSize (name: string): Size {
   const bytes = /^\d+$/.test(name) ? Number(name) : NaN
   if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) throw usage('sizes', name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
   return { name, path: `/bytes/${bytes}`, bodyBytes: bytes, expect: { kind: 'content', bytes } }
-}
-
-export function usage (flag: string, value: unknown, rule: string): TunnelError {
-  return new TunnelError(ErrorCode.USAGE, `Cannot use --${flag}=${typeof value === 'string' ? value : JSON.stringify(value)}: it ${rule}`)
 }

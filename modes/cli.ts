@@ -3,40 +3,111 @@ import { ErrorCode, exitCodeOf, TunnelError } from '../src/base/errors.js'
 import { PROGRAM } from './metadata.js'
 
 /** The command line: what all commands share. The only file that knows yargs. */
-export type { Argv }
 
-export interface Command {
+export interface Flag {
+  /** For --help: meaning, unit, what 0 means. */
+  readonly describe: string
+  /** Shown in --help; whoever reads the value fills it in. Absent: the flag has to be given. A switch is off by default. */
+  readonly standard?: string
+  readonly isSwitch?: boolean
+}
+
+export interface Action {
+  readonly flags: Readonly<Record<string, Flag>>
+  /** The exit code, or nothing when the program goes on until a signal ends it. */
+  readonly run: (given: Given) => Promise<number | undefined>
+}
+
+/** What was typed: text of every flag and positional that was given, true for every switch. */
+export type Given = Readonly<Record<string, string | true | undefined>>
+
+export interface Subcommand extends Action {
+  /** Name, then positionals: `report <dir>`. */
+  readonly usage: string
+  readonly summary: string
+  readonly positionals?: Readonly<Record<string, string>>
+}
+
+export interface Program {
   readonly name: string
   readonly summary: string
-  readonly build: (cli: Argv) => Argv
+  /** One action for the whole program, or one for each subcommand. */
+  readonly action: Action | readonly Subcommand[]
+}
+
+/** yargs' own words, where they do not say what to do. */
+const STRINGS = {
+  'Missing required argument: %s': { one: '--%s must be given', other: '%s must be given' },
+  'Unknown argument: %s': { one: 'there is no option or command "%s"', other: 'there are no options or commands "%s"' },
+  'Not enough arguments following: %s': '--%s needs a value',
+  'Argument unexpected for: %s': '--%s is a switch and takes no value',
+  'Not enough non-option arguments: got %s, need at least %s': { one: 'the folder is missing', other: 'the folder is missing' }
 }
 
 /**
- * Parses `process.argv` and runs the command's handler. Whatever goes wrong ends in one sentence on standard error and the exit
- * code of `exitCodeOf()`: 2 for usage, 1 for failure. The handler's promise decides when the program ends.
+ * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit code of
+ * `exitCodeOf()`: 2 for usage, 1 for failure. Of a flag given twice the last one counts.
  */
-export async function runCommand ({ name, summary, build }: Command): Promise<void> {
-  const cli = build(yargs(process.argv.slice(2))
+export async function runProgram ({ name, summary, action }: Program): Promise<void> {
+  // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
+    const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
+    const given = Object.fromEntries(Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false))
+    const exitCode = await chosen.run(given)
+    if (exitCode !== undefined) process.exitCode = exitCode
+  }
+  const cli = yargs(process.argv.slice(2))
     .scriptName(name)
-    .usage(`$0 ${name === 'tunnel-bench' ? '<command> ' : ''}[options]\n\n${summary}`))
+    .usage(`$0 ${'run' in action ? '' : '<command> '}[options]\n\n${summary}`)
+    .epilogue('Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.')
+    .locale('en')
+    .updateStrings(STRINGS as unknown as Record<string, string>)
+    // Values stay as they were typed, so that a message can repeat them.
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false
+    })
     .strict()
     .help()
     .version(PROGRAM.version)
     .alias({ h: 'help', V: 'version' })
-    .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .recommendCommands()
+    .wrap(Math.min(110, process.stdout.columns || 100)) // a terminal may say that it has 0 columns
     .exitProcess(false)
-    // A flag given twice would silently become an array.
-    .parserConfiguration({ 'duplicate-arguments-array': false, 'camel-case-expansion': false, 'boolean-negation': false })
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${message}. See ${name} --help`)
+      if (error !== undefined && error.name !== 'YError') throw error
+      throw new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${message ?? error?.message}: see ${name} --help`)
     })
+  if ('run' in action) {
+    addFlags(cli, action.flags).command('$0', false, {}, async (argv) => { await run(action, argv) })
+  } else {
+    for (const subcommand of action) {
+      cli.command(subcommand.usage, subcommand.summary, (sub) => {
+        addFlags(sub, subcommand.flags)
+        for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) sub.positional(positional, { describe, demandOption: true })
+      }, async (argv) => { await run(subcommand, argv) })
+    }
+    cli.demandCommand(1, `a command is missing: ${action.map((one) => one.usage.split(' ')[0]).join(' or ')}`)
+  }
   try {
     await cli.parseAsync()
   } catch (error) {
     reportError(name, error)
     process.exitCode = exitCodeOf(error)
   }
+}
+
+/** No type and no default is told to yargs: it would turn "abc" into NaN, and "not given" into something given. */
+function addFlags (cli: Argv, flags: Readonly<Record<string, Flag>>): Argv {
+  for (const [flag, { describe, standard, isSwitch }] of Object.entries(flags)) {
+    if (isSwitch === true) cli.option(flag, { describe, boolean: true, nargs: 0 })
+    else cli.option(flag, { describe, nargs: 1, ...(standard === undefined ? { demandOption: true } : { defaultDescription: standard }) })
+  }
+  return cli
 }
 
 export function reportError (name: string, error: unknown): void {

@@ -1,77 +1,88 @@
 #!/usr/bin/env node
-import { type Address, formatAddress, tcpAddress, unixAddress } from '../src/base/address.js'
+import { type Address, formatAddress, tcpAddress } from '../src/base/address.js'
 import { createNodeEngine } from '../src/engine/node/node-engine.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
-import { usage } from './arms.js'
-import { reportError, runCommand } from './cli.js'
-import { addrOption, announce, drainOption, jsonOption, portOption, serverOption, transportOption, tunnelEventPrinter } from './service-options.js'
+import { type Given, reportError, runProgram } from './cli.js'
+import { portOf, usage } from './option-values.js'
+import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 
 const NAME = 'http-tunnel-plugin'
+const ORIGIN_PORT = '9876'
 
-interface Options {
-  transport: string
-  addr: string
-  origin?: string
-  'origin-port': number
-  server: 'auto' | 'uws' | 'node'
-  'drain-ms': number
-  json: boolean
-}
+const { transport, addr, server, drain, json } = SERVICE_FLAGS
 
-await runCommand({
+await runProgram({
   name: NAME,
   summary: 'Attaches to the host at --addr and forwards every connection to an origin: its own one, or the one at --origin.',
-  build: (cli) => cli
-    .options({
-      transport: transportOption,
-      addr: addrOption,
-      origin: { type: 'string', describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin', conflicts: [] },
-      'origin-port': { ...portOption(9876, 'origin-port'), describe: 'Port of the origin that is started' },
-      server: serverOption,
-      'drain-ms': drainOption,
-      json: jsonOption
-    })
-    .command('$0', false, {}, async (argv) => { await start(argv as unknown as Options) })
+  action: {
+    flags: {
+      transport,
+      addr,
+      origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin', standard: 'none' },
+      'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
+      server,
+      drain,
+      json
+    },
+    run: async (given) => {
+      await start(given)
+      return undefined
+    }
+  }
 })
 
-async function start (options: Options): Promise<void> {
-  const { transport, addr, json, server, 'drain-ms': drainMs } = options
-  const own = options.origin === undefined ? await startOrigin({ server, host: '127.0.0.1', port: options['origin-port'] }) : null
-  const origin = own?.address ?? parseOriginUrl(options.origin!)
+async function start (given: Given): Promise<void> {
+  for (const flag of ['origin-port', 'server']) {
+    if (given.origin !== undefined && given[flag] !== undefined) throw usage(flag, given[flag], 'is for an origin that is started: leave it out, or --origin')
+  }
+  const json = given.json === true
+  const transport = valueOf.transport(given)
+  const tunnel = valueOf.addr(given)
+  const drainMs = valueOf.drainMs(given)
   const engine = createNodeEngine()
+  const print = tunnelEventPrinter(NAME, json)
+
+  const external = given.origin === undefined ? null : parseOriginUrl(given.origin)
+  const starting = external === null ? startOrigin({ server: valueOf.server(given), port: portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT) }) : null
+  let plugin: TunnelPlugin | null = null
   const close = async (ms: number): Promise<void> => {
-    await plugin.close({ drainMs: ms })
+    const own = await starting
+    await plugin?.close({ drainMs: ms })
     await own?.close()
   }
-  const plugin = TunnelPlugin.start({
+  onShutdown(NAME, drainMs, close)
+  const own = await starting
+  const origin = external ?? own!.address
+  plugin = TunnelPlugin.start({
     engine,
-    tunnel: unixAddress(addr),
+    tunnel,
     origin,
-    onEvent: tunnelEventPrinter(NAME, json),
+    // Why it gives up is said once, as an error.
+    onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
     onFatal: (error) => {
-      if (!json) reportError(NAME, error)
+      reportError(NAME, error)
       void close(0).finally(() => process.exit(1))
     }
   })
-  onShutdown(async () => { await close(drainMs) }, async () => { await close(0) })
   if (own?.note !== undefined && !json) console.error(`${NAME}: ${own.note}`)
-  const url = options.origin ?? `http://${formatAddress(origin)}`
-  announce(json, { event: 'started', name: NAME, origin: url, server: own?.server ?? 'external', tunnel: addr, transport, engine: engine.name, pid: process.pid },
-    `${NAME}: forwarding ${addr} to ${url} (${own === null ? 'external' : own.server} origin, ${transport} transport, ${engine.name} engine)`)
+  const url = own === null ? given.origin : `http://${formatAddress(origin)}`
+  announce(json, { event: 'started', name: NAME, origin: url, server: own?.server ?? 'external', tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
+    `${NAME}: forwarding ${tunnel.path} to ${url} (${own?.server ?? 'external'} origin, ${transport} transport, ${engine.name} engine)`)
 }
 
 /** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */
-function parseOriginUrl (text: string): Address {
+function parseOriginUrl (text: string | true): Address {
   const fail = (rule: string): never => { throw usage('origin', text, rule) }
   let url: URL
   try {
-    url = new URL(text)
+    url = new URL(String(text))
   } catch {
-    return fail('must be a URL, for example http://127.0.0.1:3000')
+    return fail('must be a URL with a port up to 65535, for example http://127.0.0.1:3000')
   }
-  const defaultPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http:// or https://')
-  if ((url.pathname !== '/' && url.pathname !== '') || url.search !== '' || url.username !== '') fail('must name a host and a port only: paths come from the client')
-  return tcpAddress(url.hostname.replace(/^\[|\]$/g, ''), url.port === '' ? defaultPort : Number(url.port))
+  const standardPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http:// or https://')
+  if (url.href !== `${url.protocol}//${url.host}/`) fail('must name a host and a port only: paths come from the client')
+  if (url.port === '0') fail('must name a port from 1 to 65535')
+  return tcpAddress(url.hostname.replace(/^\[|\]$/g, ''), url.port === '' ? standardPort : Number(url.port))
 }

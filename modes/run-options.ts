@@ -1,119 +1,94 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { parseDurationMs } from '../src/base/units.js'
 import type { RunOptions } from '../src/report/result.js'
-import { parseArms, parseSize, usage } from './arms.js'
+import { ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
+import type { Flag } from './cli.js'
+import { durationOf, integerOf, listOf, oneOf, textOf, usage } from './option-values.js'
 
-/** What the `run` command was given: every value as typed, undefined where it was not. A config file has the same names. */
-export interface RawRunOptions {
-  arms?: string
-  sizes?: string
-  concurrency?: string
-  duration?: string
-  warmup?: string
-  rounds?: number
-  mode?: string
-  server?: string
-  'load-threads'?: number
-  'request-timeout'?: string
-  seed?: number
-  out?: string
-  quick?: boolean
-}
-
-type Defaults = Required<Omit<RawRunOptions, 'seed' | 'quick'>>
+const MAX_CONCURRENCY = 4000
+const MAX_ROUNDS = 1000
+const MAX_LOAD_THREADS = 64
+const MAX_SEED = 0xffff_ffff
 
 /** About two minutes: 2 arms × 2 sizes × 4 concurrencies × 5 rounds of 1.25 s. */
-export const DEFAULTS: Defaults = {
+const STANDARD = {
   arms: 'baseline,stream',
   sizes: 'small,large',
   concurrency: '1,8,64,256',
   duration: '1s',
   warmup: '250ms',
-  rounds: 5,
+  rounds: '5',
   mode: 'processes',
   server: 'auto',
-  'load-threads': 1,
+  'load-threads': '1',
   'request-timeout': '10s',
   out: 'bench_results'
+} as const
+
+/** The whole matrix once over, to see that it works; the figures are rough. */
+const QUICK = { duration: '200ms', warmup: '100ms', rounds: '2' } as const
+
+export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
+  arms: {
+    describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. One named twice makes an A/A run`,
+    standard: STANDARD.arms
+  },
+  sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
+  concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
+  duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
+  warmup: { describe: 'Load before each measurement that does not count; 0s for none', standard: STANDARD.warmup },
+  rounds: { describe: `How often each cell is measured, 1 to ${MAX_ROUNDS}; within a round the arms run one after the other in random order`, standard: STANDARD.rounds },
+  mode: { describe: 'Where the roles live: threads (worker threads of one process) or processes', standard: STANDARD.mode },
+  server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
+  'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
+  'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
+  seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
+  out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
+  quick: { describe: `The whole matrix in about 15 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
+  config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
 
-/** `--quick`: the whole matrix once over, to see that it works; the figures are rough. */
-const QUICK: Partial<Defaults> = { duration: '200ms', warmup: '100ms', rounds: 2 }
+const NAMES = Object.keys(RUN_FLAGS).filter((name) => name !== 'config')
 
-const NAMES = [...Object.keys(DEFAULTS), 'seed', 'quick']
+/** Options by flag name: text from the command line, any JSON from a config file. */
+export type RawRunOptions = Readonly<Record<string, unknown>>
 
-const MAX_CONCURRENCY = 4000
-
-/** Checks everything and fills in what was not given: flags first, then the config file, then `--quick`, then the defaults. */
-export function resolveRunOptions (flags: RawRunOptions, configFile?: string): { options: RunOptions, out: string } {
-  const given = { ...(configFile === undefined ? {} : readConfig(configFile)), ...definedOf(flags) }
-  const raw = { ...DEFAULTS, ...(given.quick === true ? QUICK : {}), ...given }
-  const arms = parseArms(listOf('arms', raw.arms))
+/**
+ * Checks everything and fills in what was not given: flags first, then the file that `config` names, then `--quick`, then the defaults.
+ * Throws ERR_TUNNEL_USAGE.
+ */
+export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { options: RunOptions, out: string } {
+  const given = { ...(config === undefined ? {} : readConfig(String(config))), ...flags }
+  const quick = given.quick ?? false
+  if (typeof quick !== 'boolean') throw usage('quick', quick, 'must be true or false')
+  const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
   const options: RunOptions = {
     mode: oneOf('mode', raw.mode, ['threads', 'processes']),
-    arms: arms.map((arm) => arm.label),
+    arms: parseArms(listOf('arms', raw.arms, { mayRepeat: true })).map((arm) => arm.label),
     sizes: listOf('sizes', raw.sizes).map((name) => parseSize(name).name),
-    concurrency: listOf('concurrency', raw.concurrency).map((text) => integerOf('concurrency', Number(text === '' ? NaN : text), 1, MAX_CONCURRENCY)),
+    concurrency: listOf('concurrency', raw.concurrency).map((text) => integerOf('concurrency', text, 1, MAX_CONCURRENCY)),
     durationMs: durationOf('duration', raw.duration, 50),
     warmupMs: durationOf('warmup', raw.warmup, 0),
-    rounds: integerOf('rounds', raw.rounds, 1, 1000),
+    rounds: integerOf('rounds', raw.rounds, 1, MAX_ROUNDS),
     server: oneOf('server', raw.server, ['auto', 'uws', 'node']),
-    loadThreads: integerOf('load-threads', raw['load-threads'], 1, 64),
+    loadThreads: integerOf('load-threads', raw['load-threads'], 1, MAX_LOAD_THREADS),
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
-    seed: integerOf('seed', raw.seed ?? Math.floor(Math.random() * 0x1_0000_0000), 0, 0xffff_ffff),
-    quick: raw.quick === true
+    seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
+    quick
   }
-  for (const flag of ['sizes', 'concurrency'] as const) {
-    const values: ReadonlyArray<string | number> = options[flag]
-    if (new Set(values).size !== values.length) throw usage(flag, values.join(','), 'must not name a value twice')
-  }
-  return { options, out: raw.out }
+  return { options, out: textOf('out', raw.out, STANDARD.out) }
 }
 
 function readConfig (file: string): RawRunOptions {
+  const fail = (rule: string): never => { throw new TunnelError(ErrorCode.USAGE, `Cannot use --config=${file}: ${rule}`) }
   let config: unknown
   try {
     config = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw new TunnelError(ErrorCode.USAGE, `Cannot read --config=${file}: ${(error as Error).message}`)
+    return fail(`${(error as Error).message}: name a file that holds one JSON object of options`)
   }
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new TunnelError(ErrorCode.USAGE, `Cannot use --config=${file}: it must hold one JSON object of options, for example {"rounds": 3}`)
-  }
-  for (const name of Object.keys(config)) {
-    if (!NAMES.includes(name)) throw new TunnelError(ErrorCode.USAGE, `Cannot use --config=${file}: unknown option ${JSON.stringify(name)}: known are ${NAMES.join(', ')}`)
-  }
-  return config
-}
-
-function definedOf (flags: RawRunOptions): RawRunOptions {
-  return Object.fromEntries(Object.entries(flags).filter(([name, value]) => value !== undefined && NAMES.includes(name)))
-}
-
-/** `a,b,c`; in a config file also an array. */
-function listOf (flag: string, value: unknown): string[] {
-  const items = Array.isArray(value) ? value.map(String) : String(value).split(',').map((item) => item.trim())
-  if (items.length === 0 || items.includes('')) throw usage(flag, value, 'must be a list of values with commas between them')
-  return items
-}
-
-function oneOf<T extends string> (flag: string, value: unknown, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one === value)
-  if (found === undefined) throw usage(flag, value, `must be one of ${allowed.join(', ')}`)
-  return found
-}
-
-export function integerOf (flag: string, value: unknown, minimum: number, maximum: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < minimum || value > maximum) {
-    throw usage(flag, typeof value === 'number' ? String(value) : value, `must be an integer from ${minimum} to ${maximum}`)
-  }
-  return value
-}
-
-function durationOf (flag: string, value: unknown, minimumMs: number): number {
-  if (typeof value !== 'string') throw usage(flag, value, 'must be a duration with its unit, for example 250ms or 2s')
-  const ms = parseDurationMs(value, `--${flag}`)
-  if (ms < minimumMs || ms > 3_600_000) throw usage(flag, value, `must be from ${minimumMs}ms to 60m`)
-  return ms
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return fail('it must hold one JSON object of options, for example {"rounds": 3}')
+  const unknown = Object.keys(config).find((name) => !NAMES.includes(name))
+  if (unknown !== undefined) fail(`there is no option ${JSON.stringify(unknown)}: known are ${NAMES.join(', ')}`)
+  return config as RawRunOptions
 }

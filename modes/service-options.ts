@@ -1,39 +1,32 @@
-import { unixAddress } from '../src/base/address.js'
+import { type Address, unixAddress } from '../src/base/address.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
-import { TRANSPORTS, usage } from './arms.js'
+import { TRANSPORTS } from './arms.js'
+import type { Flag, Given } from './cli.js'
+import { durationOf, oneOf, portOf, textOf } from './option-values.js'
 
 /** Options and output that the three long-running commands share. */
 
-export const portOption = (port: number, flag: string) => ({
-  type: 'number',
-  default: port,
-  describe: 'TCP port to listen on; 0 takes any free one',
-  coerce: (value: unknown) => {
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 65_535) throw usage(flag, value, 'must be an integer from 0 (any free port) to 65535')
-    return value
-  }
-} as const)
+const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', transport: 'stream', drain: '2s' } as const
 
-export const hostOption = { type: 'string', default: '127.0.0.1', describe: 'Address to listen on; 0.0.0.0 opens the port to the network' } as const
+export const SERVICE_FLAGS = {
+  transport: { describe: `How frames travel between host and plugin, the same on both sides: ${TRANSPORTS.join(', ')}`, standard: STANDARD.transport },
+  addr: { describe: 'Path of the Unix socket between host and plugin (required)' },
+  port: { describe: 'TCP port to listen on; 0 takes any free one, which is printed', standard: STANDARD.port },
+  host: { describe: 'Address to listen on; 0.0.0.0 opens the port to the network', standard: STANDARD.host },
+  server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
+  drain: { describe: 'How long SIGTERM and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
+  json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
+} as const satisfies Record<string, Flag>
 
-export const serverOption = { type: 'string', choices: ['auto', 'uws', 'node'], default: 'auto', describe: 'Origin server: uWebSockets.js, node:http, or the first where it loads' } as const
-
-export const jsonOption = { type: 'boolean', default: false, describe: 'Print one JSON object per event instead of sentences' } as const
-
-export const transportOption = { type: 'string', choices: TRANSPORTS, default: 'stream', describe: 'How frames travel between host and plugin; the same on both sides' } as const
-
-export const addrOption = {
-  type: 'string',
-  demandOption: true,
-  describe: 'Path of the Unix socket between host and plugin',
-  coerce: (value: unknown) => {
-    if (typeof value !== 'string') throw usage('addr', value, 'must be a path, for example /tmp/tunnel.sock')
-    unixAddress(value)
-    return value
-  }
+/** The checked value of each; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. */
+export const valueOf = {
+  transport: ({ transport = STANDARD.transport }: Given) => oneOf('transport', transport, TRANSPORTS),
+  addr: ({ addr }: Given): Address & { kind: 'unix' } => unixAddress(textOf('addr', addr, '/tmp/tunnel.sock')) as Address & { kind: 'unix' },
+  port: ({ port = STANDARD.port }: Given) => portOf('port', port),
+  host: ({ host = STANDARD.host }: Given) => textOf('host', host, STANDARD.host),
+  server: ({ server = STANDARD.server }: Given) => oneOf('server', server, ['auto', 'uws', 'node']),
+  drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const
-
-export const drainOption = { type: 'number', default: 2000, describe: 'How long SIGTERM lets connections at hand go on, in ms' } as const
 
 /** One line that says that the service is up, for people or for programs. */
 export function announce (json: boolean, event: Record<string, unknown>, sentence: string): void {

@@ -1,0 +1,58 @@
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { parseDurationMs } from '../src/base/units.js'
+
+/**
+ * Reads the values of options, from the command line (text) or a config file (any JSON). All throw ERR_TUNNEL_USAGE with the option,
+ * the value and the rule.
+ */
+
+const DURATION_MAX_MS = 3_600_000
+
+export function usage (flag: string, value: unknown, rule: string): TunnelError {
+  return new TunnelError(ErrorCode.USAGE, `Cannot use --${flag}=${typeof value === 'string' ? value : JSON.stringify(value)}: it ${rule}`)
+}
+
+/** A number, or text of decimal digits. */
+export function integerOf (flag: string, value: unknown, minimum: number, maximum: number): number {
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < minimum || number > maximum) {
+    throw usage(flag, value, `must be an integer from ${minimum} to ${maximum}`)
+  }
+  return number
+}
+
+export function portOf (flag: string, value: unknown): number {
+  try {
+    return integerOf(flag, value, 0, 65_535)
+  } catch {
+    throw usage(flag, value, 'must be an integer from 0 (any free port) to 65535')
+  }
+}
+
+export function oneOf<T extends string> (flag: string, value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value)
+  if (found === undefined) throw usage(flag, value, `must be ${allowed.length === 1 ? '' : 'one of '}${allowed.join(', ')}`)
+  return found
+}
+
+/** Text that is not empty. `example` is for the message. */
+export function textOf (flag: string, value: unknown, example: string): string {
+  if (typeof value !== 'string' || value === '') throw usage(flag, value, `must not be empty: name one, for example ${example}`)
+  return value
+}
+
+/** `250ms`, `2s`, `1m`, in ms. */
+export function durationOf (flag: string, value: unknown, minimumMs: number): number {
+  if (typeof value !== 'string') throw usage(flag, value, 'must be a duration with its unit, for example "250ms" or "2s"')
+  const durationMs = parseDurationMs(value, `--${flag}`)
+  if (durationMs < minimumMs || durationMs > DURATION_MAX_MS) throw usage(flag, value, `must be from ${minimumMs}ms to ${DURATION_MAX_MS / 60_000}m`)
+  return durationMs
+}
+
+/** `a,b,c`; in a config file also an array. No value may be there twice unless `mayRepeat`. */
+export function listOf (flag: string, value: unknown, { mayRepeat = false } = {}): string[] {
+  const items = Array.isArray(value) ? value.map(String) : String(value).split(',').map((item) => item.trim())
+  if (items.length === 0 || items.includes('')) throw usage(flag, value, 'must be a list of values with commas between them, for example a,b')
+  if (!mayRepeat && new Set(items).size !== items.length) throw usage(flag, value, 'must not name a value twice')
+  return items
+}
