@@ -21,6 +21,7 @@ const ARMS: ReadonlyArray<Arm> = ['baseline', ...TRANSPORTS].flatMap((transport)
 
 export const ARM_NAMES = ARMS.map((arm) => arm.label)
 
+/** Arms by name, as they are typed; a repeated one gets a number. Throws ERR_TUNNEL_USAGE. */
 export function parseArms (names: readonly string[]): Arm[] {
   const seen = new Map<string, number>()
   return names.map((name) => {
@@ -30,6 +31,11 @@ export function parseArms (names: readonly string[]): Arm[] {
     seen.set(name, count)
     return count === 1 ? arm : { ...arm, label: `${name}#${count}` }
   })
+}
+
+/** The arms of a run, from their labels. */
+export function armsOf (options: { readonly arms: readonly string[] }): Arm[] {
+  return parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
 }
 
 /** A response size: what is asked for and what must come back. */
@@ -44,11 +50,11 @@ export const LARGE_PATH = '/large'
 
 export const MAX_SIZE_BYTES = 64 * 1024 * 1024
 
-/** `small`, `large`, or a number of bytes. */
+/** `small`, `large`, or a number of bytes. Throws ERR_TUNNEL_USAGE. */
 export function parseSize (name: string): Size {
   if (name === 'small') return { name, path: '/small', bodyBytes: SMALL_BODY.length, expect: { kind: 'small' } }
   if (name === 'large') return { name, path: LARGE_PATH, bodyBytes: LARGE_BODY_BYTES, expect: { kind: 'content', bytes: LARGE_BODY_BYTES } }
-  const bytes = /^\d+$/.test(name) ? Number(name) : NaN
+  const bytes = /^[1-9]\d*$/.test(name) ? Number(name) : NaN
   if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) throw usage('sizes', name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
   return { name, path: `/bytes/${bytes}`, bodyBytes: bytes, expect: { kind: 'content', bytes } }
 }

@@ -41,7 +41,7 @@ const STRINGS = {
   'Unknown argument: %s': { one: 'there is no option or command "%s"', other: 'there are no options or commands "%s"' },
   'Not enough arguments following: %s': '--%s needs a value',
   'Argument unexpected for: %s': '--%s is a switch and takes no value',
-  'Not enough non-option arguments: got %s, need at least %s': { one: 'the folder is missing', other: 'the folder is missing' }
+  'Not enough non-option arguments: got %s, need at least %s': { one: 'an argument is missing: %s given, %s needed', other: 'an argument is missing: %s given, %s needed' }
 }
 
 /**

@@ -4,13 +4,13 @@ import { type Random, seededRandom, shuffled } from '../src/base/random.js'
 import { errorCount } from '../src/metrics/counts.js'
 import type { Outcome, Place } from '../src/report/progress.js'
 import type { CellResult, RoundResult, RunOptions } from '../src/report/result.js'
-import { type Arm, LARGE_PATH, parseArms, parseSize, type Size } from './arms.js'
+import { type Arm, armsOf, LARGE_PATH, parseSize, type Size } from './arms.js'
 import type { Topology } from './topology.js'
 
 const CONNECT_TIMEOUT_MS = 5000
 
 /** A round of a cell: every arm once, in random order. */
-interface PlannedRound {
+export interface PlannedRound {
   readonly size: Size
   readonly concurrency: number
   readonly round: number
@@ -20,27 +20,30 @@ interface PlannedRound {
 /** The measurements of a run in order. Arms of one cell follow each other directly, in a new random order each round, so that drift of the machine meets all alike. */
 export function planMatrix (options: RunOptions): PlannedRound[] {
   const random: Random = seededRandom(options.seed)
-  const arms = parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
+  const arms = armsOf(options)
   return options.sizes.map(parseSize).flatMap((size) =>
     options.concurrency.flatMap((concurrency) =>
       Array.from({ length: options.rounds }, (_, round) => ({ size, concurrency, round, arms: shuffled(arms, random) }))))
 }
 
 export interface MatrixHooks {
+  /** All roles run. */
+  onReady (topology: Topology): void
   onStart (place: Place): void
   onDone (place: Place, outcome: Outcome, cells: readonly CellResult[]): void
 }
 
 /**
- * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only when the roles
- * cannot be started at all does it reject. Ends early, with what there is, when `signal` is aborted.
+ * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only when the
+ * roles have never run does it reject. Ends early, with what there is, when `signal` is aborted.
  */
-export async function runMatrix (options: RunOptions, startTopology: () => Promise<Topology>, hooks: MatrixHooks, signal: AbortSignal): Promise<CellResult[]> {
+export async function runMatrix (options: RunOptions, createTopology: () => Topology, hooks: MatrixHooks, signal: AbortSignal): Promise<CellResult[]> {
   const cells = createCells(options)
   const plan = planMatrix(options)
   const total = plan.length * options.arms.length
   const startedAtNs = nowNs()
   let number = 0
+  let hasRun = false
   let topology: Topology | null = null
   const stop = (): void => { void topology?.close() }
   signal.addEventListener('abort', stop)
@@ -48,25 +51,28 @@ export async function runMatrix (options: RunOptions, startTopology: () => Promi
     for (const { size, concurrency, round, arms } of plan) {
       for (const [position, arm] of arms.entries()) {
         if (signal.aborted) return cells
-        topology ??= await startTopology()
         const leftMs = number === 0 ? null : (nowNs() - startedAtNs) / 1e6 / number * (total - number)
         const place: Place = { number: ++number, total, round, size: size.name, concurrency, arm: arm.label, leftMs }
-        hooks.onStart(place)
         const cell = cells.find((one) => one.arm === arm.label && one.size === size.name && one.concurrency === concurrency)!
         let outcome: Outcome
         try {
-          const result = await measure(topology, options, arm, size, concurrency, round, position)
-          if (signal.aborted) return cells
-          cell.rounds.push(result)
-          outcome = { kind: 'measured', result }
+          if (topology === null) {
+            topology = createTopology()
+            await topology.start()
+            hasRun = true
+            hooks.onReady(topology)
+          }
+          hooks.onStart(place)
+          outcome = { kind: 'measured', result: await measure(topology, options, arm, size, concurrency, round, position) }
         } catch (error) {
-          if (signal.aborted) return cells
-          const reason = error instanceof TunnelError ? error.message : String(error)
-          cell.failures.push(`round ${round + 1}: ${reason}`)
-          outcome = { kind: 'failed', reason }
-          await topology.close()
+          await topology?.close()
           topology = null
+          if (!hasRun && !signal.aborted) throw error
+          outcome = { kind: 'failed', reason: error instanceof TunnelError ? error.message : String(error) }
         }
+        if (signal.aborted) return cells
+        if (outcome.kind === 'measured') cell.rounds.push(outcome.result)
+        else cell.failures.push(`round ${round + 1}: ${outcome.reason}`)
         hooks.onDone(place, outcome, cells)
       }
     }
@@ -101,8 +107,7 @@ async function measure (topology: Topology, options: RunOptions, arm: Arm, size:
 type MutableCell = CellResult & { rounds: RoundResult[], failures: string[] }
 
 function createCells (options: RunOptions): MutableCell[] {
-  const arms = parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
-  return options.sizes.map(parseSize).flatMap((size) => options.concurrency.flatMap((concurrency) => arms.map((arm) => ({
+  return options.sizes.map(parseSize).flatMap((size) => options.concurrency.flatMap((concurrency) => armsOf(options).map((arm) => ({
     arm: arm.label,
     transport: arm.transport,
     size: size.name,

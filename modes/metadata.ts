@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { RunMetadata, RunOptions } from '../src/report/result.js'
@@ -15,7 +16,7 @@ export const PROGRAM = readPackage(PACKAGE_DIRECTORY)!
 export function collectMetadata (options: RunOptions, engine: string, server: string): RunMetadata {
   const cpus = os.cpus()
   return {
-    program: { name: PROGRAM.name, version: PROGRAM.version, ...gitState() },
+    program: { name: PROGRAM.name, version: PROGRAM.version, ...gitState(PACKAGE_DIRECTORY) },
     machine: {
       cpuModel: cpus[0]?.model ?? 'unknown',
       cpus: cpus.length,
@@ -29,8 +30,8 @@ export function collectMetadata (options: RunOptions, engine: string, server: st
       v8: process.versions.v8,
       uv: process.versions.uv,
       ...Object.fromEntries(PACKAGES.flatMap((name) => {
-        const found = readPackage(`${PACKAGE_DIRECTORY}/node_modules/${name}`)
-        return found === null ? [] : [[name, found.version]]
+        const version = versionOf(name)
+        return version === null ? [] : [[name, version]]
       }))
     },
     engine,
@@ -39,14 +40,20 @@ export function collectMetadata (options: RunOptions, engine: string, server: st
   }
 }
 
+/** Of the copy that this program loads, which a package manager may have placed in any folder above. */
+function versionOf (name: string): string | null {
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? []
+  return folders.map((folder) => readPackage(`${folder}/${name}`)).find((found) => found !== null)?.version ?? null
+}
+
 function readPackage (directory: string): { name: string, version: string } | null {
   const file = `${directory}/package.json`
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as { name: string, version: string } : null
 }
 
-/** The commit this program was built from and whether its tree differed from it; nulls outside a git checkout. */
-function gitState (): { commit: string | null, dirty: boolean | null } {
-  const git = (...args: string[]): string => execFileSync('git', args, { cwd: PACKAGE_DIRECTORY, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+/** The commit checked out at `directory` and whether the tree differs from it; nulls where `directory` is not the top of a git checkout. */
+export function gitState (directory: string): { commit: string | null, dirty: boolean | null } {
+  const git = (...args: string[]): string => execFileSync('git', args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   try {
     // A package inside somebody else's repository must not report that repository's commit.
     if (git('rev-parse', '--show-prefix') !== '') return { commit: null, dirty: null }

@@ -14,7 +14,7 @@ export function usage (flag: string, value: unknown, rule: string): TunnelError 
 
 /** A number, or text of decimal digits. */
 export function integerOf (flag: string, value: unknown, minimum: number, maximum: number): number {
-  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  const number = typeof value === 'string' && /^(0|[1-9]\d*)$/.test(value) ? Number(value) : value
   if (typeof number !== 'number' || !Number.isInteger(number) || number < minimum || number > maximum) {
     throw usage(flag, value, `must be an integer from ${minimum} to ${maximum}`)
   }
@@ -37,7 +37,7 @@ export function oneOf<T extends string> (flag: string, value: unknown, allowed: 
 
 /** Text that is not empty. `example` is for the message. */
 export function textOf (flag: string, value: unknown, example: string): string {
-  if (typeof value !== 'string' || value === '') throw usage(flag, value, `must not be empty: name one, for example ${example}`)
+  if (typeof value !== 'string' || value === '') throw usage(flag, value, `must be text that is not empty, for example ${example}`)
   return value
 }
 

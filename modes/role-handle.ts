@@ -13,81 +13,96 @@ export interface Vessel {
 
 export type Launch = (name: RoleName) => Vessel
 
-/** A role that takes longer than this to start or to close is given up. */
+/** A role that takes longer than this to start, to answer or to close is given up. */
 const ANSWER_TIMEOUT_MS = 15_000
 
-/** A running role as the orchestrator sees it. A call to a role that dies in the middle rejects with ERR_TUNNEL_ROLE_FAILED. */
+/** A running role as the orchestrator sees it. A call to a role that dies or does not answer in time rejects with ERR_TUNNEL_ROLE_FAILED. */
 export class RoleHandle<N extends RoleName> {
   readonly name: N
   readonly ready: RoleTypes[N]['ready']
-  readonly #vessel: Vessel
-  readonly #control: RoleControl<N>
-  readonly #died: Promise<never>
-  #closing = false
+  readonly #lifeline: Lifeline<N>
 
-  private constructor (name: N, vessel: Vessel, control: RoleControl<N>, died: Promise<never>, ready: RoleTypes[N]['ready']) {
+  private constructor (name: N, lifeline: Lifeline<N>, ready: RoleTypes[N]['ready']) {
     this.name = name
+    this.#lifeline = lifeline
     this.ready = ready
-    this.#vessel = vessel
-    this.#control = control
-    this.#died = died
   }
 
-  static async start<N extends RoleName> (launch: Launch, name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {
-    const vessel = launch(name)
-    const control = new RoleControl<N>(vessel.channel)
-    const died = vessel.ended.then((how) => {
-      throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`)
-    })
-    died.catch(() => {}) // a role may die while nobody waits for it: the next call tells
+  static async start<N extends RoleName> (launch: Launch, name: N, options: RoleTypes[N]['options'], answerTimeoutMs = ANSWER_TIMEOUT_MS): Promise<RoleHandle<N>> {
+    const lifeline = new Lifeline(name, launch(name), answerTimeoutMs)
     try {
-      const ready = await within(Promise.race([control.start(options), died]), `start the ${name} role`)
-      return new RoleHandle(name, vessel, control, died, ready)
+      return new RoleHandle(name, lifeline, await lifeline.answerOf(lifeline.control.start(options), 'start'))
     } catch (error) {
-      await endOf(vessel, control)
+      await lifeline.end()
       throw error
     }
   }
 
   async sample (): Promise<RoleSample> {
-    return await Promise.race([this.#control.sample(), this.#died])
+    return await this.#lifeline.answerOf(this.#lifeline.control.sample(), 'sample')
   }
 
-  async measure (job: RoleTypes[N]['job']): Promise<RoleTypes[N]['result']> {
-    return await Promise.race([this.#control.measure(job), this.#died])
+  /** `expectedMs` is how long the job should take. */
+  async measure (job: RoleTypes[N]['job'], expectedMs: number): Promise<RoleTypes[N]['result']> {
+    return await this.#lifeline.answerOf(this.#lifeline.control.measure(job), 'run a job of', expectedMs)
   }
 
   /** Closes the role and waits until its thread or process has ended; kills it if it does not. Never rejects. */
   async close (): Promise<void> {
-    if (this.#closing) return
-    this.#closing = true
-    await endOf(this.#vessel, this.#control)
-  }
-
-  kill (): void {
-    this.#vessel.kill()
+    await this.#lifeline.end()
   }
 }
 
-async function endOf<N extends RoleName> (vessel: Vessel, control: RoleControl<N>): Promise<void> {
-  try {
-    await within(Promise.race([control.close(), vessel.ended]), 'close a role')
-    await within(vessel.ended, 'end a role')
-  } catch {
-    vessel.kill()
-    await vessel.ended
-  } finally {
-    control.release()
-  }
-}
+/** Ties the calls to a role to its life: none outlives it, none waits for ever. */
+class Lifeline<N extends RoleName> {
+  readonly control: RoleControl<N>
+  readonly #name: N
+  readonly #vessel: Vessel
+  readonly #answerTimeoutMs: number
+  readonly #died: Promise<never>
+  #ending: Promise<void> | null = null
 
-async function within<T> (promise: Promise<T>, action: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([promise, new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot ${action}: no answer within ${ANSWER_TIMEOUT_MS} ms`)) }, ANSWER_TIMEOUT_MS)
-    })])
-  } finally {
-    clearTimeout(timer)
+  constructor (name: N, vessel: Vessel, answerTimeoutMs: number) {
+    this.#name = name
+    this.#vessel = vessel
+    this.#answerTimeoutMs = answerTimeoutMs
+    this.control = new RoleControl<N>(vessel.channel)
+    this.#died = vessel.ended.then((how) => { throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`) })
+    this.#died.catch(() => {}) // it may die while nobody waits for it: the next call tells
+  }
+
+  async answerOf<T> (answer: Promise<T>, action: string, expectedMs = 0): Promise<T> {
+    return await this.#within(Promise.race([answer, this.#died]), action, expectedMs)
+  }
+
+  async end (): Promise<void> {
+    this.#ending ??= this.#end()
+    await this.#ending
+  }
+
+  async #end (): Promise<void> {
+    const { ended } = this.#vessel
+    try {
+      await this.#within(Promise.race([this.control.close(), ended]), 'close', 0)
+      await this.#within(ended, 'end', 0)
+    } catch {
+      this.#vessel.kill()
+      await this.#within(ended, 'kill', 0).catch(() => {})
+    } finally {
+      this.control.release()
+    }
+  }
+
+  async #within<T> (promise: Promise<T>, action: string, expectedMs: number): Promise<T> {
+    const limitMs = expectedMs + this.#answerTimeoutMs
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot ${action} the ${this.#name} role: no answer within ${limitMs} ms`)) }, limitMs)
+    })
+    try {
+      return await Promise.race([promise, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }

@@ -1,18 +1,18 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Address, tcpAddress, unixAddress } from '../src/base/address.js'
+import { tcpAddress, unixAddress, type Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
 import type { Mode } from '../src/report/result.js'
+import type { RoleName, RoleTypes } from '../workers/roles.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
+import { SocketFolder } from './socket-folder.js'
 import { launchThread } from './threads.js'
 
 const LOCALHOST = '127.0.0.1'
 const ATTACH_TIMEOUT_MS = 10_000
-const DIRECTORY_PREFIX = 'tunnel-bench-'
+
+const CLOSING_ORDER: readonly RoleName[] = ['load', 'host', 'plugin', 'origin']
 
 export interface TopologyOptions {
   readonly mode: Mode
@@ -32,52 +32,34 @@ export interface MeasuredLoad {
   readonly cpu: Record<string, CpuUsage | null>
 }
 
+type AnyRole = RoleHandle<RoleName>
+
 /**
- * All roles of a run: one origin, one load generator, and a host and plugin per transport. The baseline asks the same origin
- * directly that the plugins forward to, so that the tunnel is the only difference.
+ * All roles of a run, started and closed together: one origin, one load generator, and a host and plugin per transport. The baseline
+ * asks the same origin directly that the plugins forward to, so that the tunnel is the only difference.
  */
 export class Topology {
-  readonly #origin: RoleHandle<'origin'>
-  readonly #load: RoleHandle<'load'>
-  readonly #tunnels: ReadonlyMap<string, Tunnel>
-  readonly #directory: string
+  readonly #options: TopologyOptions
+  readonly #launch: Launch
+  readonly #folder: SocketFolder
+  readonly #started: AnyRole[] = []
+  readonly #tunnels = new Map<string, Tunnel>()
+  #origin!: RoleHandle<'origin'>
+  #load!: RoleHandle<'load'>
+  #starting: Promise<void> | null = null
   #closing: Promise<void> | null = null
 
-  private constructor (origin: RoleHandle<'origin'>, load: RoleHandle<'load'>, tunnels: ReadonlyMap<string, Tunnel>, directory: string) {
-    this.#origin = origin
-    this.#load = load
-    this.#tunnels = tunnels
-    this.#directory = directory
+  /** Starts nothing yet. Throws ERR_TUNNEL_ADDRESS_DENIED where no folder can be made for the sockets. */
+  constructor (options: TopologyOptions) {
+    this.#options = options
+    this.#launch = options.mode === 'threads' ? launchThread : launchProcess
+    this.#folder = new SocketFolder()
   }
 
-  /** Starts every role; on failure whatever had started is closed again. */
-  static async start ({ mode, server, transports }: TopologyOptions): Promise<Topology> {
-    removeLeftovers()
-    const launch: Launch = mode === 'threads' ? launchThread : launchProcess
-    const directory = mkdtempSync(join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-`))
-    const started: Array<{ close (): Promise<void> }> = []
-    const start: typeof RoleHandle.start = async (launch, name, options) => {
-      const handle = await RoleHandle.start(launch, name, options)
-      started.unshift(handle)
-      return handle
-    }
-    try {
-      const origin = await start(launch, 'origin', { server, host: LOCALHOST, port: 0 })
-      const tunnels = new Map<string, Tunnel>()
-      for (const transport of transports) {
-        if (transport === 'baseline' || tunnels.has(transport)) continue
-        const tunnel = unixAddress(join(directory, `${transport}.sock`))
-        const host = await start(launch, 'host', { listen: tcpAddress(LOCALHOST, 0), tunnel, ownDirectory: true })
-        const plugin = await start(launch, 'plugin', { tunnel, origin: origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
-        tunnels.set(transport, { host, plugin })
-      }
-      const load = await start(launch, 'load', {})
-      return new Topology(origin, load, tunnels, directory)
-    } catch (error) {
-      for (const handle of started) await handle.close()
-      rmSync(directory, { recursive: true, force: true })
-      throw error
-    }
+  /** Starts every role. Rejects where one fails, and with ERR_TUNNEL_INTERRUPTED after `close()`, which is to be called in any case. */
+  async start (): Promise<void> {
+    this.#starting = this.#start()
+    await this.#starting
   }
 
   get engine (): string { return this.#load.ready.engine }
@@ -88,26 +70,59 @@ export class Topology {
   /** Runs one load job against a transport's host, or the origin for `baseline`. */
   async measure (transport: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
     const tunnel = this.#tunnels.get(transport)
-    const roles: ReadonlyArray<RoleHandle<'origin' | 'host' | 'plugin' | 'load'>> = [this.#load, ...(tunnel === undefined ? [] : [tunnel.host, tunnel.plugin]), this.#origin]
+    const roles: AnyRole[] = [this.#load, ...(tunnel === undefined ? [] : [tunnel.host, tunnel.plugin]), this.#origin]
     const before = await Promise.all(roles.map(async (role) => await role.sample()))
-    const result = await this.#load.measure({ ...job, target: this.#targetOf(transport) })
+    const expectedMs = job.connectTimeoutMs + job.warmupMs + job.durationMs
+    const result = await this.#load.measure({ ...job, target: this.#targetOf(transport) }, expectedMs)
     const after = await Promise.all(roles.map(async (role) => await role.sample()))
     const cpu = Object.fromEntries(roles.map((role, i) => [role.name, cpuSince(after[i]!.cpu, before[i]!.cpu)]))
     return { result, cpu }
   }
 
-  /** Closes load, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. */
+  /**
+   * Closes load, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. Ends a start that is going on
+   * before its next role. Never rejects.
+   */
   close (): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
+  /** Closes all roles at the same time. Never rejects. */
+  async closeNow (): Promise<void> {
+    void this.close()
+    await Promise.all(this.#started.map(async (role) => { await role.close() }))
+    this.#folder.remove()
+  }
+
+  async #start (): Promise<void> {
+    const { server, transports } = this.#options
+    this.#origin = await this.#startRole('origin', { server, host: LOCALHOST, port: 0 })
+    for (const transport of new Set(transports)) {
+      if (transport === 'baseline') continue
+      const tunnel = unixAddress(this.#folder.pathOf(`${transport}.sock`))
+      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, ownDirectory: true })
+      const plugin = await this.#startRole('plugin', { tunnel, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+      this.#tunnels.set(transport, { host, plugin })
+    }
+    this.#load = await this.#startRole('load', {})
+  }
+
+  async #startRole<N extends RoleName> (name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {
+    if (this.#closing !== null) throw new TunnelError(ErrorCode.INTERRUPTED, `Interrupted before the ${name} role was started`)
+    const role = await RoleHandle.start(this.#launch, name, options)
+    this.#started.push(role as unknown as AnyRole)
+    return role
+  }
+
   async #close (): Promise<void> {
-    await this.#load.close()
-    for (const { host } of this.#tunnels.values()) await host.close()
-    for (const { plugin } of this.#tunnels.values()) await plugin.close()
-    await this.#origin.close()
-    rmSync(this.#directory, { recursive: true, force: true })
+    await this.#starting?.catch(() => {}) // who started it is told
+    for (const name of CLOSING_ORDER) {
+      for (const role of this.#started) {
+        if (role.name === name) await role.close()
+      }
+    }
+    this.#folder.remove()
   }
 
   #targetOf (transport: string): Address {
@@ -115,22 +130,5 @@ export class Topology {
     const tunnel = this.#tunnels.get(transport)
     if (tunnel === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${transport}: no tunnel was started for it`)
     return tunnel.host.ready.address
-  }
-}
-
-/** A run that is killed in threads mode cannot remove its socket's folder; the next run does. */
-function removeLeftovers (): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${DIRECTORY_PREFIX}(\\d+)-`).exec(name)?.[1]
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(tmpdir(), name), { recursive: true, force: true })
-  }
-}
-
-function isAlive (pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, type Worker } from 'node:worker_threads'
 import { type Endpoint, expose, releaseProxy, type Remote, wrap } from 'comlink'
-import { type ErrorData, fromErrorData, toErrorData } from '../src/base/errors.js'
+import { type ErrorData, ErrorCode, fromErrorData, toErrorData, TunnelError } from '../src/base/errors.js'
 import { readCpuUsage } from '../src/metrics/cpu.js'
 import type { Role, RoleName, RoleSample, RoleTypes } from './roles.js'
 
@@ -58,19 +58,23 @@ export class RoleControl<N extends RoleName> {
  * Ctrl-C reaches every process of a terminal, so here it is ignored: the orchestrator decides in which order to close.
  */
 export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]['options']) => Promise<Role<N>>): void {
-  let role: Role<N> | null = null
+  let starting: Promise<Role<N>> | null = null
   const closeRole = async (): Promise<void> => {
-    const closing = role
-    role = null
-    await closing?.close()
+    // A role that is still starting is waited for, so that it cannot come to life when nobody is left to close it.
+    const role = await starting?.catch(() => null)
+    await role?.close()
   }
   const control: Control = {
     start: async (options) => await answer(async () => {
-      role = await startRole(options as RoleTypes[N]['options'])
-      return role.ready
+      starting = startRole(options as RoleTypes[N]['options'])
+      return (await starting).ready
     }),
-    sample: async () => await answer(async () => ({ cpu: readCpuUsage(), rssBytes: process.memoryUsage.rss(), stats: role?.stats?.() ?? null })),
-    measure: async (job) => await answer(async () => await role!.measure!(job as RoleTypes[N]['job'])),
+    sample: async () => await answer(async () => ({ cpu: readCpuUsage(), rssBytes: process.memoryUsage.rss(), stats: (await starting)?.stats?.() ?? null })),
+    measure: async (job) => await answer(async () => {
+      const role = await starting
+      if (role?.measure === undefined) throw new TunnelError(ErrorCode.INTERNAL, 'Cannot measure: this role takes no jobs, or was not started')
+      return await role.measure(job as RoleTypes[N]['job'])
+    }),
     close: async () => {
       const closed = await answer(closeRole)
       // The answer must have left before the channel that carries it is closed.
@@ -81,6 +85,8 @@ export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]
   if (parentPort !== null) {
     expose(control, endpointOf(portChannel(parentPort)))
   } else {
+    // The orchestrator may be gone before this process came so far; then there is nothing to serve, and it ends.
+    if (!process.connected) return
     process.on('SIGINT', () => {})
     process.on('disconnect', () => { void closeRole() })
     expose(control, endpointOf({
