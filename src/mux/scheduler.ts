@@ -1,13 +1,16 @@
 /** What the scheduler keeps per flow. Embed or extend it; the fields belong to the scheduler. */
 export class Flow {
   deficitBytes = 0
-  list: 'none' | 'new' | 'old' = 'none'
+  /** `parked`: listed as old although it ran empty, so that it has no new quantum before the round is over. `both`: active again before that. */
+  list: 'none' | 'new' | 'old' | 'parked' | 'both' = 'none'
 }
 
 /**
  * Decides whose frame leaves next: deficit round robin with a list for flows that have just become active, served first
  * (the scheduler of FQ-CoDel, RFC 8290 section 4.1.2). A flow that sends little is always "new", so a 2-byte response passes
  * any number of bulk transfers; a flow that fills its quantum joins the round, where every flow gets the same bytes.
+ * Unlike there, a flow that ran empty may be new again within the round, as long as its quantum lasts: the next response of
+ * the same connection passes too.
  */
 export class Scheduler<F extends Flow> {
   readonly #quantumBytes: number
@@ -23,41 +26,43 @@ export class Scheduler<F extends Flow> {
 
   /** The flow has something to send. Harmless when it is listed already. */
   activate (flow: F): void {
-    if (flow.list !== 'none') return
-    flow.deficitBytes = this.#quantumBytes
-    flow.list = 'new'
+    if (flow.list === 'none') {
+      flow.deficitBytes = this.#quantumBytes
+      flow.list = 'new'
+    } else if (flow.list === 'parked') {
+      flow.list = 'both'
+    } else {
+      return
+    }
     this.#new.push(flow)
   }
 
   /** The flow whose first frame is due, or null when none has any. Follow it with `charge()`. */
   next (): F | null {
     for (;;) {
-      const queue = this.#new.first !== undefined ? this.#new : this.#old
+      const isNew = this.#new.first !== undefined
+      const queue = isNew ? this.#new : this.#old
       const flow = queue.first
       if (flow === undefined) return null
-      if (!this.#hasFrames(flow)) {
-        queue.shift()
-        // A flow that ran empty goes once through the old list, or it could stay ahead of all others by being new again and again.
-        if (queue === this.#new && this.#old.first !== undefined) this.#enlist(flow)
-        else flow.list = 'none'
-      } else if (flow.deficitBytes <= 0) {
-        queue.shift()
-        flow.deficitBytes += this.#quantumBytes
-        this.#enlist(flow)
-      } else {
-        return flow
+      const isEmpty = !this.#hasFrames(flow)
+      if (!isEmpty && flow.deficitBytes > 0) return flow
+      queue.shift()
+      // A new flow that ran empty waits in the old list, or it could stay ahead of all others by being new again and again.
+      if (isEmpty && (!isNew || (flow.list === 'new' && this.#old.first === undefined))) {
+        flow.list = 'none'
+        continue
       }
+      if (flow.list !== 'both') {
+        this.#old.push(flow)
+        if (!isEmpty) flow.deficitBytes += this.#quantumBytes
+      }
+      flow.list = isEmpty ? 'parked' : 'old'
     }
   }
 
   /** The flow that `next()` named has sent a frame of `bytes`. */
   charge (flow: F, bytes: number): void {
     flow.deficitBytes -= bytes
-  }
-
-  #enlist (flow: F): void {
-    flow.list = 'old'
-    this.#old.push(flow)
   }
 }
 

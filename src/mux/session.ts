@@ -33,6 +33,10 @@ export const DEFAULT_SESSION_OPTIONS = {
   pingTimeoutMs: 10_000
 } as const
 
+/** Channels that go on reading when memory is free again, each with a frame or a few. */
+const WAKE_AT_ONCE = 4
+const WAKE_AGAIN_MS = 1
+
 /** How long a link may take to close in good order before it is cut. */
 const LINGER_MS = 1000
 
@@ -73,7 +77,9 @@ export class Session {
   readonly #link: ChannelLink
   /** Channels whose claim failed for want of memory, longest first. */
   readonly #memoryStalled = new Set<Channel>()
-  #waking: Channel | null = null
+  /** A claim failed since the last wake. */
+  #refused = false
+  #wakeTimer: NodeJS.Timeout | null = null
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
@@ -169,9 +175,10 @@ export class Session {
       sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
       onCreditStall: () => { this.counters.creditStalls++ },
       onMemoryStall: (channel) => {
-        // One that is just being woken keeps its place.
-        if (channel === this.#waking) this.#waking = null
-        else this.#memoryStalled.add(channel)
+        this.#memoryStalled.add(channel)
+        // The transport refused, so it will call when it has memory again.
+        this.#cancelWakeTimer()
+        this.#refused = true
       },
       onClosed: (channel) => {
         this.counters.channelsClosed++
@@ -225,16 +232,24 @@ export class Session {
   readonly #wake = (): void => {
     this.#wakeDue = false
     if (this.#closed) return
-    // In the order in which they stalled, and only until memory runs out again: to wake all for every frame that leaves would be
-    // quadratic work.
+    this.#cancelWakeTimer()
+    this.#refused = false
+    // In the order in which they stalled, and only as many as keep the link busy until the next call: to wake all for every frame
+    // that leaves would be quadratic work, of which each gets a sliver of memory.
+    let left = WAKE_AT_ONCE
     for (const channel of this.#memoryStalled) {
-      this.#waking = channel
-      channel.handler.onClaimable()
-      if (this.#waking === null) break
+      if (left-- === 0) break
       this.#memoryStalled.delete(channel)
+      channel.handler.onClaimable()
     }
-    this.#waking = null
+    // As long as nobody is refused the transport has no reason to call, and those just woken may have nothing to send.
+    if (this.#memoryStalled.size > 0 && !this.#refused) this.#wakeTimer = setTimeout(this.#wake, WAKE_AGAIN_MS)
     this.#pump()
+  }
+
+  #cancelWakeTimer (): void {
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer)
+    this.#wakeTimer = null
   }
 
   // --- Receiving
@@ -392,6 +407,7 @@ export class Session {
     if (this.#closed) return
     this.#closed = true
     this.#silence.stop()
+    this.#cancelWakeTimer()
     for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
     this.#handler.onClose(error ?? this.#endOf())
   }

@@ -5,6 +5,9 @@ import type { Reader } from '../engine.js'
 import { NodeSocket, type NodeEngineParts } from './node-socket.js'
 import { brokenError, connectError, connectTimeout } from './socket-errors.js'
 
+/** Claims that wait for their bytes, over all sockets of an engine. A pool must have more. */
+const MAX_RESERVATIONS = 8
+
 /**
  * Node lets a connecting socket supply the memory of each read, but wants it before the data comes. `armed` is that memory:
  *
@@ -13,14 +16,14 @@ import { brokenError, connectError, connectTimeout } from './socket-errors.js'
  *     a reader whose claims reserve nothing                           a claim, from the second read on
  *
  * Node asks for the first buffer inside `net.connect()`, where the reader must not be called: hence the first read is parked.
- * A claim armed for bytes that then do not come stays reserved until the next read.
+ * A claim armed for bytes that then do not come stays reserved until the next read, and cannot be taken back. Many of those would
+ * use a bounded pool up for ever, so all sockets of an engine together reserve at most a few claims; the others park and copy.
  */
 export class ConnectingSocket extends NodeSocket {
   private armed: Uint8Array
-  /** Claimed when reading was resumed, for the bytes that are parked first. */
-  private held: Uint8Array | null = null
   private connectTimer: NodeJS.Timeout | undefined
   private connected = false
+  private reserving = false
   private readonly address: Address
   protected readonly raw: net.Socket
 
@@ -39,7 +42,10 @@ export class ConnectingSocket extends NodeSocket {
       ? net.connect({ ...options, host: address.host, port: address.port })
       : net.connect({ ...options, path: address.path })
     this.watch()
-    this.raw.on('close', () => clearTimeout(this.connectTimer))
+    this.raw.on('close', () => {
+      clearTimeout(this.connectTimer)
+      this.unreserve()
+    })
     this.raw.on('connect', () => {
       clearTimeout(this.connectTimer)
       this.connected = true
@@ -61,17 +67,8 @@ export class ConnectingSocket extends NodeSocket {
     return this.connected ? brokenError(`to ${formatAddress(this.address)}`, cause) : connectError(this.address, cause)
   }
 
-  /**
-   * Reading was stopped while more was waiting, so memory for it is claimed before it is started again: of many sockets that wait for
-   * memory only those go on that there is memory for. `raw.read(0)` starts the reading and nothing else; `raw.resume()` would
-   * start it once more a tick later, wanted or not.
-   */
+  /** This starts the reading and nothing else; `raw.resume()` would start it once more a tick later, wanted or not. */
   protected override startReading (): void {
-    if (this.reader?.claimReserves === true) {
-      this.held = this.reader.claim()
-      this.paused = this.held === null
-      if (this.paused) return
-    }
     this.raw.read(0)
   }
 
@@ -80,10 +77,10 @@ export class ConnectingSocket extends NodeSocket {
     const { parking } = this.parts
     const { reader } = this
     this.armed = parking
+    this.unreserve()
     if (reader === null || this.cut) return false
     if (buffer === parking) {
-      const taken = this.copyIn(parking.subarray(0, bytes), this.held)
-      this.held = null
+      const taken = this.copyIn(parking.subarray(0, bytes))
       if (taken < bytes) {
         this.hold(parking.slice(taken, bytes))
         return false
@@ -92,13 +89,21 @@ export class ConnectingSocket extends NodeSocket {
       this.parts.counters.zeroCopyBytes += bytes
       reader.commit(bytes)
     }
-    if (this.cut || (reader.claimReserves && bytes < buffer.length)) return true
+    if (this.cut || (reader.claimReserves && (bytes < buffer.length || this.parts.reservations >= MAX_RESERVATIONS))) return true
     const claim = reader.claim()
     if (claim === null) {
       this.paused = true
       return false
     }
     this.armed = claim
+    this.reserving = reader.claimReserves
+    if (this.reserving) this.parts.reservations++
     return true
+  }
+
+  private unreserve (): void {
+    if (!this.reserving) return
+    this.reserving = false
+    this.parts.reservations--
   }
 }

@@ -22,6 +22,7 @@ class NodeEngine implements Engine, NodeEngineParts {
   readonly counters: EngineCounters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
   readonly turnEnd = new TurnEnd()
   readonly parking = new Uint8Array(PARKING_BYTES)
+  reservations = 0
 
   listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
     return listenNode(this, address, onSocket)

@@ -12,6 +12,8 @@ export interface NodeEngineParts {
    * bytes are copied out before the callback returns.
    */
   readonly parking: Uint8Array
+  /** Claims of connecting sockets that wait for their bytes. */
+  reservations: number
 }
 
 /** Everything but the way bytes come in, which differs between accepted and connecting sockets. */
@@ -127,13 +129,13 @@ export abstract class NodeSocket implements Socket, Corked {
     this.tryFinish()
   }
 
-  /** Copies into claims, the first of which may be at hand, as much of `bytes` as there is room for, and returns how much that was. */
-  protected copyIn (bytes: Uint8Array, held: Uint8Array | null = null): number {
+  /** Copies into claims as much of `bytes` as there is room for, and returns how much that was. */
+  protected copyIn (bytes: Uint8Array): number {
     const { reader } = this
     if (reader === null) return 0
     let taken = 0
     while (taken < bytes.length && !this.cut) {
-      const claim = (taken === 0 ? held : null) ?? reader.claim(bytes.length - taken)
+      const claim = reader.claim(bytes.length - taken)
       if (claim === null) break
       const length = Math.min(claim.length, bytes.length - taken)
       claim.set(length === bytes.length ? bytes : bytes.subarray(taken, taken + length))

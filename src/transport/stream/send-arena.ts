@@ -3,9 +3,6 @@ import type { Claim } from '../transport.js'
 
 const CHUNK_BYTES = 256 * 1024
 
-/** Beyond the limit, for short messages only. */
-const RESERVED_CHUNKS = 4
-
 /** A claim smaller than asked for is worth giving from this size on; below it a fresh chunk is started. */
 const WORTHWHILE_BYTES = 4096
 
@@ -15,14 +12,15 @@ const WORTHWHILE_BYTES = 4096
  */
 export class SendArena {
   readonly #maxChunks: number
+  readonly #reservedChunks: number
   readonly #free: ArenaChunk[] = []
-  /** Committed frames whose memory is not free again yet. */
-  #frames = 0
   #chunks = 0
   #current: ArenaChunk | null = null
 
-  constructor (maxChunks: number) {
+  /** Of `maxChunks`, `reservedChunks` are for short messages only: bulk must not take the memory that they need to pass it. */
+  constructor (maxChunks: number, reservedChunks = 0) {
     this.#maxChunks = maxChunks
+    this.#reservedChunks = reservedChunks
   }
 
   /**
@@ -45,31 +43,15 @@ export class SendArena {
     return claim
   }
 
-  /** The claim becomes a frame of `bytes` payload bytes. Where it is the last of its chunk, the rest of its room goes to the next one. */
-  commit (claim: ArenaClaim, bytes: number): void {
-    const isLast = claim.end === claim.chunk.position
-    claim.committed = true
-    claim.committedBytes = bytes
-    claim.end = claim.start + HEADER_BYTES + bytes
-    if (isLast) claim.chunk.position = claim.end
-    this.#frames++
-  }
-
   /** Gives a claim back. Where it is the last of its chunk, its room goes to the next one. */
   abandon (claim: ArenaClaim): void {
     if (claim.end === claim.chunk.position) claim.chunk.position = claim.start
-    if (claim.committed) this.release(claim.chunk, 1)
-    else this.#unreference(claim.chunk, 1)
+    this.release(claim.chunk, 1)
   }
 
   /** `frames` frames less in `chunk`. */
   release (chunk: ArenaChunk, frames: number): void {
-    this.#frames -= frames
-    this.#unreference(chunk, frames)
-  }
-
-  #unreference (chunk: ArenaChunk, count: number): void {
-    chunk.references -= count
+    chunk.references -= frames
     if (chunk.references > 0 || chunk === this.#current) return
     if (this.#chunks > this.#maxChunks) this.#chunks--
     else this.#free.push(chunk)
@@ -77,12 +59,11 @@ export class SendArena {
 
   /** Whether `claim(bytes)` would succeed. */
   canClaim (bytes: number): boolean {
-    // Bulk must not take the memory that short messages need to pass it; and while no frame is on its way whose memory will come back,
-    // all of it is held by claims that wait for their bytes: to refuse then would be to wait for ever.
-    const limit = this.#frames === 0 ? Infinity : bytes <= WORTHWHILE_BYTES ? this.#maxChunks + RESERVED_CHUNKS : this.#maxChunks
+    const limit = bytes <= WORTHWHILE_BYTES ? this.#maxChunks : this.#maxChunks - this.#reservedChunks
+    const inUse = this.#chunks - this.#free.length
     // Chunks beyond the limit are for control frames alone, or each of them would let in more data.
-    if (this.#chunks > limit) return false
-    return this.#chunks < limit || this.#free.length > 0 || this.#room >= worthwhile(HEADER_BYTES + bytes)
+    if (inUse > limit) return false
+    return inUse < limit || this.#room >= worthwhile(HEADER_BYTES + bytes)
   }
 
   /** What is left of the current chunk. */
@@ -118,8 +99,6 @@ export class ArenaClaim implements Claim {
   readonly start: number
   end: number
   readonly view: Uint8Array
-  /** False: a claim that waits for its bytes; true: a frame. */
-  committed = false
   committedBytes = 0
 
   constructor (chunk: ArenaChunk, start: number, totalBytes: number) {
@@ -127,5 +106,13 @@ export class ArenaClaim implements Claim {
     this.start = start
     this.end = start + totalBytes
     this.view = chunk.bytes.subarray(start + HEADER_BYTES, this.end)
+  }
+
+  /** Fixes the payload length; where this claim is the last of its chunk, the rest of the room goes to the next one. */
+  commit (bytes: number): void {
+    const isLast = this.end === this.chunk.position
+    this.committedBytes = bytes
+    this.end = this.start + HEADER_BYTES + bytes
+    if (isLast) this.chunk.position = this.end
   }
 }

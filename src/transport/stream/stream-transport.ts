@@ -16,12 +16,13 @@ const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
 
 /** 4 MiB of outgoing frames; then reads pause. Many times what a link holds at one time, and little enough to stay in caches. */
 const MAX_ARENA_CHUNKS = 16
+const RESERVED_ARENA_CHUNKS = 4
 
 /** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
 export class StreamTransport implements Transport {
   readonly kind = 'stream'
   readonly counters = emptyTransportCounters()
-  readonly #arena = new SendArena(MAX_ARENA_CHUNKS)
+  readonly #arena = new SendArena(MAX_ARENA_CHUNKS, RESERVED_ARENA_CHUNKS)
   readonly #frames: FrameReader
   #socket: Socket | null = null
   #handler: TransportHandler | null = null
@@ -81,7 +82,7 @@ export class StreamTransport implements Transport {
   }
 
   commit (claim: Claim, bytes: number): void {
-    this.#arena.commit(claim as ArenaClaim, bytes)
+    (claim as ArenaClaim).commit(bytes)
   }
 
   abandon (claim: Claim): void {
@@ -107,7 +108,7 @@ export class StreamTransport implements Transport {
     }
     const frame = this.#arena.claim(payload.length, true)!
     frame.view.set(payload)
-    this.#arena.commit(frame, payload.length)
+    frame.commit(payload.length)
     encodeHeader(frame.chunk.bytes, frame.start, type, channelId, payload.length, flags, argument)
     this.#append(frame)
   }
