@@ -9,8 +9,12 @@ export const LF = 10
 export const CR = 13
 const TAB = 9
 const SP = 32
+const COMMA = 44
 const COLON = 58
 const SEMICOLON = 59
+const EQUALS = 61
+const QUOTE = 34
+const BACKSLASH = 92
 const DEL = 127
 
 /** What the start line must begin with. HTTP/1.0 and HTTP/1.1 are all there is. */
@@ -56,6 +60,10 @@ function isText (byte: number): boolean {
   return (byte >= SP && byte !== DEL) || byte === TAB
 }
 
+function isSpace (byte: number): boolean {
+  return byte === SP || byte === TAB
+}
+
 /** Refuses a beginning that no response can have, so that garbage without a line end is not waited on. */
 export function checkBeginning (bytes: Uint8Array, start: number, end: number): void {
   for (let i = 0; i < end - start && i < VERSION_PREFIX.length; i++) {
@@ -94,7 +102,8 @@ export function checkTrailers (bytes: Uint8Array, start: number, end: number): v
 }
 
 /**
- * The size in a chunk line [start, end), where `end` is behind its CRLF. Extensions are passed over.
+ * The size in a chunk line [start, end), where `end` is behind its CRLF. Extensions are checked and passed over. White space
+ * around them, which the RFC calls bad and only lets a recipient tolerate, is refused.
  */
 export function parseChunkLine (bytes: Uint8Array, start: number, end: number): number {
   let size = 0
@@ -106,13 +115,32 @@ export function parseChunkLine (bytes: Uint8Array, start: number, end: number): 
     size = size * 16 + digit
   }
   if (position === start) throw invalid('chunk size must be hexadecimal digits')
-  if (bytes[position] !== CR) {
-    while (bytes[position] === SP || bytes[position] === TAB) position++
-    if (bytes[position] !== SEMICOLON) throw invalid('chunk size must be followed by CRLF or an extension')
-    while (isText(bytes[position]!)) position++
+  while (bytes[position] === SEMICOLON) {
+    position = tokenEnd(bytes, position + 1)
+    if (bytes[position] !== EQUALS) continue
+    position = bytes[position + 1] === QUOTE ? quotedEnd(bytes, position + 1) : tokenEnd(bytes, position + 1)
   }
-  if (position !== end - 2) throw invalid('chunk extension holds a control character')
+  if (position !== end - 2) throw invalid('chunk size must be followed by CRLF or by extensions')
   return size
+}
+
+/** Where the token that begins at `start` ends. */
+function tokenEnd (bytes: Uint8Array, start: number): number {
+  let position = start
+  while (TCHAR[bytes[position]!] === 1) position++
+  if (position === start) throw invalid('chunk extension must have a name, and a value behind =')
+  return position
+}
+
+/** Where the quoted string that begins at `start` ends, behind its second quote. A line end is no text, so it stops there at the latest. */
+function quotedEnd (bytes: Uint8Array, start: number): number {
+  let position = start + 1
+  while (bytes[position] !== QUOTE) {
+    if (bytes[position] === BACKSLASH) position++
+    if (!isText(bytes[position]!)) throw invalid('chunk extension must end its quoted string')
+    position++
+  }
+  return position + 1
 }
 
 /** Collects the three fields that frame a message. */
@@ -169,11 +197,17 @@ class FieldReader {
     this.#isChunked = true
   }
 
+  /** A list of options between commas, with white space around them. */
   #onConnection (bytes: Uint8Array, start: number, end: number): void {
-    for (const option of latin1(bytes, start, end).split(',')) {
-      const name = option.trim().toLowerCase()
-      if (name === 'close') this.#hasClose = true
-      if (name === 'keep-alive') this.#hasKeepAlive = true
+    let optionStart = start
+    for (let i = start; i <= end; i++) {
+      if (i < end && bytes[i] !== COMMA) continue
+      let optionEnd = i
+      while (optionStart < optionEnd && isSpace(bytes[optionStart]!)) optionStart++
+      while (optionStart < optionEnd && isSpace(bytes[optionEnd - 1]!)) optionEnd--
+      if (isToken(bytes, optionStart, optionEnd, 'close')) this.#hasClose = true
+      if (isToken(bytes, optionStart, optionEnd, 'keep-alive')) this.#hasKeepAlive = true
+      optionStart = i + 1
     }
   }
 }
@@ -186,11 +220,11 @@ function readField (bytes: Uint8Array, start: number, reader: FieldReader | null
   if (nameEnd === start) throw invalid('field line must begin with a name (folded lines are not accepted)')
   if (bytes[position] !== COLON) throw invalid('field name must be a token, directly followed by a colon')
   position++
-  while (bytes[position] === SP || bytes[position] === TAB) position++
+  while (isSpace(bytes[position]!)) position++
   const valueStart = position
   while (isText(bytes[position]!)) position++
   const next = lineAfter(bytes, position)
-  while (position > valueStart && (bytes[position - 1] === SP || bytes[position - 1] === TAB)) position--
+  while (position > valueStart && isSpace(bytes[position - 1]!)) position--
   reader?.onField(bytes, start, nameEnd, valueStart, position)
   return next
 }
@@ -215,8 +249,4 @@ function hexDigit (byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48
   const lower = byte | 32
   return lower >= 97 && lower <= 102 ? lower - 87 : -1
-}
-
-function latin1 (bytes: Uint8Array, start: number, end: number): string {
-  return String.fromCharCode(...bytes.subarray(start, end))
 }

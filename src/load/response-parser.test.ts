@@ -2,9 +2,10 @@ import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { CHUNK_LINE_MAX_BYTES, ResponseParser, SECTION_MAX_BYTES } from './response-parser.js'
-import { rawResponse } from './testing/arbitrary-response.js'
-import { startRawServer, requestThroughNode } from './testing/node-parser.js'
+import { rawResponse, type RawResponse } from './testing/arbitrary-response.js'
+import { requestThroughNode } from './testing/node-parser.js'
 import { parseInPieces, type Parsed } from './testing/parse-in-pieces.js'
+import { startRawServer } from './testing/raw-server.js'
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 const crlf = (...lines: string[]): string => lines.map((line) => `${line}\r\n`).join('')
@@ -21,6 +22,8 @@ const ACCEPTED: Array<[title: string, bytes: string, status: number, keepAlive: 
   ['an empty value', crlf('HTTP/1.1 200 OK', 'X-Empty:', 'Content-Length: 0', ''), 200, true, ''],
   ['obs-text in a value', crlf('HTTP/1.1 200 OK', 'X: \xe9', 'Content-Length: 0', ''), 200, true, ''],
   ['Connection: close', crlf('HTTP/1.1 200 OK', 'Connection: x, Close', 'Content-Length: 2', '') + 'ok', 200, false, 'ok'],
+  ['white space and commas around Connection: close', crlf('HTTP/1.1 200 OK', 'Connection: x , ,\tclose\t, y', 'Content-Length: 0', ''), 200, false, ''],
+  ['options that only look like close', crlf('HTTP/1.1 200 OK', 'Connection: closed, close\xa0, x close', 'Content-Length: 0', ''), 200, true, ''],
   ['HTTP/1.0', crlf('HTTP/1.0 200 OK', 'Content-Length: 2', '') + 'ok', 200, false, 'ok'],
   ['HTTP/1.0 with keep-alive', crlf('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Content-Length: 2', '') + 'ok', 200, true, 'ok'],
   ['a body up to the end of the connection', crlf('HTTP/1.1 200 OK', '') + 'until the end', 200, false, 'until the end'],
@@ -29,7 +32,7 @@ const ACCEPTED: Array<[title: string, bytes: string, status: number, keepAlive: 
   ['304 with the length of what it does not send', crlf('HTTP/1.1 304 Not Modified', 'Content-Length: 9', ''), 304, true, ''],
   ['interim responses', crlf('HTTP/1.1 100 Continue', '', 'HTTP/1.1 103 Early Hints', 'Link: x', '', 'HTTP/1.1 500 No', 'Content-Length: 1', '') + 'x', 500, true, 'x'],
   ['chunks', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: Chunked', '', '3', 'abc', '0A', '0123456789', '0', ''), 200, true, 'abc0123456789'],
-  ['chunk extensions', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1;a', 'x', '1 ; b="c d"', 'y', '0;last', ''), 200, true, 'xy'],
+  ['chunk extensions', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1;a', 'x', '1;b="c;\\"d";e=f', 'y', '0;last', ''), 200, true, 'xy'],
   ['trailers', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1', 'x', '0', 'Trailer: yes', 'Content-Length: 77', ''), 200, true, 'x'],
   ['no chunk but the last', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '0', ''), 200, true, '']
 ]
@@ -60,6 +63,8 @@ const REFUSED: Array<[title: string, bytes: string]> = [
   ['two spaces before the status', crlf('HTTP/1.1  200 OK', 'Content-Length: 0', '')],
   ['a control character in the reason', crlf('HTTP/1.1 200 O\0K', 'Content-Length: 0', '')],
   ['101', crlf('HTTP/1.1 101 Switching Protocols', 'Upgrade: x', '')],
+  ['an interim response that ends the connection', crlf('HTTP/1.1 100 Continue', 'Connection: close', '', 'HTTP/1.1 200 OK', 'Content-Length: 0', '')],
+  ['an interim response in HTTP/1.0', crlf('HTTP/1.0 100 Continue', '', 'HTTP/1.1 200 OK', 'Content-Length: 0', '')],
   ['a field without a colon', head('Content-Length')],
   ['a field without a name', head(': x', 'Content-Length: 0')],
   ['white space before the colon', head('Content-Length : 0')],
@@ -91,6 +96,11 @@ const REFUSED: Array<[title: string, bytes: string]> = [
   ['a space after a chunk size', chunked('1 \r\nx\r\n0\r\n\r\n')],
   ['a chunk size that overflows', chunked('10000000000000001\r\nx\r\n0\r\n\r\n')],
   ['a chunk line that ends in LF', chunked('1\nx\r\n0\r\n\r\n')],
+  ['a space before a chunk extension', chunked('1 ;a\r\nx\r\n0\r\n\r\n')],
+  ['a chunk extension without a name', chunked('1;\r\nx\r\n0\r\n\r\n')],
+  ['a chunk extension without a value', chunked('1;a=\r\nx\r\n0\r\n\r\n')],
+  ['a quoted chunk extension without an end', chunked('1;a="b\r\nx\r\n0\r\n\r\n')],
+  ['a quoted chunk extension that escapes the line end', chunked('1;a="b\\\r\nx\r\n0\r\n\r\n')],
   ['a control character in a chunk extension', chunked('1;a\0b\r\nx\r\n0\r\n\r\n')],
   ['chunk data longer than its size', chunked('1\r\nxy\r\n0\r\n\r\n')],
   ['chunk data that ends in LF', chunked('1\r\nx\n0\r\n\r\n')],
@@ -121,6 +131,21 @@ test('ResponseParser refuses bytes before any request, and everything after it h
   t.throws(() => parser.feed(bytes, bytes.length), { code: ErrorCode.HTTP_INVALID })
   t.throws(() => parser.expect(), { code: ErrorCode.HTTP_INVALID })
   t.throws(() => parser.feed(bytes, bytes.length), { code: ErrorCode.HTTP_INVALID })
+})
+
+test('ResponseParser refuses a response that came with the one before, even if its request is sent at once', (t) => {
+  let messages = 0
+  const parser: ResponseParser = new ResponseParser({
+    onBody () {},
+    onMessage () {
+      messages++
+      parser.expect()
+    }
+  })
+  const bytes = bytesOf((head('Content-Length: 2') + 'ok').repeat(2))
+  parser.expect()
+  t.throws(() => parser.feed(bytes, bytes.length), { code: ErrorCode.HTTP_INVALID })
+  t.is(messages, 0)
 })
 
 test('ResponseParser takes a response to HEAD as having no body', (t) => {
@@ -179,11 +204,16 @@ test('ResponseParser finds the same wherever the bytes are cut, right or wrong',
 })
 
 test('ResponseParser agrees with node:http about valid responses cut anywhere', async (t) => {
-  const server = await startRawServer()
+  let current: RawResponse | null = null
+  const server = await startRawServer((socket) => {
+    socket.write(current!.bytes)
+    if (current!.isUntilClose) socket.end()
+  })
   t.teardown(() => server.close())
   await fc.assert(fc.asyncProperty(rawResponse(), fc.array(fc.nat(2_000), { maxLength: 12 }), async (response, cuts) => {
     const ours = parseInPieces(response.bytes, cuts)
-    const theirs = await requestThroughNode(server, response.bytes, response.isUntilClose)
+    current = response
+    const theirs = await requestThroughNode(server.port)
     t.is(ours.error, null)
     t.deepEqual({ ...ours.message, body: ours.body }, theirs)
     t.true(ours.body.equals(response.body))
@@ -191,17 +221,23 @@ test('ResponseParser agrees with node:http about valid responses cut anywhere', 
 })
 
 test('ResponseParser accepts nothing that node:http refuses or reads otherwise', async (t) => {
-  const server = await startRawServer()
+  let current: Buffer = Buffer.alloc(0)
+  const server = await startRawServer((socket) => socket.end(current))
   t.teardown(() => server.close())
   let accepted = 0
+  // A fixed seed: a difference to another Node's parser is something to look into, not a reason to fail now and then.
   await fc.assert(fc.asyncProperty(mutated(), async (bytes) => {
     const ours = parseInPieces(bytes, [])
-    if (ours.error !== null || ours.message === null) return
+    if (ours.error !== null || ours.message === null || FRAMING_WITH_TAB.test(bytes.toString('latin1'))) return
     accepted++
-    t.deepEqual({ ...ours.message, body: ours.body }, await requestThroughNode(server, bytes, true))
-  }), { numRuns: 1_500 })
+    current = bytes
+    t.deepEqual({ ...ours.message, body: ours.body }, await requestThroughNode(server.port))
+  }), { numRuns: 1_500, seed: 9112 })
   t.true(accepted > 0)
 })
+
+/** node:http takes no tab behind a length or a connection option for white space; RFC 9110 does. */
+const FRAMING_WITH_TAB = /(content-length|transfer-encoding|connection):[^\r]*\t/i
 
 /** A valid response with a few bytes changed, removed, added or repeated. */
 function mutated (): fc.Arbitrary<Buffer> {

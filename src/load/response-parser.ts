@@ -171,7 +171,10 @@ export class ResponseParser {
 
   #onHead (head: ResponseHead, unread: number): void {
     if (head.status === 101) throw invalid('status 101 switches to a protocol that nobody asked for')
-    if (head.status < 200) return
+    if (head.status < 200) {
+      if (!head.keepAlive) throw invalid('an interim response must not end the connection (nor be HTTP/1.0)')
+      return
+    }
     this.#head = head
     this.#remainingBytes = head.bodyBytes
     if (this.#isHeadRequest || head.framing === Framing.NONE || (head.framing === Framing.LENGTH && head.bodyBytes === 0)) this.#complete(unread)

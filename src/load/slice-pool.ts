@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { machineMs } from '../base/clock.js'
-import { fromErrorData, type ErrorData } from '../base/errors.js'
+import { ErrorCode, TunnelError, fromErrorData, type ErrorData } from '../base/errors.js'
 import type { LoadJob, LoadResult } from './job.js'
 
 /** From "all are connected" to the common start: enough for the message to reach every thread. */
@@ -22,10 +22,25 @@ export type SliceReply =
   | { readonly kind: 'result', readonly result: LoadResult }
   | { readonly kind: 'error', readonly error: ErrorData }
 
+async function runTask (pool: Piscina, task: SliceTask): Promise<SliceReply> {
+  try {
+    return await pool.run(task, { transferList: [task.port] })
+  } catch (cause) {
+    throw threadFailed(cause)
+  }
+}
+
+/** `cause` may come from another thread, and then is no instance of Error. */
+function threadFailed (cause: unknown): TunnelError {
+  const reason = (cause as { message?: string } | null)?.message ?? String(cause)
+  return new TunnelError(ErrorCode.ROLE_FAILED, `Cannot run a thread of the load generator: ${reason}`, { cause })
+}
+
 /**
  * Runs every job in a thread of its own, with the module at `workerUrl`, whose default export takes a `SliceTask` and resolves to a
  * `SliceReply`. All begin their warm-up at the same moment, when the last one has connected. The only file that knows piscina.
- * If one fails the others are stopped, and its error is thrown when all have ended.
+ * If one fails the others are stopped, and its error is thrown when all have ended: ERR_TUNNEL_ROLE_FAILED where the thread died or its
+ * module cannot be loaded.
  */
 export async function runInPool (jobs: readonly LoadJob[], workerUrl: URL, signal: AbortSignal | undefined): Promise<LoadResult[]> {
   const pool = new Piscina({
@@ -36,6 +51,8 @@ export async function runInPool (jobs: readonly LoadJob[], workerUrl: URL, signa
     // The default makes an idle thread wait in Atomics.wait(), where no socket and no timer lives.
     atomics: 'disabled'
   })
+  // A thread that fails before it has a task leaves the tasks waiting for ever: this is then the only sign.
+  const broken = new Promise<never>((_resolve, reject) => pool.on('error', (cause) => reject(threadFailed(cause))))
   const ports: MessagePort[] = []
   const tell = (command: SliceCommand): void => { for (const port of ports) port.postMessage(command) }
   const stop = (): void => tell({ kind: 'stop' })
@@ -48,16 +65,16 @@ export async function runInPool (jobs: readonly LoadJob[], workerUrl: URL, signa
       port1.on('message', () => {
         if (--waiting === 0) tell({ kind: 'start', startAtMs: machineMs() + START_DELAY_MS })
       })
-      const reply: SliceReply = await pool.run({ job, port: port2 } satisfies SliceTask, { transferList: [port2] })
+      const reply = await runTask(pool, { job, port: port2 })
       if (reply.kind === 'error') throw fromErrorData(reply.error)
       return reply.result
     })
     if (signal?.aborted === true) stop()
     try {
-      return await Promise.all(slices)
+      return await Promise.race([Promise.all(slices), broken])
     } catch (error) {
       stop()
-      await Promise.allSettled(slices)
+      await Promise.race([Promise.allSettled(slices), broken.catch(() => {})])
       throw error
     }
   } finally {

@@ -1,4 +1,5 @@
 import * as hdr from 'hdr-histogram-js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
 
 const SIGNIFICANT_DIGITS = 3
 /** One hour. A longer latency is recorded as one hour, and counted like any other. */
@@ -15,10 +16,15 @@ export class Histogram {
     this.#histogram = histogram
   }
 
-  /** Decodes what `encode()` wrote. Throws where the text is not a histogram of this shape. */
+  /** Decodes what `encode()` wrote. Throws ERR_TUNNEL_RESULT_INVALID where the text is not a histogram of this shape. */
   static decode (base64: string): Histogram {
+    const decoded = decodeAny(base64)
     const histogram = new Histogram()
-    histogram.#histogram.add(hdr.decodeFromCompressedBase64(base64, 64, false))
+    if (decoded.highestTrackableValue !== HIGHEST_NS || decoded.numberOfSignificantValueDigits !== SIGNIFICANT_DIGITS) {
+      throw new TunnelError(ErrorCode.RESULT_INVALID,
+        `Cannot use histogram: it must track up to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks up to ${decoded.highestTrackableValue} at ${decoded.numberOfSignificantValueDigits}`)
+    }
+    histogram.#histogram.add(decoded)
     return histogram
   }
 
@@ -62,5 +68,13 @@ export class Histogram {
 
   reset (): void {
     this.#histogram.reset()
+  }
+}
+
+function decodeAny (base64: string): hdr.Histogram {
+  try {
+    return hdr.decodeFromCompressedBase64(base64, 64, false)
+  } catch (cause) {
+    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot decode histogram: the text must be HdrHistogram V2, compressed, in base64: ${String(cause)}`, { cause })
   }
 }

@@ -22,7 +22,8 @@ export interface ChannelHandler {
 /** What a channel needs of its session. */
 export interface ChannelLink {
   readonly maxPayloadBytes: number
-  tryClaim (bytes: number): Claim | null
+  /** null: no memory; `onClaimable` is called later. */
+  tryClaim (channel: Channel, bytes: number): Claim | null
   commit (claim: Claim, bytes: number): void
   abandon (claim: Claim): void
   /** The channel has frames to send. */
@@ -32,8 +33,6 @@ export interface ChannelLink {
   sendReject (channel: Channel, reason: Reason): void
   sendReset (channel: Channel, reason: Reason): void
   onCreditStall (): void
-  /** A claim failed for want of memory: call `onClaimable` later. */
-  onMemoryStall (channel: Channel): void
   /** The channel has ended: drop it from the table. */
   onClosed (channel: Channel): void
 }
@@ -48,6 +47,7 @@ export class Channel extends Flow {
   /** Committed claims that wait for their turn on the link. */
   readonly #queue: Queue<Claim> = new Queue()
   #claim: Claim | null = null
+  #accepted = false
   #creditStalled = false
   #endQueued = false
   #endSent = false
@@ -77,12 +77,8 @@ export class Channel extends Flow {
       this.#creditStalled = true
       return null
     }
-    this.#claim = this.#link.tryClaim(allowed)
-    if (this.#claim === null) {
-      this.#link.onMemoryStall(this)
-      return null
-    }
-    return this.#claim.view
+    this.#claim = this.#link.tryClaim(this, allowed)
+    return this.#claim?.view ?? null
   }
 
   /** The first `bytes` bytes of the claim are to be sent. */
@@ -129,6 +125,14 @@ export class Channel extends Flow {
     const end = this.#endQueued && this.#queue.length === 0
     this.#endSent = end
     return { claim, end }
+  }
+
+  /** Returns the rule the peer broke, or null. */
+  receiveAccept (): string | null {
+    if (this.#accepted) return 'ACCEPT came twice'
+    this.#accepted = true
+    this.handler.onAccept?.()
+    return null
   }
 
   /** A DATA frame arrived. Returns the rule the peer broke, or null. */

@@ -4,38 +4,14 @@ import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, Reason } from '../frame/layout.js'
 import type { Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
+import { goAwayError } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
+import { MemoryQueue } from './memory-queue.js'
 import { Scheduler } from './scheduler.js'
+import type { SessionOptions } from './session-options.js'
 import { Silence } from './silence.js'
 
-export interface SessionOptions {
-  readonly role: Role
-  /** Largest DATA payload this side takes. Default 65,536. */
-  readonly maxPayloadBytes: number
-  /** Bytes granted to the peer for each new channel. Default 262,144. */
-  readonly windowBytes: number
-  /** Channels at one time. Default 4,096. */
-  readonly maxChannels: number
-  /** The peer's HELLO must be here this long after the start. Default 2,000. */
-  readonly helloTimeoutMs: number
-  /** Time between PINGs; 0 sends none. Default 1,000. */
-  readonly pingIntervalMs: number
-  /** A PING unanswered this long ends the link; 0 waits for ever. Default 10,000. */
-  readonly pingTimeoutMs: number
-}
-
-export const DEFAULT_SESSION_OPTIONS = {
-  maxPayloadBytes: 65_536,
-  windowBytes: 262_144,
-  maxChannels: 4096,
-  helloTimeoutMs: 2000,
-  pingIntervalMs: 1000,
-  pingTimeoutMs: 10_000
-} as const
-
-/** Channels that go on reading when memory is free again, each with a frame or a few. */
-const WAKE_AT_ONCE = 4
-const WAKE_AGAIN_MS = 1
+export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
 
 /** How long a link may take to close in good order before it is cut. */
 const LINGER_MS = 1000
@@ -75,11 +51,7 @@ export class Session {
   readonly #channels = new Map<number, Channel>()
   readonly #scheduler: Scheduler<Channel>
   readonly #link: ChannelLink
-  /** Channels whose claim failed for want of memory, longest first. */
-  readonly #memoryStalled = new Set<Channel>()
-  /** A claim failed since the last wake. */
-  #refused = false
-  #wakeTimer: NodeJS.Timeout | null = null
+  readonly #memoryQueue = new MemoryQueue(() => { this.#wake() })
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
@@ -159,7 +131,12 @@ export class Session {
     const session = this
     return {
       get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
-      tryClaim: (bytes) => this.#transport.claim(bytes),
+      tryClaim: (channel, bytes) => {
+        const claim = this.#transport.claim(bytes)
+        if (claim === null) this.#memoryQueue.handleRefusal(channel)
+        else this.#memoryQueue.remove(channel)
+        return claim
+      },
       commit: (claim, bytes) => { this.#transport.commit(claim, bytes) },
       abandon: (claim) => { this.#transport.abandon(claim) },
       onFrames: (channel) => {
@@ -174,16 +151,10 @@ export class Session {
       sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
       sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
       onCreditStall: () => { this.counters.creditStalls++ },
-      onMemoryStall: (channel) => {
-        this.#memoryStalled.add(channel)
-        // The transport refused, so it will call when it has memory again.
-        this.#cancelWakeTimer()
-        this.#refused = true
-      },
       onClosed: (channel) => {
         this.counters.channelsClosed++
         this.#channels.delete(channel.id)
-        this.#memoryStalled.delete(channel)
+        this.#memoryQueue.remove(channel)
         this.#closeIfDrained()
       }
     }
@@ -232,24 +203,8 @@ export class Session {
   readonly #wake = (): void => {
     this.#wakeDue = false
     if (this.#closed) return
-    this.#cancelWakeTimer()
-    this.#refused = false
-    // In the order in which they stalled, and only as many as keep the link busy until the next call: to wake all for every frame
-    // that leaves would be quadratic work, of which each gets a sliver of memory.
-    let left = WAKE_AT_ONCE
-    for (const channel of this.#memoryStalled) {
-      if (left-- === 0) break
-      this.#memoryStalled.delete(channel)
-      channel.handler.onClaimable()
-    }
-    // As long as nobody is refused the transport has no reason to call, and those just woken may have nothing to send.
-    if (this.#memoryStalled.size > 0 && !this.#refused) this.#wakeTimer = setTimeout(this.#wake, WAKE_AGAIN_MS)
+    this.#memoryQueue.wake()
     this.#pump()
-  }
-
-  #cancelWakeTimer (): void {
-    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer)
-    this.#wakeTimer = null
   }
 
   // --- Receiving
@@ -291,6 +246,8 @@ export class Session {
 
   #handleHello (type: FrameType, payload: Uint8Array): void {
     if (type !== FrameType.HELLO) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
+    // Turned away or closed while it shook hands: the link is ending, whatever the peer still says.
+    if (this.#goAwaySent) return
     const isHost = this.#options.role === Role.HOST
     let hello: Hello
     try {
@@ -314,18 +271,16 @@ export class Session {
       case FrameType.PONG: return this.#silence.handlePong(argument)
       case FrameType.OPEN: return this.#handleOpen(channelId)
       case FrameType.HELLO: return this.#fail('HELLO came twice')
+      case FrameType.ACCEPT:
+      case FrameType.REJECT: if (this.#options.role !== Role.HOST) return this.#fail(`a host must not send ${frameTypeName(type)}`)
     }
     const channel = this.#channels.get(channelId)
     if (channel === undefined) return this.#handleLate(type, channelId)
     switch (type) {
-      case FrameType.CREDIT: {
-        const broken = channel.receiveCredit(argument)
-        return broken === null ? undefined : this.#fail(broken)
-      }
+      case FrameType.CREDIT: return this.#failIf(channel.receiveCredit(argument))
       case FrameType.RESET: return channel.receiveReset(argument as Reason)
-      case FrameType.ACCEPT: return this.#options.role === Role.HOST ? channel.handler.onAccept?.() : this.#fail('a host must not send ACCEPT')
+      case FrameType.ACCEPT: return this.#failIf(channel.receiveAccept())
       case FrameType.REJECT:
-        if (this.#options.role !== Role.HOST) return this.#fail('a host must not send REJECT')
         this.counters.channelsRejected++
         return channel.receiveReset(argument as Reason)
     }
@@ -334,6 +289,8 @@ export class Session {
   #handleOpen (channelId: number): void {
     if (this.#options.role === Role.HOST) return this.#fail('a plugin must not send OPEN')
     if (((channelId - this.#lastChannelId) | 0) <= 0) return this.#fail(`channel ids must rise: OPEN of ${channelId} came after ${this.#lastChannelId}`)
+    // Ids rise round the circle of 32 bits, so one that is still open can come up again.
+    if (this.#channels.has(channelId)) return this.#fail(`OPEN names channel ${channelId}, which is open`)
     this.#lastChannelId = channelId
     if (this.draining) return this.#sendReject(channelId, Reason.SHUTDOWN)
     if (this.#channels.size >= this.#options.maxChannels) return this.#sendReject(channelId, Reason.LIMIT)
@@ -367,6 +324,10 @@ export class Session {
     this.#handler.onGoAway?.()
     if (reason !== Reason.SHUTDOWN) this.#closeTransport()
     else this.#closeIfDrained()
+  }
+
+  #failIf (brokenRule: string | null): void {
+    if (brokenRule !== null) this.#fail(brokenRule)
   }
 
   #fail (rule: string): void {
@@ -407,7 +368,7 @@ export class Session {
     if (this.#closed) return
     this.#closed = true
     this.#silence.stop()
-    this.#cancelWakeTimer()
+    this.#memoryQueue.stop()
     for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
     this.#handler.onClose(error ?? this.#endOf())
   }
@@ -420,11 +381,4 @@ export class Session {
       ? 'Cannot shake hands: the peer closed the link before its HELLO'
       : 'Cannot go on with the link: the peer closed it without a go-away; it was probably killed')
   }
-}
-
-function goAwayError (reason: Reason, text: string): TunnelError {
-  // The sentence is the peer's: only printable characters of it are shown.
-  const said = text.replace(/[^\x20-\x7e]+/g, ' ').trim()
-  const code = reason === Reason.VERSION ? ErrorCode.VERSION : reason === Reason.BUSY ? ErrorCode.PEER_BUSY : reason === Reason.SHUTDOWN ? ErrorCode.CLOSED : ErrorCode.PROTOCOL
-  return new TunnelError(code, `The peer ended the link${said === '' ? '' : `: ${said}`}`)
 }

@@ -24,6 +24,11 @@ export function contentBody (bytes: number): Body {
   }
 }
 
+/** A body that lies in one piece. */
+export function wholeBody (whole: Uint8Array): Body {
+  return { bytes: whole.length, viewAt: offset => whole.subarray(offset) }
+}
+
 const BLOCK_BYTES = 65_536
 
 /**

@@ -9,7 +9,7 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 export async function listen (server: Server, host: string, port: number): Promise<number> {
   return await new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(toListenError(error, host, port)))
-    server.listen({ host, port, exclusive: true }, () => {
+    server.listen({ host, port }, () => {
       server.removeAllListeners('error')
       resolve((server.address() as AddressInfo).port)
     })

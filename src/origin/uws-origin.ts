@@ -1,7 +1,7 @@
 import { STATUS_CODES, createServer } from 'node:http'
 import { tcpAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { type Body, CollectedBody } from './body.js'
+import { type Body, CollectedBody, wholeBody } from './body.js'
 import { listen } from './listen.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
@@ -37,6 +37,7 @@ interface UwsResponse {
   tryEnd (piece: Uint8Array, totalBytes: number): [ok: boolean, done: boolean]
   getWriteOffset (): number
   cork (write: () => void): UwsResponse
+  pause (): UwsResponse
   resume (): UwsResponse
   onWritable (handler: () => boolean): UwsResponse
   onAborted (handler: () => void): UwsResponse
@@ -52,8 +53,13 @@ const LISTEN_EXCLUSIVE_PORT = 1
  */
 const RENEW_INTERVAL_MS = 4000
 
-/** Transfers under way, by what gives each of them new time. */
-type Transfers = Set<() => void>
+/**
+ * Longest body that uWebSockets may copy. For 256 KiB its copies halve the throughput and more; one block of an echo is in one piece.
+ */
+const COPIED_BODY_BYTES = 65_536
+
+/** Responses whose upload or download is under way. */
+type Transfers = Set<UwsResponse>
 
 /** Apps of this thread that are still open. */
 const openApps = new Set<UwsApp>()
@@ -67,9 +73,10 @@ export async function loadUws (): Promise<Uws> {
 }
 
 /**
- * The origin on uWebSockets.js. Its differences from the one on node:http: it sends `uWebSockets: 20` with every response;
- * it closes idle connections after about 10 seconds, and those whose client half-closes; it refuses HTTP/1.0; and a
- * request pipelined behind a body above 256 KiB (64 KiB for /echo) closes the connection. Rejects as `listen()` does.
+ * The origin on uWebSockets.js. Rejects as `listen()` does. Its differences from the one on node:http, none of which can be
+ * changed from here: it sends `uWebSockets: 20` with every response; closes idle connections after 8 to 12 seconds, and those
+ * whose client half-closes; refuses HTTP/1.0 and chunk extensions; and closes a connection on which a further request
+ * arrives while a body above 64 KiB is still being sent.
  *
  * Close it before its worker thread is terminated: uWebSockets otherwise aborts the whole process.
  */
@@ -77,7 +84,7 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number): Pro
   const transfers: Transfers = new Set()
   const app = uws.App()
   for (const [path, answer] of FIXED_ROUTES) {
-    app.get(path, response => sendFixed(response, answer))
+    app.get(path, response => sendFixed(response, answer, transfers))
     app.head(path, response => sendHead(response, answer))
   }
   app.any('/*', (response, request) => handleRequest(response, request, transfers))
@@ -89,7 +96,7 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number): Pro
     throw await listenFailure(host, port)
   }
   closeAtExit(app)
-  const renewal = setInterval(() => { for (const renew of transfers) renew() }, RENEW_INTERVAL_MS).unref()
+  const renewal = setInterval(() => renewAll(transfers), RENEW_INTERVAL_MS).unref()
   return {
     server: 'uws',
     address: tcpAddress(host, uws.us_socket_local_port(socket)),
@@ -98,6 +105,14 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number): Pro
       if (openApps.delete(app)) app.close()
     }
   }
+}
+
+/**
+ * `resume()` gives a connection new time. It also restores what `pause()` last found, of whatever connection, so that the two
+ * are safe only as a pair: alone, `resume()` leaves a connection deaf.
+ */
+function renewAll (transfers: Transfers): void {
+  for (const response of transfers) response.pause().resume()
 }
 
 /** A worker that ends by `process.exit()` or an error runs this in time; the process then does not abort with it. */
@@ -130,7 +145,7 @@ function handleRequest (response: UwsResponse, request: UwsRequest, transfers: T
   const method = request.getCaseSensitiveMethod()
   const answer = route(method, request.getUrl())
   if (answer.kind === 'echo') return echo(response, request, transfers)
-  if (answer.kind === 'fixed') return method === 'HEAD' ? sendHead(response, answer) : sendFixed(response, answer)
+  if (answer.kind === 'fixed') return method === 'HEAD' ? sendHead(response, answer) : sendFixed(response, answer, transfers)
 
   response.writeHeader('Content-Type', answer.contentType)
   if (method === 'HEAD') response.writeHeader('Content-Length', String(answer.body.bytes)).endWithoutBody()
@@ -142,9 +157,10 @@ function writeHead (response: UwsResponse, { status, headers }: FixedAnswer): vo
   for (let i = 0; i < headers.length; i += 2) response.writeHeader(headers[i]!, headers[i + 1]!)
 }
 
-function sendFixed (response: UwsResponse, answer: FixedAnswer): void {
+function sendFixed (response: UwsResponse, answer: FixedAnswer, transfers: Transfers): void {
   writeHead(response, answer)
-  response.end(answer.body)
+  if (typeof answer.body === 'string') response.end(answer.body)
+  else sendBody(response, wholeBody(answer.body), transfers)
 }
 
 /** `endWithoutBody(length)` never ends the response, so the length is written as a header. */
@@ -153,30 +169,35 @@ function sendHead (response: UwsResponse, answer: FixedAnswer): void {
   response.writeHeader('Content-Length', String(Buffer.byteLength(answer.body))).endWithoutBody()
 }
 
+function track (response: UwsResponse, transfers: Transfers): void {
+  transfers.add(response)
+  response.onAborted(() => { transfers.delete(response) })
+}
+
 /**
- * Sends `body` as fast as the client takes it, without a copy. A body in one piece is given away at once instead:
- * uWebSockets copies what the socket does not take, and pipelined requests behind it keep working.
+ * Sends `body` as fast as the client takes it, without a copy. A short one is given away at once instead: uWebSockets copies
+ * what the socket does not take, and then has no reason to close the connection when another request follows.
  */
 function sendBody (response: UwsResponse, body: Body, transfers: Transfers): void {
-  const first = body.viewAt(0)
-  if (first.length === body.bytes) {
-    response.end(first)
+  if (body.bytes <= COPIED_BODY_BYTES) {
+    transfers.delete(response)
+    response.end(body.viewAt(0))
     return
   }
-  const send = (): boolean => {
+  const trySend = (): boolean => {
     let ok = true
-    response.cork(() => {
-      for (let done = false; ok && !done;) {
-        [ok, done] = response.tryEnd(body.viewAt(response.getWriteOffset()), body.bytes)
-        if (done) transfers.delete(send)
-      }
-    })
-    return ok
+    let done = false
+    while (ok && !done) [ok, done] = response.tryEnd(body.viewAt(response.getWriteOffset()), body.bytes)
+    if (done) transfers.delete(response)
+    return done
   }
-  transfers.add(send)
-  response.onAborted(() => { transfers.delete(send) })
-  response.onWritable(send)
-  send()
+  if (trySend()) return
+  track(response, transfers)
+  response.onWritable(() => {
+    let done = false
+    response.cork(() => { done = trySend() })
+    return done
+  })
 }
 
 function echo (response: UwsResponse, request: UwsRequest, transfers: Transfers): void {
@@ -184,20 +205,19 @@ function echo (response: UwsResponse, request: UwsRequest, transfers: Transfers)
   const contentType = request.getHeader('content-type') || BINARY
   const body = new CollectedBody(ECHO_MAX_BYTES)
   let refused = false
-  const renew = (): void => { response.resume() }
-  transfers.add(renew)
-  response.onAborted(() => { transfers.delete(renew) })
+  track(response, transfers)
   response.onData((piece, isLast) => {
     if (refused) return
     refused = !body.tryAppend(new Uint8Array(piece))
-    if (refused || isLast) transfers.delete(renew)
-    if (refused) response.cork(() => refuse(response))
-    else if (isLast) {
-      response.cork(() => {
+    response.cork(() => {
+      if (refused) {
+        transfers.delete(response)
+        refuse(response)
+      } else if (isLast) {
         response.writeHeader('Content-Type', contentType)
         sendBody(response, body, transfers)
-      })
-    }
+      }
+    })
   })
 }
 

@@ -1,0 +1,295 @@
+import test, { type ExecutionContext } from 'ava'
+import { tcpAddress } from '../base/address.js'
+import { nowNs } from '../base/clock.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import { emptyCounts, type RequestCounts } from '../metrics/counts.js'
+import { ClosedLoop, type SliceState } from './closed-loop.js'
+import { Tally } from './tally.js'
+import { FakeEngine, type FakeSocket } from './testing/fake-engine.js'
+import { response } from './testing/raw-server.js'
+
+const SECOND_NS = 1e9
+const EXPECTED = Buffer.from('expected body')
+const REFUSED = new TunnelError(ErrorCode.CONNECT_REFUSED, 'Cannot connect: nothing listens there')
+const BROKEN = new TunnelError(ErrorCode.SOCKET_RESET, 'The connection was reset')
+
+interface Bench {
+  readonly engine: FakeEngine
+  readonly slice: SliceState
+  readonly loop: ClosedLoop
+  readonly firstAttempts: () => number
+  readonly openSockets: () => number
+  readonly counts: () => RequestCounts
+  readonly problems: () => readonly string[]
+  readonly socket: (index: number) => FakeSocket
+}
+
+/** A loop in the middle of its window, its connection not yet standing. */
+function setUp (): Bench {
+  const engine = new FakeEngine()
+  let firstAttempts = 0
+  let openSockets = 0
+  const slice: SliceState = {
+    settings: { engine, target: tcpAddress('127.0.0.1', 1), connectTimeoutMs: 0, request: Buffer.from('GET'), expected: EXPECTED, scratch: Buffer.alloc(1_000) },
+    tally: new Tally(),
+    isRunning: true,
+    onFirstAttempt: () => { firstAttempts++ },
+    onOpen: () => { openSockets++ },
+    onClose: () => { openSockets-- }
+  }
+  slice.tally.setWindow(nowNs() - SECOND_NS, nowNs() + 1_000 * SECOND_NS)
+  const loop = new ClosedLoop(slice)
+  return {
+    engine,
+    slice,
+    loop,
+    firstAttempts: () => firstAttempts,
+    openSockets: () => openSockets,
+    counts: () => slice.tally.result(0, null).counts,
+    problems: () => slice.tally.result(0, null).problems,
+    socket: (index) => engine.sockets[index]!
+  }
+}
+
+function connected (): Bench {
+  const bench = setUp()
+  bench.socket(0).reader.connect!()
+  return bench
+}
+
+const counts = (some: Partial<RequestCounts>): RequestCounts => ({ ...emptyCounts(), ...some })
+
+/** The connection was cut off after `failedAfterNs`, the loss entered, and a new one follows after the pause and not before. */
+function expectReplaced (t: ExecutionContext, bench: Bench, failedAfterNs: number): void {
+  t.is(bench.socket(0).calls.at(-1), 'reset')
+  bench.loop.sweep(failedAfterNs + 9e6, SECOND_NS)
+  t.is(bench.engine.sockets.length, 1)
+  bench.loop.sweep(nowNs() + 11e6, SECOND_NS)
+  t.is(bench.engine.sockets.length, 2)
+  t.is(bench.openSockets(), 2)
+  bench.socket(0).close()
+  t.is(bench.openSockets(), 1)
+  bench.socket(1).reader.connect!()
+  bench.socket(1).arrive(response(EXPECTED))
+  t.is(bench.counts().ok, 1)
+}
+
+test('ClosedLoop sends one request after another on one connection', (t) => {
+  const bench = connected()
+  for (let i = 0; i < 3; i++) bench.socket(0).arrive(response(EXPECTED))
+  t.deepEqual(bench.socket(0).calls, ['write', 'write', 'write', 'write'])
+  t.deepEqual(bench.counts(), counts({ sent: 3, ok: 3 }))
+  t.is(bench.engine.sockets.length, 1)
+  t.deepEqual(bench.problems(), [])
+})
+
+test('ClosedLoop sends nothing before start(), and then at once', (t) => {
+  const bench = setUp()
+  bench.slice.isRunning = false
+  t.is(bench.firstAttempts(), 0)
+  bench.socket(0).reader.connect!()
+  t.is(bench.firstAttempts(), 1)
+  t.deepEqual(bench.socket(0).calls, [])
+  bench.slice.isRunning = true
+  bench.loop.start(nowNs())
+  t.deepEqual(bench.socket(0).calls, ['write'])
+})
+
+test('ClosedLoop.start() connects again where the first attempt failed', (t) => {
+  const bench = setUp()
+  bench.slice.isRunning = false
+  bench.socket(0).close(REFUSED)
+  t.is(bench.firstAttempts(), 1)
+  bench.loop.sweep(nowNs() + SECOND_NS, SECOND_NS)
+  t.is(bench.engine.sockets.length, 1)
+  bench.slice.isRunning = true
+  bench.loop.start(nowNs())
+  t.is(bench.engine.sockets.length, 2)
+  t.is(bench.firstAttempts(), 1)
+})
+
+test('ClosedLoop.start() connects again where the server closed the idle connection', (t) => {
+  const bench = setUp()
+  bench.slice.isRunning = false
+  bench.socket(0).reader.connect!()
+  bench.socket(0).reader.end()
+  t.deepEqual(bench.socket(0).calls, ['shutdown'])
+  bench.socket(0).close()
+  t.is(bench.engine.sockets.length, 1)
+  bench.slice.isRunning = true
+  bench.loop.start(nowNs())
+  t.is(bench.engine.sockets.length, 2)
+  t.deepEqual(bench.problems(), [])
+})
+
+test('ClosedLoop counts every refused attempt, and waits longer after each', (t) => {
+  const bench = setUp()
+  for (const pauseMs of [10, 20, 40, 80, 160, 160, 160]) {
+    const index = bench.engine.sockets.length - 1
+    const before = nowNs()
+    bench.socket(index).close(REFUSED)
+    const after = nowNs()
+    bench.loop.sweep(before + pauseMs * 1e6 - 1e3, SECOND_NS)
+    t.is(bench.engine.sockets.length, index + 1)
+    bench.loop.sweep(after + pauseMs * 1e6, SECOND_NS)
+    t.is(bench.engine.sockets.length, index + 2)
+  }
+  t.deepEqual(bench.counts(), counts({ sent: 7, refused: 7 }))
+  t.is(bench.problems().length, 1)
+  t.is(bench.openSockets(), 1)
+})
+
+test('ClosedLoop begins with the shortest pause again after a success', (t) => {
+  const bench = setUp()
+  for (let i = 0; i < 5; i++) {
+    bench.socket(i).close(REFUSED)
+    bench.loop.sweep(nowNs() + SECOND_NS, SECOND_NS)
+  }
+  bench.socket(5).reader.connect!()
+  bench.socket(5).arrive(response(EXPECTED))
+  bench.socket(5).close(BROKEN)
+  bench.loop.sweep(nowNs() + 11e6, SECOND_NS)
+  t.is(bench.engine.sockets.length, 7)
+})
+
+test('ClosedLoop counts a bad status and keeps the connection', (t) => {
+  const bench = connected()
+  bench.socket(0).arrive(response(EXPECTED, '500 Internal Server Error'))
+  bench.socket(0).arrive(response('', '404 Not Found'))
+  bench.socket(0).arrive(response(EXPECTED))
+  t.deepEqual(bench.counts(), counts({ sent: 3, ok: 1, badStatus: 2 }))
+  t.is(bench.engine.sockets.length, 1)
+  t.deepEqual(bench.problems(), ['badStatus: status 500', 'badStatus: status 404'])
+})
+
+test('ClosedLoop takes no status but 200 for a success, whatever the body', (t) => {
+  const bench = connected()
+  for (const status of ['201 Created', '206 Partial Content', '302 Found']) bench.socket(0).arrive(response(EXPECTED, status))
+  t.deepEqual(bench.counts(), counts({ sent: 3, badStatus: 3 }))
+})
+
+const MISMATCHES: Array<[title: string, bytes: Buffer | string]> = [
+  ['a short body', response(EXPECTED.subarray(1))],
+  ['a long body', response(Buffer.concat([EXPECTED, Buffer.from('!')]))],
+  ['a wrong byte', response('expected bodY')],
+  ['no body', response('')],
+  ['the beginning of a body that is wrong', 'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nX'],
+  ['the beginning of a body that is too long', 'HTTP/1.1 200 OK\r\n\r\nexpected body and more'],
+  ['what is not HTTP', 'SSH-2.0-server\r\n'],
+  ['bytes behind the response', Buffer.concat([response(EXPECTED), Buffer.from('x')])]
+]
+
+for (const [title, bytes] of MISMATCHES) {
+  test(`ClosedLoop counts ${title} as a mismatch, and replaces the connection`, (t) => {
+    const bench = connected()
+    const before = nowNs()
+    bench.socket(0).arrive(bytes)
+    t.deepEqual(bench.counts(), counts({ sent: 1, mismatch: 1 }))
+    t.is(bench.problems().length, 1)
+    expectReplaced(t, bench, before)
+  })
+}
+
+test('ClosedLoop counts an end in the middle of a response as a reset, and replaces the connection', (t) => {
+  const bench = connected()
+  bench.socket(0).arrive('HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nexpec')
+  const before = nowNs()
+  bench.socket(0).reader.end()
+  t.deepEqual(bench.counts(), counts({ sent: 1, reset: 1 }))
+  expectReplaced(t, bench, before)
+})
+
+test('ClosedLoop counts a lost connection as a reset once', (t) => {
+  const bench = connected()
+  bench.socket(0).close(BROKEN)
+  t.deepEqual(bench.counts(), counts({ sent: 1, reset: 1 }))
+  t.is(bench.openSockets(), 0)
+  bench.loop.sweep(nowNs() + SECOND_NS, SECOND_NS)
+  t.is(bench.engine.sockets.length, 2)
+})
+
+test('ClosedLoop gives up at the time limit and not before, and takes nothing that comes later', (t) => {
+  const before = nowNs()
+  const bench = connected()
+  const after = nowNs()
+  bench.loop.sweep(before + SECOND_NS - 1e3, SECOND_NS)
+  t.deepEqual(bench.counts(), emptyCounts())
+  bench.loop.sweep(after + SECOND_NS, SECOND_NS)
+  t.deepEqual(bench.counts(), counts({ sent: 1, timeout: 1 }))
+  bench.socket(0).arrive(response(EXPECTED))
+  bench.socket(0).reader.end()
+  t.deepEqual(bench.counts(), counts({ sent: 1, timeout: 1 }))
+})
+
+test('ClosedLoop connects again at once, and without an error, after a response with Connection: close', (t) => {
+  const bench = connected()
+  bench.socket(0).arrive(response(EXPECTED, '200 OK', 'Connection: close\r\n'))
+  t.deepEqual(bench.socket(0).calls, ['write', 'shutdown'])
+  t.is(bench.engine.sockets.length, 2)
+  bench.socket(0).reader.end()
+  bench.socket(0).close()
+  t.deepEqual(bench.counts(), counts({ sent: 1, ok: 1 }))
+  t.deepEqual(bench.problems(), [])
+  t.is(bench.openSockets(), 1)
+})
+
+test('ClosedLoop takes a body that ends with the connection', (t) => {
+  const bench = connected()
+  bench.socket(0).arrive('HTTP/1.1 200 OK\r\n\r\nexpected')
+  bench.socket(0).arrive(' body')
+  t.is(bench.counts().sent, 0)
+  bench.socket(0).reader.end()
+  t.deepEqual(bench.counts(), counts({ sent: 1, ok: 1 }))
+  t.is(bench.engine.sockets.length, 2)
+})
+
+test('ClosedLoop cuts off a server that announced its close and does not close', (t) => {
+  const bench = connected()
+  bench.socket(0).arrive(response(EXPECTED, '200 OK', 'Connection: close\r\n'))
+  const after = nowNs()
+  bench.loop.sweep(after + SECOND_NS, SECOND_NS)
+  t.deepEqual(bench.socket(0).calls, ['write', 'shutdown', 'reset'])
+  t.is(bench.counts().timeout, 0)
+})
+
+test('ClosedLoop drops an idle connection on which something arrives, and counts no request for it', (t) => {
+  const bench = setUp()
+  bench.slice.isRunning = false
+  bench.socket(0).reader.connect!()
+  bench.socket(0).arrive(response('', '408 Request Timeout'))
+  t.deepEqual(bench.socket(0).calls, ['reset'])
+  t.deepEqual(bench.counts(), emptyCounts())
+  t.is(bench.problems().length, 1)
+})
+
+test('ClosedLoop sends no request after the end of the window, even before stop()', (t) => {
+  const bench = connected()
+  bench.slice.tally.cutWindow(nowNs() - 1)
+  bench.socket(0).arrive(response(EXPECTED))
+  t.deepEqual(bench.socket(0).calls, ['write'])
+})
+
+test('ClosedLoop.stop() counts the request on its way as unfinished, and cuts every connection off', (t) => {
+  const bench = connected()
+  bench.socket(0).arrive(response(EXPECTED, '200 OK', 'Connection: close\r\n'))
+  bench.socket(1).reader.connect!()
+  bench.slice.isRunning = false
+  bench.loop.stop()
+  t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, unfinished: 1 }))
+  t.deepEqual(bench.engine.sockets.map((socket) => socket.calls.at(-1)), ['reset', 'reset'])
+  bench.socket(0).close()
+  bench.socket(1).close(BROKEN)
+  t.is(bench.openSockets(), 0)
+  t.is(bench.engine.sockets.length, 2)
+  t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, unfinished: 1 }))
+})
+
+test('ClosedLoop.stop() cuts off a connection that does not stand yet, and counts nothing for it', (t) => {
+  const bench = setUp()
+  bench.slice.isRunning = false
+  bench.loop.stop()
+  t.deepEqual(bench.socket(0).calls, ['reset'])
+  bench.socket(0).close()
+  t.is(bench.openSockets(), 0)
+  t.deepEqual(bench.counts(), emptyCounts())
+})

@@ -1,0 +1,107 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { emptyCounts, errorCount } from '../metrics/counts.js'
+import { Histogram } from '../metrics/histogram.js'
+import { Tally, mergeResults, type Outcome } from './tally.js'
+
+function tallyOf (startNs: number, endNs: number): Tally {
+  const tally = new Tally()
+  tally.setWindow(startNs, endNs)
+  return tally
+}
+
+test('Tally counts a request sent and settled inside the window, with its latency', (t) => {
+  const tally = tallyOf(1_000, 2_000)
+  tally.addOutcome('ok', 1_000, 2_000)
+  const result = tally.result(7, null)
+  t.deepEqual(result.counts, { ...emptyCounts(), sent: 1, ok: 1 })
+  t.is(result.bodyBytes, 7)
+  t.is(Histogram.decode(result.latency).percentileNs(50), 1_000)
+  t.is(result.windowMs, 0.001)
+})
+
+test('Tally does not count a request of the warm-up, even if it is settled inside the window', (t) => {
+  const tally = tallyOf(1_000, 2_000)
+  for (const outcome of ['ok', 'badStatus', 'mismatch', 'timeout', 'reset'] as const) tally.addOutcome(outcome, 999, 1_500)
+  tally.addUnfinished(999)
+  const result = tally.result(7, null)
+  t.deepEqual(result.counts, emptyCounts())
+  t.is(Histogram.decode(result.latency).count, 0)
+  t.is(result.allResponses, 2)
+})
+
+test('Tally does not count a request sent at the end of the window or later', (t) => {
+  const tally = tallyOf(1_000, 2_000)
+  tally.addOutcome('ok', 2_000, 2_100)
+  tally.addUnfinished(2_000)
+  t.is(tally.result(7, null).counts.sent, 0)
+})
+
+test('Tally counts what was settled after the window as unfinished, whatever became of it', (t) => {
+  const tally = tallyOf(1_000, 2_000)
+  for (const outcome of ['ok', 'badStatus', 'mismatch', 'timeout', 'reset'] as const) tally.addOutcome(outcome, 1_500, 2_001)
+  tally.addUnfinished(1_999)
+  const result = tally.result(7, null)
+  t.deepEqual(result.counts, { ...emptyCounts(), sent: 6, unfinished: 6 })
+  t.is(result.bodyBytes, 0)
+  t.is(Histogram.decode(result.latency).count, 0)
+})
+
+test('Tally counts a refused attempt where it failed inside the window', (t) => {
+  const tally = tallyOf(1_000, 2_000)
+  for (const at of [999, 1_000, 2_000, 2_001]) tally.addRefused(at)
+  t.deepEqual(tally.result(7, null).counts, { ...emptyCounts(), sent: 2, refused: 2 })
+})
+
+test('Tally.cutWindow() shortens the window, and never below nothing', (t) => {
+  const tally = tallyOf(1_000_000, 5_000_000)
+  tally.cutWindow(3_000_000)
+  tally.cutWindow(4_000_000)
+  t.is(tally.result(1, null).windowMs, 2)
+  const early = tallyOf(1_000, 2_000)
+  early.cutWindow(500)
+  t.is(early.result(1, null).windowMs, 0)
+  t.is(new Tally().result(1, null).windowMs, 0)
+})
+
+test('Tally.addProblem() keeps the first five distinct ones', (t) => {
+  const tally = tallyOf(0, 1)
+  for (const problem of ['a', 'a', 'b', 'c', 'd', 'e', 'f']) tally.addProblem(problem)
+  t.deepEqual(tally.result(1, null).problems, ['a', 'b', 'c', 'd', 'e'])
+})
+
+test('Tally keeps the identity of counts, and mergeResults() equals one tally, whatever happens', (t) => {
+  const event = fc.record({
+    slice: fc.nat(2),
+    kind: fc.constantFrom<Outcome | 'unfinished' | 'refused' | 'connect'>('ok', 'ok', 'badStatus', 'mismatch', 'timeout', 'reset', 'unfinished', 'refused', 'connect'),
+    sentAtNs: fc.nat(3_000),
+    tookNs: fc.nat(2_000)
+  })
+  fc.assert(fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+    const slices = [0, 1, 2].map(() => tallyOf(1_000, 2_000))
+    const single = tallyOf(1_000, 2_000)
+    for (const { slice, kind, sentAtNs, tookNs } of events) {
+      for (const tally of [slices[slice]!, single]) {
+        if (kind === 'unfinished') tally.addUnfinished(sentAtNs)
+        else if (kind === 'refused') tally.addRefused(sentAtNs)
+        else if (kind === 'connect') tally.addConnect(tookNs)
+        else tally.addOutcome(kind, sentAtNs, sentAtNs + tookNs)
+      }
+    }
+    const expected = single.result(10, { userUs: 30, systemUs: 3 })
+    t.deepEqual(mergeResults(slices.map((tally) => tally.result(10, { userUs: 10, systemUs: 1 }))), expected)
+    const { counts } = expected
+    t.is(counts.sent, counts.ok + errorCount(counts) + counts.unfinished)
+    t.is(Histogram.decode(expected.latency).count, counts.ok)
+  }), { numRuns: 100 })
+})
+
+test('mergeResults() knows no CPU time if one slice does not, and keeps problems distinct', (t) => {
+  const [one, other] = [tallyOf(0, 1_000_000), tallyOf(0, 2_000_000)]
+  for (const problem of ['a', 'b', 'c']) one.addProblem(problem)
+  for (const problem of ['b', 'd', 'e', 'f']) other.addProblem(problem)
+  const merged = mergeResults([one.result(1, { userUs: 1, systemUs: 1 }), other.result(1, null)])
+  t.is(merged.cpu, null)
+  t.deepEqual(merged.problems, ['a', 'b', 'c', 'd', 'e'])
+  t.is(merged.windowMs, 2)
+})

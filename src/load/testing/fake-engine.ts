@@ -1,0 +1,57 @@
+import type { Address } from '../../base/address.js'
+import type { TunnelError } from '../../base/errors.js'
+import type { ConnectOptions, Engine, Listener, Reader, Socket } from '../../engine/engine.js'
+
+/** An engine whose sockets do what the test says, when it says so. */
+export class FakeEngine implements Engine {
+  readonly name = 'fake'
+  readonly counters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
+  readonly sockets: FakeSocket[] = []
+
+  connect (_address: Address, reader: Reader, _options: ConnectOptions): FakeSocket {
+    const socket = new FakeSocket(reader)
+    this.sockets.push(socket)
+    return socket
+  }
+
+  listen (): Promise<Listener> {
+    throw new Error('Nothing listens in a load generator')
+  }
+
+  atTurnEnd (task: () => void): void {
+    setImmediate(task)
+  }
+}
+
+export class FakeSocket implements Socket {
+  readonly reader: Reader
+  /** What the user called, in order. */
+  readonly calls: string[] = []
+  readonly pendingBytes = 0
+
+  constructor (reader: Reader) {
+    this.reader = reader
+  }
+
+  start (): void { throw new Error('A connecting socket is started already') }
+  resume (): void { this.calls.push('resume') }
+  shutdown (): void { this.calls.push('shutdown') }
+  reset (): void { this.calls.push('reset') }
+  write (_view: Uint8Array, release: () => void): void {
+    this.calls.push('write')
+    release()
+  }
+
+  /** The bytes arrive in one read, and the memory they lay in is overwritten after it. */
+  arrive (bytes: Uint8Array | string): void {
+    const view = this.reader.claim()!
+    const source = Buffer.from(bytes)
+    view.set(source)
+    this.reader.commit(source.length)
+    view.fill(0xee, 0, source.length)
+  }
+
+  close (error: TunnelError | null = null): void {
+    this.reader.close(error)
+  }
+}

@@ -1,0 +1,18 @@
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import { Reason } from '../frame/layout.js'
+
+/** What a peer's GOAWAY means here: ERR_TUNNEL_CLOSED for a drain, else why the peer ended the link. */
+export function goAwayError (reason: Reason, text: string): TunnelError {
+  // The sentence is the peer's: only printable characters of it are shown.
+  const said = text.replace(/[^\x20-\x7e]+/g, ' ').trim()
+  return new TunnelError(codeOf(reason), `The peer ended the link${said === '' ? '' : `: ${said}`}`)
+}
+
+function codeOf (reason: Reason): ErrorCode {
+  switch (reason) {
+    case Reason.SHUTDOWN: return ErrorCode.CLOSED
+    case Reason.BUSY: return ErrorCode.PEER_BUSY
+    case Reason.VERSION: return ErrorCode.VERSION
+    default: return ErrorCode.PROTOCOL
+  }
+}

@@ -1,0 +1,26 @@
+import type { Role } from './hello.js'
+
+export interface SessionOptions {
+  readonly role: Role
+  /** Largest DATA payload this side takes. Default 65,536. */
+  readonly maxPayloadBytes: number
+  /** Bytes granted to the peer for each new channel. Default 262,144. */
+  readonly windowBytes: number
+  /** Channels at one time. Default 4,096. */
+  readonly maxChannels: number
+  /** The peer's HELLO must be here this long after the start. Default 2,000. */
+  readonly helloTimeoutMs: number
+  /** Time between PINGs; 0 sends none. Default 1,000. */
+  readonly pingIntervalMs: number
+  /** A PING unanswered this long ends the link; 0 waits for ever. Default 10,000. */
+  readonly pingTimeoutMs: number
+}
+
+export const DEFAULT_SESSION_OPTIONS = {
+  maxPayloadBytes: 65_536,
+  windowBytes: 262_144,
+  maxChannels: 4096,
+  helloTimeoutMs: 2000,
+  pingIntervalMs: 1000,
+  pingTimeoutMs: 10_000
+} as const
