@@ -88,4 +88,3 @@ export async function freePort (): Promise<number> {
   await new Promise<void>((resolve) => { server.close(() => { resolve() }) })
   return port
 }
-
