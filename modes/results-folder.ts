@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { readRunResult } from '../src/report/read-result.js'
@@ -12,7 +12,7 @@ const RESULT_FILE = 'result.json'
 export function createResultsFolder (parent: string, startedAt: Date): string {
   const name = startedAt.toISOString().replace(/\.\d+Z$/, 'Z').replace(/:/g, '-')
   try {
-    mkdirSync(parent, { recursive: true })
+    makeFolder(parent)
     for (let attempt = 1; ; attempt++) {
       const folder = join(parent, attempt === 1 ? name : `${name}-${attempt}`)
       try {
@@ -25,6 +25,13 @@ export function createResultsFolder (parent: string, startedAt: Date): string {
   } catch (error) {
     throw new TunnelError(ErrorCode.USAGE, `Cannot write results to --out=${parent}: ${(error as Error).message}: name a folder that can be written`)
   }
+}
+
+/** Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc does. */
+function makeFolder (folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(resolve(folder)))
+  mkdirSync(folder)
 }
 
 /** Writes everything a run found so far. Each file is replaced whole, so a run that is killed leaves the last complete state. */
