@@ -45,6 +45,16 @@ export class Peer {
     await until(() => this.closed)
     return this.errorCode
   }
+
+  /**
+   * The other side has cut the connection amid a transfer. Node tells a reset that it finds right behind data as an end, so this may
+   * not be told from a half-close; where nothing is on its way, `untilClose()` tells a reset as ECONNRESET.
+   */
+  async untilCut (): Promise<void> {
+    await until(() => this.ended || this.closed)
+    this.socket.destroy()
+    await until(() => this.closed)
+  }
 }
 
 /** A client; half-open connections are allowed. */
