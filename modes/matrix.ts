@@ -51,8 +51,11 @@ export async function runMatrix (options: RunOptions, createTopology: () => Topo
     for (const { size, concurrency, round, arms } of plan) {
       for (const [position, arm] of arms.entries()) {
         if (signal.aborted) return cells
-        const leftMs = number === 0 ? null : (nowNs() - startedAtNs) / 1e6 / number * (total - number)
-        const place: Place = { number: ++number, total, round, size: size.name, concurrency, arm: arm.label, leftMs }
+        const placeAfter = (done: number): Place => {
+          const leftMs = done === 0 || done === total ? null : (nowNs() - startedAtNs) / 1e6 / done * (total - done)
+          return { number, total, round, size: size.name, concurrency, arm: arm.label, leftMs }
+        }
+        number++
         const cell = cells.find((one) => one.arm === arm.label && one.size === size.name && one.concurrency === concurrency)!
         let outcome: Outcome
         try {
@@ -62,7 +65,7 @@ export async function runMatrix (options: RunOptions, createTopology: () => Topo
             hasRun = true
             hooks.onReady(topology)
           }
-          hooks.onStart(place)
+          hooks.onStart(placeAfter(number - 1))
           outcome = { kind: 'measured', result: await measure(topology, options, arm, size, concurrency, round, position) }
         } catch (error) {
           await topology?.close()
@@ -73,7 +76,7 @@ export async function runMatrix (options: RunOptions, createTopology: () => Topo
         if (signal.aborted) return cells
         if (outcome.kind === 'measured') cell.rounds.push(outcome.result)
         else cell.failures.push(`round ${round + 1}: ${outcome.reason}`)
-        hooks.onDone(place, outcome, cells)
+        hooks.onDone(placeAfter(number), outcome, cells)
       }
     }
     return cells

@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { readRunResult } from '../src/report/read-result.js'
@@ -56,19 +56,11 @@ export function readResults (folder: string): RunResult {
   return readRunResult(text)
 }
 
-/** With its parents. Not by `recursive: true`: there Node tries for ever where a parent exists and takes no children, such as /proc. */
+/** Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc does. */
 function makeFolder (folder: string): void {
-  try {
-    mkdirSync(folder)
-  } catch (error) {
-    const code = codeOf(error)
-    if (code === 'ENOENT' && dirname(folder) !== folder) {
-      makeFolder(dirname(folder))
-      mkdirSync(folder)
-    } else if (code !== 'EEXIST') {
-      throw error
-    }
-  }
+  if (existsSync(folder)) return
+  makeFolder(dirname(resolve(folder)))
+  mkdirSync(folder)
 }
 
 function tryMakeFolder (folder: string): boolean {
@@ -76,7 +68,7 @@ function tryMakeFolder (folder: string): boolean {
     mkdirSync(folder)
     return true
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   }
 }
@@ -94,8 +86,4 @@ function writeFile (folder: string, name: string, text: string): void {
 
 function toJson (value: unknown): string {
   return JSON.stringify(value, null, 2) + '\n'
-}
-
-function codeOf (error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
 }

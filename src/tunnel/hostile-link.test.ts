@@ -1,0 +1,158 @@
+import net from 'node:net'
+import test, { type ExecutionContext } from 'ava'
+import { tcpAddress } from '../base/address.js'
+import { ErrorCode, type TunnelError } from '../base/errors.js'
+import { contentBytes } from '../base/content.js'
+import { encodeHeader } from '../frame/header.js'
+import { FrameType, HEADER_BYTES } from '../frame/layout.js'
+import { encodeHello, Role } from '../mux/hello.js'
+import { TunnelRig } from './testing/rig.js'
+import { connect, Peer, startTcpOrigin } from './testing/tcp.js'
+
+const HELLO = { role: Role.PLUGIN, transport: 'stream', maxPayloadBytes: 65_536, windowBytes: 65_536, maxChannels: 10 } as const
+
+function frame (type: FrameType, channelId: number, payload: Uint8Array = new Uint8Array(0), argument = 0): Buffer {
+  const header = new Uint8Array(HEADER_BYTES)
+  encodeHeader(header, 0, type, channelId, payload.length, 0, argument)
+  return Buffer.concat([header, payload])
+}
+
+function hello (change: (payload: Uint8Array) => void = () => {}): Buffer {
+  const payload = Uint8Array.from(encodeHello(HELLO))
+  change(payload)
+  return frame(FrameType.HELLO, 0, payload)
+}
+
+function connectLink (t: ExecutionContext, rig: TunnelRig): Peer {
+  return new Peer(t, net.connect({ path: rig.path }))
+}
+
+async function assertServes (t: ExecutionContext, port: number): Promise<void> {
+  const client = connect(t, port)
+  client.socket.end('hello')
+  await client.untilEnd()
+  t.is(client.text, 'hello')
+}
+
+const FIRST_WORDS: Array<[title: string, bytes: Uint8Array, code: ErrorCode]> = [
+  ['random bytes', contentBytes(5000), ErrorCode.PROTOCOL],
+  ['an HTTP request', Buffer.from('GET /small HTTP/1.1\r\nHost: x\r\n\r\n'), ErrorCode.PROTOCOL],
+  ['PING before HELLO', frame(FrameType.PING, 0), ErrorCode.PROTOCOL],
+  ['DATA before HELLO', frame(FrameType.DATA, 1, contentBytes(10)), ErrorCode.PROTOCOL],
+  ['OPEN before HELLO', frame(FrameType.OPEN, 1), ErrorCode.PROTOCOL],
+  ['another version', hello((payload) => { payload[4] = 2 }), ErrorCode.VERSION],
+  ['no magic', hello((payload) => { payload[0] = 0 }), ErrorCode.PROTOCOL],
+  ['a host', hello((payload) => { payload[6] = Role.HOST }), ErrorCode.PROTOCOL],
+  ['another transport', hello((payload) => { payload[7] = 2 }), ErrorCode.PROTOCOL],
+  ['a limit out of bounds', hello((payload) => { payload.fill(0, 16, 20) }), ErrorCode.PROTOCOL],
+  ['a HELLO too long', frame(FrameType.HELLO, 0, contentBytes(1025)), ErrorCode.PROTOCOL],
+  ['a HELLO cut off', hello().subarray(0, 20), ErrorCode.PROTOCOL],
+  ['nothing at all', new Uint8Array(0), ErrorCode.PEER_CLOSED]
+]
+
+for (const [title, bytes, code] of FIRST_WORDS) {
+  test(`a link that begins with ${title} is refused with ${code}, and the host goes on serving`, async (t) => {
+    const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
+    const rig = new TunnelRig(t)
+    const { port, hostRig } = await rig.start(origin.address)
+    const link = connectLink(t, rig)
+    link.socket.end(bytes)
+    t.is((await hostRig.events.until('refused')).error.code, code)
+    await link.untilClose()
+    await assertServes(t, port)
+    t.is(hostRig.events.count('detached'), 0)
+    await rig.verify()
+  })
+}
+
+test('a link that says nothing is refused when its time is over', async (t) => {
+  const rig = new TunnelRig(t)
+  const { events } = await rig.startHost({ limits: { helloTimeoutMs: 30 } })
+  const link = connectLink(t, rig)
+  t.is((await events.until('refused')).error.code, ErrorCode.HANDSHAKE_TIMEOUT)
+  await link.untilClose()
+  await rig.verify()
+})
+
+test('links that say nothing are bounded in number, and then make room again', async (t) => {
+  const rig = new TunnelRig(t)
+  const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
+  const { events, port } = await rig.startHost()
+  const links = Array.from({ length: 17 }, () => connectLink(t, rig))
+  t.is((await events.until('refused')).error.code, ErrorCode.LIMIT)
+  for (const link of links) link.socket.destroy()
+  await events.until('refused', 17)
+  await rig.startPlugin(origin.address).plugin.attached()
+  await events.until('attached')
+  await assertServes(t, port)
+  await rig.verify()
+})
+
+const LATER_WORDS: Array<[title: string, bytes: Uint8Array]> = [
+  ['a second HELLO', hello()],
+  ['OPEN, which is the host\'s', frame(FrameType.OPEN, 5)],
+  ['DATA for a channel that never was', frame(FrameType.DATA, 77, contentBytes(10))],
+  ['a payload above the limit', frame(FrameType.DATA, 1, contentBytes(65_537))],
+  ['random bytes', contentBytes(5000)]
+]
+
+for (const [title, bytes] of LATER_WORDS) {
+  test(`a plugin that sends ${title} is detached with ERR_TUNNEL_PROTOCOL, its clients are reset, and the next plugin is taken`, async (t) => {
+    const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
+    const rig = new TunnelRig(t)
+    const { events, port, host } = await rig.startHost()
+    const link = connectLink(t, rig)
+    link.socket.write(hello())
+    await events.until('attached')
+    const client = connect(t, port)
+    await link.untilReceived(HEADER_BYTES + 20 + HEADER_BYTES) // HELLO and OPEN
+    link.socket.write(bytes)
+    t.is((await events.until('detached')).error?.code, ErrorCode.PROTOCOL)
+    t.is(await client.untilClose(), 'ECONNRESET')
+    t.is(host.stats().channels, 0)
+    link.socket.end()
+    await rig.startPlugin(origin.address).plugin.attached()
+    await events.until('attached', 2)
+    await assertServes(t, port)
+    await rig.verify()
+  })
+}
+
+test('a plugin that floods the host with PING and reads nothing is cut off', async (t) => {
+  const rig = new TunnelRig(t)
+  const { events } = await rig.startHost()
+  const link = connectLink(t, rig)
+  link.socket.pause()
+  link.socket.write(hello())
+  await events.until('attached')
+  const pings = Buffer.concat(Array.from({ length: 4096 }, (_, i) => frame(FrameType.PING, 0, undefined, i)))
+  const flood = () => { while (!link.socket.destroyed && link.socket.write(pings)); }
+  link.socket.on('drain', flood)
+  flood()
+  t.is((await events.until('detached')).error?.code, ErrorCode.LIMIT)
+  link.socket.destroy()
+  await rig.verify()
+})
+
+for (const [title, answer, code] of [
+  ['random bytes', contentBytes(5000), ErrorCode.PROTOCOL],
+  ['another version', frame(FrameType.GOAWAY, 0, Buffer.from('no'), 7), ErrorCode.VERSION]
+] as const) {
+  test(`a plugin that finds ${title} in place of a host gives up with ${code}`, async (t) => {
+    const rig = new TunnelRig(t)
+    const server = net.createServer((socket) => {
+      new Peer(t, socket).socket.end(answer)
+    })
+    t.teardown(() => { server.close() })
+    await new Promise<void>((resolve) => { server.listen(rig.path, resolve) })
+    let onFatal: (error: TunnelError) => void = () => {}
+    const fatal = new Promise<TunnelError>((resolve) => { onFatal = resolve })
+    const { plugin, events } = rig.startPlugin(tcpAddress('127.0.0.1', 1), { onFatal })
+    const waiting = plugin.attached()
+    t.is((await fatal).code, code)
+    await t.throwsAsync(waiting, { code })
+    await t.throwsAsync(plugin.attached(), { code })
+    t.deepEqual(events.all.map(({ kind }) => kind), ['refused'])
+    server.close()
+  })
+}

@@ -1,0 +1,84 @@
+import http from 'node:http'
+import test, { type ExecutionContext } from 'ava'
+import { contentBytes, contentSlice, LARGE_BODY_BYTES } from '../base/content.js'
+import { startOrigin } from '../origin/origin.js'
+import { request, sha256 } from './testing/http.js'
+import { portOf, TunnelRig } from './testing/rig.js'
+import { connect } from './testing/tcp.js'
+
+async function start (t: ExecutionContext, server: 'uws' | 'node') {
+  const origin = await startOrigin({ server, port: 0 })
+  t.teardown(() => origin.close())
+  const rig = new TunnelRig(t)
+  const { port } = await rig.start(origin.address)
+  return { rig, port, directPort: portOf(origin.address) }
+}
+
+for (const server of ['uws', 'node'] as const) {
+  test(`${server} origin: answers through the tunnel are those of the origin itself`, async (t) => {
+    const { rig, port, directPort } = await start(t, server)
+    const agent = new http.Agent({ keepAlive: true })
+    t.teardown(() => { agent.destroy() })
+    const paths = ['/small', '/large', '/health', '/nothing', ...[0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_144, 1_000_003].map((bytes) => `/bytes/${bytes}`)]
+    for (const path of paths) {
+      for (const method of ['GET', 'HEAD', 'DELETE']) {
+        const direct = await request(directPort, path, { method })
+        t.deepEqual(await request(port, path, { method }), direct, `${method} ${path} on a connection of its own`)
+        const { headers: _, ...kept } = await request(port, path, { method, agent })
+        const { headers: __, ...expected } = direct
+        t.deepEqual(kept, expected, `${method} ${path} on a kept connection`)
+      }
+    }
+    const large = await request(port, '/large')
+    t.is(sha256(large.body), sha256(contentBytes(LARGE_BODY_BYTES)))
+    await rig.verify()
+  })
+
+  test(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t) => {
+    const { rig, port } = await start(t, server)
+    const bytes = 64 * 1024 * 1024
+    const body = Array.from({ length: 64 }, (_, i) => contentSlice(i * 1024 * 1024, 1024 * 1024))
+    const answer = await request(port, '/echo', { method: 'POST', headers: { 'Content-Length': bytes }, body })
+    t.is(answer.status, 200)
+    t.is(answer.body.length, bytes)
+    t.is(sha256(answer.body), sha256(Buffer.concat(body)))
+    await rig.verify()
+  })
+
+  test(`${server} origin: a chunked POST /echo comes back whole`, async (t) => {
+    const { rig, port } = await start(t, server)
+    const body = Array.from({ length: 300 }, (_, i) => contentSlice(i * 1000, 1 + i * 7))
+    const answer = await request(port, '/echo', { method: 'POST', headers: { 'Transfer-Encoding': 'chunked' }, body })
+    t.is(answer.status, 200)
+    t.is(sha256(answer.body), sha256(Buffer.concat(body)))
+    await rig.verify()
+  })
+
+  test(`${server} origin: pipelined requests are answered in order`, async (t) => {
+    const { rig, port } = await start(t, server)
+    const client = connect(t, port)
+    const sizes = Array.from({ length: 200 }, (_, i) => i * 37 % 5000)
+    client.socket.write(sizes.map((bytes) => `GET /bytes/${bytes} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''))
+    let offset = 0
+    for (const bytes of sizes) {
+      while (client.received.indexOf('\r\n\r\n', offset) === -1) await client.untilReceived(client.receivedBytes + 1)
+      const bodyStart = client.received.indexOf('\r\n\r\n', offset) + 4
+      t.regex(client.received.toString('latin1', offset, bodyStart), new RegExp(`^HTTP/1.1 200 OK\r\n[^]*content-length: ${bytes}\r\n`, 'i'))
+      await client.untilReceived(bodyStart + bytes)
+      offset = bodyStart + bytes
+      t.is(Buffer.compare(client.received.subarray(bodyStart, offset), contentBytes(bytes)), 0)
+    }
+    t.is(client.receivedBytes, offset)
+    client.socket.end()
+    await client.untilClose()
+    await rig.verify()
+  })
+}
+
+test('node origin: Expect: 100-continue is answered before the body is sent', async (t) => {
+  const { rig, port } = await start(t, 'node')
+  const answer = await request(port, '/echo', { method: 'POST', headers: { Expect: '100-continue', 'Content-Length': 5 }, body: [Buffer.from('hello')] })
+  t.true(answer.continued)
+  t.is(answer.body.toString(), 'hello')
+  await rig.verify()
+})

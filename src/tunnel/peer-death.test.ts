@@ -1,0 +1,106 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import test, { type ExecutionContext } from 'ava'
+import { contentBytes } from '../base/content.js'
+import { TunnelRig, until } from './testing/rig.js'
+import { connect, startTcpOrigin } from './testing/tcp.js'
+
+const CLIENTS = 32
+
+/** Starts a role in a process of its own and waits until it is up (a host) or attached (a plugin). */
+async function startRole (t: ExecutionContext, ...args: string[]): Promise<{ child: ChildProcess, port: number }> {
+  const child = fork(new URL('./testing/role-process.js', import.meta.url), args, { execArgv: [] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  const [{ port }] = await once(child, 'message') as [{ port: number }]
+  return { child, port }
+}
+
+async function kill (child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+}
+
+/** Sends for ever and echoes; every connection of these tests is amid a transfer in both directions. */
+function startBusyOrigin (t: ExecutionContext) {
+  const piece = contentBytes(100_000)
+  return startTcpOrigin(t, ({ socket }) => {
+    const send = () => { while (!socket.destroyed && socket.write(piece)); }
+    socket.on('drain', send)
+    send()
+  })
+}
+
+function startClients (t: ExecutionContext, port: number) {
+  const upload = contentBytes(2_000_000)
+  return Array.from({ length: CLIENTS }, () => {
+    const client = connect(t, port)
+    client.socket.write(upload)
+    return client
+  })
+}
+
+test('a plugin killed under load: clients are reset, the host keeps nothing, and a new plugin serves', async (t) => {
+  const origin = await startBusyOrigin(t)
+  const rig = new TunnelRig(t)
+  const { host, engine, events, port } = await rig.startHost()
+  const originPort = String((origin.address as { port: number }).port)
+  for (let round = 1; round <= 2; round++) {
+    const { child } = await startRole(t, 'plugin', rig.path, originPort)
+    await events.until('attached', round)
+    const clients = startClients(t, port)
+    for (const client of clients) await client.untilReceived(1)
+    t.is(host.stats().channels, CLIENTS)
+    await kill(child)
+    for (const client of clients) await client.untilCut()
+    t.not((await events.until('detached', round)).error, null)
+    t.false(host.attached)
+    await until(() => host.stats().sockets === 0)
+    t.is(host.stats().channels, 0)
+    t.is(engine.counters.socketsOpened, engine.counters.socketsClosed)
+    t.is(await connect(t, port).untilClose(), 'ECONNRESET', 'without a plugin clients are turned away')
+  }
+  await rig.verify()
+})
+
+test('a host killed under load: the plugin frees everything and attaches to the next host at the same path', async (t) => {
+  const origin = await startBusyOrigin(t)
+  const rig = new TunnelRig(t)
+  let host = await startRole(t, 'host', rig.path)
+  const { plugin, engine, events } = rig.startPlugin(origin.address)
+  for (let round = 1; round <= 2; round++) {
+    await events.until('attached', round)
+    const clients = startClients(t, host.port)
+    for (const client of clients) await client.untilReceived(1)
+    t.is(plugin.stats().channels, CLIENTS)
+    await kill(host.child)
+    t.not((await events.until('detached', round)).error, null)
+    await until(() => plugin.stats().sockets === 0)
+    t.is(plugin.stats().channels, 0)
+    for (const peer of origin.peers) await peer.untilCut()
+    for (const client of clients) await client.untilCut()
+    // The file of the killed host lies there still, and is replaced.
+    host = await startRole(t, 'host', rig.path)
+  }
+  await plugin.attached()
+  const client = connect(t, host.port)
+  await client.untilReceived(1)
+  await plugin.close({ drainMs: 0 })
+  t.is(engine.counters.socketsOpened, engine.counters.socketsClosed)
+  t.is(plugin.stats().channels, 0)
+})
+
+test('a plugin that is stopped, not dead, is given up when it leaves a PING unanswered', async (t) => {
+  const origin = await startBusyOrigin(t)
+  const rig = new TunnelRig(t)
+  const { host, events, port } = await rig.startHost({ limits: { pingIntervalMs: 20, pingTimeoutMs: 300 } })
+  const { child } = await startRole(t, 'plugin', rig.path, String((origin.address as { port: number }).port))
+  await events.until('attached')
+  const client = connect(t, port)
+  await client.untilReceived(1)
+  child.kill('SIGSTOP')
+  t.is((await events.until('detached')).error?.code, 'ERR_TUNNEL_PEER_SILENT')
+  await client.untilCut()
+  t.is(host.stats().channels, 0)
+  await kill(child)
+  await rig.verify()
+})

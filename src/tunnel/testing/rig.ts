@@ -1,0 +1,124 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { type Address, tcpAddress, unixAddress } from '../../base/address.js'
+import type { Engine } from '../../engine/engine.js'
+import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { TunnelHost, type TunnelHostOptions } from '../tunnel-host.js'
+import { TunnelPlugin, type TunnelPluginOptions } from '../tunnel-plugin.js'
+import type { TunnelEvent } from '../tunnel.js'
+
+/** Events of one host or plugin, which tests can wait for. */
+export class Events {
+  readonly all: TunnelEvent[] = []
+  readonly #waiters = new Set<() => void>()
+
+  readonly note = (event: TunnelEvent): void => {
+    this.all.push(event)
+    for (const check of [...this.#waiters]) check()
+  }
+
+  count (kind: TunnelEvent['kind']): number {
+    return this.all.filter((event) => event.kind === kind).length
+  }
+
+  /** The `nth` (from 1) event of a kind, as soon as it was there. */
+  until<K extends TunnelEvent['kind']> (kind: K, nth = 1): Promise<Extract<TunnelEvent, { kind: K }>> {
+    return new Promise((resolve) => {
+      const check = () => {
+        const event = this.all.filter((one) => one.kind === kind)[nth - 1]
+        if (event === undefined) return
+        this.#waiters.delete(check)
+        resolve(event as Extract<TunnelEvent, { kind: K }>)
+      }
+      this.#waiters.add(check)
+      check()
+    })
+  }
+}
+
+export interface HostRig {
+  readonly host: TunnelHost
+  readonly engine: Engine
+  readonly events: Events
+  /** TCP port for clients. */
+  readonly port: number
+}
+
+export interface PluginRig {
+  readonly plugin: TunnelPlugin
+  readonly engine: Engine
+  readonly events: Events
+}
+
+/** Hosts and plugins of one test, on a socket path of its own, each on an engine of its own as in two processes. */
+export class TunnelRig {
+  readonly directory: string
+  readonly tunnel: Address
+  readonly #t: ExecutionContext
+  readonly #hosts: HostRig[] = []
+  readonly #plugins: PluginRig[] = []
+
+  constructor (t: ExecutionContext) {
+    this.#t = t
+    this.directory = mkdtempSync(join(tmpdir(), 'tunnel-'))
+    this.tunnel = unixAddress(join(this.directory, 't.sock'))
+    t.teardown(() => { rmSync(this.directory, { recursive: true }) })
+  }
+
+  get path (): string { return join(this.directory, 't.sock') }
+
+  async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
+    const engine = createNodeEngine()
+    const events = new Events()
+    const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, onEvent: events.note, ...options })
+    this.#t.teardown(() => host.close({ drainMs: 0 }))
+    const rig = { host, engine, events, port: portOf(host.address) }
+    this.#hosts.push(rig)
+    return rig
+  }
+
+  startPlugin (origin: Address, options: Partial<TunnelPluginOptions> = {}): PluginRig {
+    const engine = createNodeEngine()
+    const events = new Events()
+    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, origin, onEvent: events.note, ...options })
+    this.#t.teardown(() => plugin.close({ drainMs: 0 }))
+    const rig = { plugin, engine, events }
+    this.#plugins.push(rig)
+    return rig
+  }
+
+  /** A host with a plugin attached. */
+  async start (origin: Address, limits: TunnelHostOptions['limits'] = {}): Promise<HostRig & PluginRig & { readonly hostRig: HostRig, readonly pluginRig: PluginRig }> {
+    const hostRig = await this.startHost({ limits })
+    const pluginRig = this.startPlugin(origin, { limits })
+    await Promise.all([pluginRig.plugin.attached(), hostRig.events.until('attached')])
+    return { ...hostRig, ...pluginRig, hostRig, pluginRig }
+  }
+
+  /** Ends everything, and checks that nothing is left: no channel, no socket, no file. */
+  async verify (): Promise<void> {
+    const t = this.#t
+    for (const { plugin } of this.#plugins) await plugin.close({ drainMs: 0 })
+    for (const { host } of this.#hosts) await host.close({ drainMs: 0 })
+    for (const one of [...this.#hosts.map(({ host, engine }) => ({ stats: host.stats(), engine })), ...this.#plugins.map(({ plugin, engine }) => ({ stats: plugin.stats(), engine }))]) {
+      t.is(one.stats.channels, 0)
+      t.is(one.stats.sockets, 0)
+      t.is(one.stats.counters.channelsOpened, one.stats.counters.channelsClosed)
+      t.is(one.engine.counters.socketsOpened, one.engine.counters.socketsClosed)
+    }
+    t.false(existsSync(this.path))
+    t.deepEqual(readdirSync(this.directory), [])
+  }
+}
+
+export function portOf (address: Address): number {
+  if (address.kind !== 'tcp') throw new Error('a Unix socket has no port')
+  return address.port
+}
+
+/** Resolves when `condition` holds, looking once in every turn of the loop. */
+export async function until (condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise<void>((resolve) => { setImmediate(resolve) })
+}
