@@ -7,16 +7,17 @@ import { onShutdown } from './shutdown.js'
 
 const NAME = 'http-baseline'
 
-const { port, host, server, json } = SERVICE_FLAGS
+const { port, host, server, drain, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'The origin without a tunnel: what direct HTTP costs. Serves /small /large /health /bytes/N and POST /echo.',
   action: {
-    flags: { port, host, server, json },
+    flags: { port, host, server, drain, json },
     run: async (given) => {
+      const drainMs = valueOf.drainMs(given)
       const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given) })
-      onShutdown(NAME, 0, async () => { await (await starting).close() })
+      onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const origin = await starting
       const json = given.json === true
       const http = `http://${formatAddress(origin.address)}`

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tcpAddress } from '../base/address.js'
 import { type Body, CollectedBody } from './body.js'
+import { closerOf } from './drain.js'
 import { listen } from './listen.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
@@ -26,14 +27,17 @@ export async function startNodeOrigin (host: string, port: number): Promise<Orig
     requestTimeout: 0
   }, handleRequest)
   const address = tcpAddress(host, await listen(server, host, port))
-  let closed: Promise<void> | undefined
+  let isClosed = false
   return {
     server: 'node',
     address,
-    close: async () => await (closed ??= new Promise(resolve => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    }))
+    close: closerOf(
+      () => { server.close(() => { isClosed = true }) },
+      () => {
+        server.closeIdleConnections()
+        return isClosed
+      },
+      () => { server.closeAllConnections() })
   }
 }
 

@@ -11,8 +11,13 @@ export interface Origin {
   readonly address: Address
   /** Why `auto` did not take uWebSockets.js, in a sentence. */
   readonly note?: string
-  /** Stops listening and closes every connection at once, whatever it is doing. May be called again. */
-  close (): Promise<void>
+  /** Stops listening, lets requests at hand finish for a time, and closes every connection. Called again with a shorter time it shortens the wait. */
+  close (options?: CloseOptions): Promise<void>
+}
+
+export interface CloseOptions {
+  /** How long requests at hand may go on, in ms. Default 0: they are cut off at once. */
+  readonly drainMs?: number
 }
 
 export interface OriginOptions {

@@ -2,6 +2,7 @@ import { STATUS_CODES, createServer } from 'node:http'
 import { tcpAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { type Body, CollectedBody, wholeBody } from './body.js'
+import { closerOf } from './drain.js'
 import { listen } from './listen.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
@@ -10,6 +11,7 @@ import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer,
 export interface Uws {
   App (): UwsApp
   us_socket_local_port (socket: UwsListenSocket): number
+  us_listen_socket_close (socket: UwsListenSocket): void
 }
 
 interface UwsApp {
@@ -96,14 +98,18 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number): Pro
     throw await listenFailure(host, port)
   }
   closeAtExit(app)
+  const listenSocket = socket
   const renewal = setInterval(() => renewAll(transfers), RENEW_INTERVAL_MS).unref()
   return {
     server: 'uws',
     address: tcpAddress(host, uws.us_socket_local_port(socket)),
-    close: async () => {
-      clearInterval(renewal)
-      if (openApps.delete(app)) app.close()
-    }
+    close: closerOf(
+      () => { if (openApps.has(app)) uws.us_listen_socket_close(listenSocket) },
+      () => transfers.size === 0,
+      () => {
+        clearInterval(renewal)
+        if (openApps.delete(app)) app.close()
+      })
   }
 }
 
