@@ -26,9 +26,12 @@ export function planMatrix (options: RunOptions): PlannedRound[] {
       Array.from({ length: options.rounds }, (_, round) => ({ size, concurrency, round, arms: shuffled(arms, random) }))))
 }
 
+/** What the matrix needs of a topology. */
+export type Roles = Pick<Topology, 'engine' | 'server' | 'serverNote' | 'start' | 'measure' | 'close'>
+
 export interface MatrixHooks {
-  /** All roles run. */
-  onReady (topology: Topology): void
+  /** All roles run: at the beginning, and again after a failure. */
+  onReady (roles: Roles): void
   onStart (place: Place): void
   onDone (place: Place, outcome: Outcome, cells: readonly CellResult[]): void
 }
@@ -37,15 +40,15 @@ export interface MatrixHooks {
  * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only when the
  * roles have never run does it reject. Ends early, with what there is, when `signal` is aborted.
  */
-export async function runMatrix (options: RunOptions, createTopology: () => Topology, hooks: MatrixHooks, signal: AbortSignal): Promise<CellResult[]> {
+export async function runMatrix (options: RunOptions, createRoles: () => Roles, hooks: MatrixHooks, signal: AbortSignal): Promise<CellResult[]> {
   const cells = createCells(options)
   const plan = planMatrix(options)
   const total = plan.length * options.arms.length
   const startedAtNs = nowNs()
   let number = 0
   let hasRun = false
-  let topology: Topology | null = null
-  const stop = (): void => { void topology?.close() }
+  let roles: Roles | null = null
+  const stop = (): void => { void roles?.close() }
   signal.addEventListener('abort', stop)
   try {
     for (const { size, concurrency, round, arms } of plan) {
@@ -59,17 +62,17 @@ export async function runMatrix (options: RunOptions, createTopology: () => Topo
         const cell = cells.find((one) => one.arm === arm.label && one.size === size.name && one.concurrency === concurrency)!
         let outcome: Outcome
         try {
-          if (topology === null) {
-            topology = createTopology()
-            await topology.start()
+          if (roles === null) {
+            roles = createRoles()
+            await roles.start()
             hasRun = true
-            hooks.onReady(topology)
+            hooks.onReady(roles)
           }
           hooks.onStart(placeAfter(number - 1))
-          outcome = { kind: 'measured', result: await measure(topology, options, arm, size, concurrency, round, position) }
+          outcome = { kind: 'measured', result: await measure(roles, options, arm, size, concurrency, round, position) }
         } catch (error) {
-          await topology?.close()
-          topology = null
+          await roles?.close()
+          roles = null
           if (!hasRun && !signal.aborted) throw error
           outcome = { kind: 'failed', reason: error instanceof TunnelError ? error.message : String(error) }
         }
@@ -82,13 +85,13 @@ export async function runMatrix (options: RunOptions, createTopology: () => Topo
     return cells
   } finally {
     signal.removeEventListener('abort', stop)
-    await topology?.close()
+    await roles?.close()
   }
 }
 
-async function measure (topology: Topology, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
+async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
-  const { result, cpu } = await topology.measure(arm.transport, {
+  const { result, cpu } = await roles.measure(arm.transport, {
     path: size.path,
     expect: size.expect,
     concurrency,

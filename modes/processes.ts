@@ -1,12 +1,15 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Launch } from './role-handle.js'
+import { childChannel } from '../workers/control.js'
+import type { Launch, Vessel } from './role-handle.js'
 
 const LAST_WORDS_CHARACTERS = 2000
 
 /** `--mode processes`: every role is an operating-system process of its own; it ends with this one, whatever ends this one. */
-export const launchProcess: Launch = (name) => {
-  const child = fork(fileURLToPath(new URL(`../workers/${name}.js`, import.meta.url)), [], {
+export const launchProcess: Launch = (name) => startProcess(new URL(`../workers/${name}.js`, import.meta.url))
+
+export function startProcess (entryPoint: URL): Vessel {
+  const child = fork(fileURLToPath(entryPoint), [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
@@ -14,12 +17,7 @@ export const launchProcess: Launch = (name) => {
   child.stderr!.setEncoding('utf8').on('data', (text: string) => { lastWords = (lastWords + text).slice(-LAST_WORDS_CHARACTERS) })
   let startError: Error | null = null
   return {
-    channel: {
-      // A send to a child that has just died fails; that it died is told by `ended`.
-      post: (message) => { child.send(message as object, () => {}) },
-      on: (listener) => { child.on('message', listener) },
-      off: (listener) => { child.off('message', listener) }
-    },
+    channel: childChannel(child),
     ended: new Promise((resolve) => {
       child.on('error', (error) => {
         startError = error

@@ -79,7 +79,7 @@ function writeFile (folder: string, name: string, text: string): void {
     writeFileSync(`${file}.part`, text)
     renameSync(`${file}.part`, file)
   } catch (error) {
-    rmSync(`${file}.part`, { force: true })
+    rmSync(`${file}.part`, { recursive: true, force: true })
     throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot write ${file}: ${(error as Error).message}: make room, or make the folder writable`)
   }
 }

@@ -13,8 +13,12 @@ export interface Vessel {
 
 export type Launch = (name: RoleName) => Vessel
 
-/** A role that takes longer than this to start, to answer or to close is given up. */
-const ANSWER_TIMEOUT_MS = 15_000
+/** How long a role may take to start, to answer and to close, before it is given up. */
+export interface Patience {
+  answerMs: number
+}
+
+const STANDARD_PATIENCE: Patience = { answerMs: 15_000 }
 
 /** A running role as the orchestrator sees it. A call to a role that dies or does not answer in time rejects with ERR_TUNNEL_ROLE_FAILED. */
 export class RoleHandle<N extends RoleName> {
@@ -28,8 +32,8 @@ export class RoleHandle<N extends RoleName> {
     this.ready = ready
   }
 
-  static async start<N extends RoleName> (launch: Launch, name: N, options: RoleTypes[N]['options'], answerTimeoutMs = ANSWER_TIMEOUT_MS): Promise<RoleHandle<N>> {
-    const lifeline = new Lifeline(name, launch(name), answerTimeoutMs)
+  static async start<N extends RoleName> (launch: Launch, name: N, options: RoleTypes[N]['options'], patience = STANDARD_PATIENCE): Promise<RoleHandle<N>> {
+    const lifeline = new Lifeline(name, launch(name), patience)
     try {
       return new RoleHandle(name, lifeline, await lifeline.answerOf(lifeline.control.start(options), 'start'))
     } catch (error) {
@@ -58,14 +62,14 @@ class Lifeline<N extends RoleName> {
   readonly control: RoleControl<N>
   readonly #name: N
   readonly #vessel: Vessel
-  readonly #answerTimeoutMs: number
+  readonly #patience: Patience
   readonly #died: Promise<never>
   #ending: Promise<void> | null = null
 
-  constructor (name: N, vessel: Vessel, answerTimeoutMs: number) {
+  constructor (name: N, vessel: Vessel, patience: Patience) {
     this.#name = name
     this.#vessel = vessel
-    this.#answerTimeoutMs = answerTimeoutMs
+    this.#patience = patience
     this.control = new RoleControl<N>(vessel.channel)
     this.#died = vessel.ended.then((how) => { throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`) })
     this.#died.catch(() => {}) // it may die while nobody waits for it: the next call tells
@@ -94,7 +98,7 @@ class Lifeline<N extends RoleName> {
   }
 
   async #within<T> (promise: Promise<T>, action: string, expectedMs: number): Promise<T> {
-    const limitMs = expectedMs + this.#answerTimeoutMs
+    const limitMs = expectedMs + this.#patience.answerMs
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot ${action} the ${this.#name} role: no answer within ${limitMs} ms`)) }, limitMs)

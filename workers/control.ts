@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { type MessagePort, parentPort, type Worker } from 'node:worker_threads'
 import { type Endpoint, expose, releaseProxy, type Remote, wrap } from 'comlink'
 import { type ErrorData, ErrorCode, fromErrorData, toErrorData, TunnelError } from '../src/base/errors.js'
@@ -108,6 +109,16 @@ export function portChannel (port: MessagePort | Worker): MessageChannelLike {
     post: (message) => { port.postMessage(message) },
     on: (listener) => { port.on('message', listener) },
     off: (listener) => { port.off('message', listener) }
+  }
+}
+
+/** A child process seen from outside. */
+export function childChannel (child: ChildProcess): MessageChannelLike {
+  return {
+    // A send to a child that has just died fails; that it died is told by its exit.
+    post: (message) => { child.send(message as object, () => {}) },
+    on: (listener) => { child.on('message', listener) },
+    off: (listener) => { child.off('message', listener) }
   }
 }
 

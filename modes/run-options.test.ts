@@ -1,0 +1,135 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { type RawRunOptions, resolveRunOptions, RUN_FLAGS } from './run-options.js'
+import { temporaryFolder } from './testing/temporary.js'
+
+function refuses (t: ExecutionContext, given: RawRunOptions, pattern: RegExp): void {
+  const error = t.throws(() => resolveRunOptions(given), { instanceOf: TunnelError })
+  t.is(error.code, ErrorCode.USAGE)
+  t.regex(error.message, pattern)
+}
+
+function configFile (t: ExecutionContext, content: unknown): string {
+  const file = join(temporaryFolder(t), 'config.json')
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+  return file
+}
+
+test('resolveRunOptions() fills in the defaults that --help names', (t) => {
+  const { options: { seed, ...options }, out } = resolveRunOptions({})
+  t.deepEqual(options, {
+    mode: 'processes',
+    arms: ['baseline', 'stream'],
+    sizes: ['small', 'large'],
+    concurrency: [1, 8, 64, 256],
+    durationMs: 1000,
+    warmupMs: 250,
+    rounds: 5,
+    server: 'auto',
+    loadThreads: 1,
+    requestTimeoutMs: 10_000,
+    quick: false
+  })
+  t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
+  t.is(out, 'bench_results')
+  const named = Object.fromEntries(Object.entries(RUN_FLAGS).filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config'].includes(name)).map(([name, flag]) => [name, flag.standard]))
+  t.deepEqual(resolveRunOptions({ ...named, seed: '1' }), resolveRunOptions({ seed: '1' }))
+})
+
+test('resolveRunOptions() draws a new seed for each run', (t) => {
+  t.true(new Set(Array.from({ length: 5 }, () => resolveRunOptions({}).options.seed)).size > 1)
+})
+
+test('resolveRunOptions() takes every flag', (t) => {
+  t.deepEqual(resolveRunOptions({
+    arms: 'baseline,baseline',
+    sizes: '1000,small',
+    concurrency: '3,2',
+    duration: '50ms',
+    warmup: '0s',
+    rounds: '7',
+    mode: 'threads',
+    server: 'node',
+    'load-threads': '2',
+    'request-timeout': '100ms',
+    seed: '0',
+    out: 'elsewhere'
+  }), {
+    options: {
+      mode: 'threads',
+      arms: ['baseline', 'baseline#2'],
+      sizes: ['1000', 'small'],
+      concurrency: [3, 2],
+      durationMs: 50,
+      warmupMs: 0,
+      rounds: 7,
+      server: 'node',
+      loadThreads: 2,
+      requestTimeoutMs: 100,
+      seed: 0,
+      quick: false
+    },
+    out: 'elsewhere'
+  })
+})
+
+test('resolveRunOptions() with quick shortens what is not given', (t) => {
+  const { options } = resolveRunOptions({ quick: true, rounds: '3' })
+  t.like(options, { quick: true, durationMs: 200, warmupMs: 100, rounds: 3 })
+})
+
+test('resolveRunOptions() takes a config file, flags first, and its quick last', (t) => {
+  const config = configFile(t, { sizes: ['small'], concurrency: [2, 4], rounds: 3, seed: 9, quick: true, duration: '300ms', arms: 'stream,baseline' })
+  const { options } = resolveRunOptions({ config, rounds: '1' })
+  t.like(options, { sizes: ['small'], concurrency: [2, 4], rounds: 1, seed: 9, quick: true, durationMs: 300, warmupMs: 100, arms: ['stream', 'baseline'] })
+})
+
+const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
+  [{ arms: 'fast' }, /--arms=fast: it must be one of baseline,/],
+  [{ arms: '' }, /--arms=: it must be a list/],
+  [{ sizes: 'medium' }, /--sizes=medium: it must be small, large/],
+  [{ sizes: 'small,small' }, /--sizes=small,small: it must not name a value twice/],
+  [{ concurrency: '1,x' }, /--concurrency=x: it must be an integer from 1 to 4000/],
+  [{ concurrency: '0' }, /--concurrency=0: it must be an integer from 1 to 4000/],
+  [{ concurrency: '4001' }, /--concurrency=4001: it must be an integer from 1 to 4000/],
+  [{ concurrency: '8,8' }, /--concurrency=8,8: it must not name a value twice/],
+  [{ concurrency: '8,08' }, /--concurrency=08: it must be an integer/],
+  [{ duration: '5' }, /--duration "5": a duration needs a unit/],
+  [{ duration: '49ms' }, /--duration=49ms: it must be from 50ms to 60m/],
+  [{ warmup: '-1s' }, /--warmup "-1s"/],
+  [{ rounds: '0' }, /--rounds=0: it must be an integer from 1 to 1000/],
+  [{ rounds: '1001' }, /--rounds=1001: it must be an integer from 1 to 1000/],
+  [{ rounds: 'abc' }, /--rounds=abc: it must be an integer from 1 to 1000/],
+  [{ mode: 'fibers' }, /--mode=fibers: it must be one of threads, processes/],
+  [{ server: 'nginx' }, /--server=nginx: it must be one of auto, uws, node/],
+  [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],
+  [{ 'request-timeout': '99ms' }, /--request-timeout=99ms: it must be from 100ms to 60m/],
+  [{ seed: '4294967296' }, /--seed=4294967296: it must be an integer from 0 to 4294967295/],
+  [{ out: '' }, /--out=: it must be text that is not empty/],
+  [{ config: '/nowhere/config.json' }, /--config=\/nowhere\/config\.json: ENOENT.*: name a file that holds one JSON object/]
+]
+for (const [given, pattern] of refused) {
+  test(`resolveRunOptions() refuses ${JSON.stringify(given)}`, (t) => { refuses(t, given, pattern) })
+}
+
+const refusedConfigs: Array<[content: unknown, pattern: RegExp]> = [
+  ['{', /--config=\S+: .*JSON.*: name a file that holds one JSON object/],
+  ['', /--config=\S+: Unexpected end of JSON input: name a file/],
+  [[], /it must hold one JSON object of options, for example/],
+  [null, /it must hold one JSON object of options/],
+  [{ round: 3 }, /there is no option "round": known are arms, .*quick$/],
+  [{ config: 'more.json' }, /there is no option "config"/],
+  [{ rounds: 1.5 }, /--rounds=1\.5: it must be an integer/],
+  [{ rounds: null }, /--rounds=null: it must be an integer/],
+  [{ seed: null }, /--seed=null: it must be an integer/],
+  [{ duration: 5 }, /--duration=5: it must be a duration with its unit/],
+  [{ quick: 'yes' }, /--quick=yes: it must be true or false/],
+  [{ mode: ['threads'] }, /--mode=\["threads"\]: it must be one of/],
+  [{ arms: [] }, /--arms=\[\]: it must be a list/],
+  [{ out: 5 }, /--out=5: it must be text/]
+]
+for (const [content, pattern] of refusedConfigs) {
+  test(`resolveRunOptions() refuses a config file of ${JSON.stringify(content)}`, (t) => { refuses(t, { config: configFile(t, content) }, pattern) })
+}

@@ -1,0 +1,11 @@
+import { startProcess } from '../processes.js'
+import type { Launch } from '../role-handle.js'
+import { startThread } from '../threads.js'
+
+const ENTRY_POINT = new URL('../../workers/testing/odd-role.js', import.meta.url)
+
+/** Ways to launch a role that behaves oddly (see `workers/testing/odd-role.ts`), whatever its name. */
+export const ODD_LAUNCHES: ReadonlyArray<readonly [mode: string, launch: Launch]> = [
+  ['threads', (name) => startThread(ENTRY_POINT, name)],
+  ['processes', () => startProcess(ENTRY_POINT)]
+]
