@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+
+export interface Ended {
+  /** Exit code, or null when a signal ended it. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface ProgramOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** One of the commands as a process of its own; it is killed with the test. */
+export class Program {
+  readonly child: ChildProcess
+  readonly ended: Promise<Ended>
+  stdout = ''
+  stderr = ''
+  readonly #changes = new EventEmitter().setMaxListeners(0)
+  #hasEnded = false
+
+  constructor (t: ExecutionContext, name: string, args: readonly string[], { env = {}, cwd }: ProgramOptions = {}) {
+    const entryPoint = fileURLToPath(new URL(`../${name}.js`, import.meta.url))
+    this.child = spawn(process.execPath, [entryPoint, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd })
+    for (const stream of ['stdout', 'stderr'] as const) {
+      this.child[stream]!.setEncoding('utf8').on('data', (text: string) => {
+        this[stream] += text
+        this.#changes.emit('change')
+      })
+    }
+    this.ended = once(this.child, 'close').then(([code, signal]) => {
+      this.#hasEnded = true
+      this.#changes.emit('change')
+      return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout: this.stdout, stderr: this.stderr }
+    })
+    t.teardown(async () => {
+      this.child.kill('SIGKILL')
+      await this.ended
+    })
+  }
+
+  get pid (): number { return this.child.pid! }
+
+  kill (signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+
+  /** Resolves to the first match in the output; rejects when the program ends without. */
+  async output (pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr)
+      if (match !== null) return match
+      if (this.#hasEnded) throw new Error(`It ended without ${String(pattern)}:\n${this.stdout}\n${this.stderr}`)
+      await once(this.#changes, 'change')
+    }
+  }
+
+  /** Everything that was printed with `--json`. */
+  get events (): Array<Record<string, unknown>> {
+    return this.stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  /** Resolves to the `count`th event of a kind. */
+  async event (kind: string, count = 1): Promise<Record<string, unknown>> {
+    for (;;) {
+      const found = this.events.filter(({ event }) => event === kind)[count - 1]
+      if (found !== undefined) return found
+      if (this.#hasEnded) throw new Error(`It ended without the event ${kind}:\n${this.stdout}\n${this.stderr}`)
+      await once(this.#changes, 'change')
+    }
+  }
+}
+
+export async function runToEnd (t: ExecutionContext, name: string, args: readonly string[], options?: ProgramOptions): Promise<Ended> {
+  return await new Program(t, name, args, options).ended
+}
