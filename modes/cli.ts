@@ -35,6 +35,8 @@ export interface Program {
   readonly action: Action | readonly Subcommand[]
 }
 
+const EPILOGUE = 'Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.'
+
 /** yargs' own words, where they do not say what to do. */
 const STRINGS = {
   'Missing required argument: %s': { one: '--%s must be given', other: '%s must be given' },
@@ -60,7 +62,7 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
   const cli = yargs(process.argv.slice(2))
     .scriptName(name)
     .usage(`$0 ${'run' in action ? '' : '<command> '}[options]\n\n${summary}`)
-    .epilogue('Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.')
+    .epilogue(EPILOGUE)
     .locale('en')
     .updateStrings(STRINGS as unknown as Record<string, string>)
     // Values stay as they were typed, so that a message can repeat them.
@@ -87,7 +89,7 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
   } else {
     for (const subcommand of action) {
       cli.command(subcommand.usage, subcommand.summary, (sub) => {
-        addFlags(sub, subcommand.flags)
+        addFlags(sub, subcommand.flags).epilogue(EPILOGUE)
         for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) sub.positional(positional, { describe, demandOption: true })
       }, async (argv) => { await run(subcommand, argv) })
     }

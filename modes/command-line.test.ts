@@ -1,0 +1,116 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { PROGRAM } from './metadata.js'
+import { RUN_FLAGS } from './run-options.js'
+import { runToEnd } from './testing/program.js'
+import { temporaryFolder } from './testing/temporary.js'
+
+const helps: Array<[name: string, args: string[], flags: string[]]> = [
+  ['http-baseline', [], ['port', 'host', 'server', 'drain', 'json']],
+  ['http-tunnel-host', [], ['transport', 'addr', 'port', 'host', 'drain', 'json']],
+  ['http-tunnel-plugin', [], ['transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'json']],
+  ['tunnel-bench', [], []],
+  ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
+  ['tunnel-bench', ['report'], []]
+]
+for (const [name, args, flags] of helps) {
+  test.serial(`${[name, ...args].join(' ')} --help explains every option with its default`, async (t) => {
+    const { code, stdout, stderr } = await runToEnd(t, name, [...args, '--help'], { env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' } })
+    t.is(code, 0)
+    t.is(stderr, '')
+    for (const flag of [...flags, 'help', 'version']) t.regex(stdout, new RegExp(` --${flag}  +\\S`), flag)
+    t.is([...stdout.matchAll(/ --[a-z]/g)].length >= flags.length + 2, true)
+    t.is([...stdout.matchAll(/\[default: /g)].length, flags.filter((flag) => !['addr', 'json', 'quick'].includes(flag)).length)
+    t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted\./)
+    t.true(stdout.split('\n').every((line) => line.length <= 110))
+    if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run .*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
+  })
+}
+
+test.serial('--version prints the version of the package', async (t) => {
+  t.like(await runToEnd(t, 'http-baseline', ['--version']), { code: 0, stdout: `${PROGRAM.version}\n`, stderr: '' })
+})
+
+const HOST = ['--addr=./s', '--port=0']
+const USAGE = 'ERR_TUNNEL_USAGE'
+const INVALID = 'ERR_TUNNEL_ADDRESS_INVALID'
+const LONG_PATH = 'a'.repeat(120)
+
+/** Command lines that end with exit code 2, and what they say. */
+const wrong: Array<[name: string, args: string[], code: string, message: RegExp]> = [
+  ['tunnel-bench', [], USAGE, /a command is missing: run or report: see tunnel-bench --help$/],
+  ['tunnel-bench', ['rnu'], USAGE, /there is no option or command "rnu": see tunnel-bench --help$/],
+  ['tunnel-bench', ['run', 'more'], USAGE, /there is no option or command "more"/],
+  ['tunnel-bench', ['run', '--round=3', '--size=small'], USAGE, /there are no options or commands "round, size"/],
+  ['tunnel-bench', ['run', '--rounds'], USAGE, /--rounds needs a value/],
+  ['tunnel-bench', ['run', '--rounds', '--quick'], USAGE, /--rounds needs a value/],
+  ['tunnel-bench', ['run', '--rounds='], USAGE, /^Cannot use --rounds=: it must be an integer from 1 to 1000$/],
+  ['tunnel-bench', ['run', '--rounds=abc'], USAGE, /^Cannot use --rounds=abc: it must be an integer from 1 to 1000$/],
+  ['tunnel-bench', ['run', '--rounds', '-1'], USAGE, /^Cannot use --rounds=-1: it must be an integer from 1 to 1000$/],
+  ['tunnel-bench', ['run', '--rounds=3', '--rounds=0'], USAGE, /^Cannot use --rounds=0: it must be/],
+  ['tunnel-bench', ['run', '--rounds.x=3'], USAGE, /there is no option or command "rounds\.x"/],
+  ['tunnel-bench', ['run', '--quick=no'], USAGE, /--quick is a switch and takes no value/],
+  ['tunnel-bench', ['run', '--no-quick'], USAGE, /there is no option or command "no-quick"/],
+  ['tunnel-bench', ['run', '--duration=5'], USAGE, /^Cannot use --duration "5": a duration needs a unit/],
+  ['tunnel-bench', ['run', '--out=/dev/null'], USAGE, /^Cannot write results to --out=\/dev\/null: ENOTDIR.*: name a folder that can be written$/],
+  ['tunnel-bench', ['run', '--config=no.json'], USAGE, /^Cannot use --config=no\.json: ENOENT/],
+  ['tunnel-bench', ['report'], USAGE, /an argument is missing: 0 given, 1 needed/],
+  ['tunnel-bench', ['report', 'a', 'b'], USAGE, /there is no option or command "b"/],
+  ['http-tunnel-host', [], USAGE, /--addr must be given: see http-tunnel-host --help$/],
+  ['http-tunnel-host', ['--addr=', '--port=0'], USAGE, /^Cannot use --addr=: it must be text that is not empty, for example \/tmp\/tunnel\.sock$/],
+  ['http-tunnel-host', [`--addr=${LONG_PATH}`, '--port=0'], INVALID, /^Cannot use socket path a+: it has 120 bytes, and a Unix socket path has at most \d+: choose a shorter one/],
+  ['http-tunnel-host', ['--addr=./s', '--port=65536'], USAGE, /^Cannot use --port=65536: it must be an integer from 0 \(any free port\) to 65535$/],
+  ['http-tunnel-host', ['--addr=./s', '--port='], USAGE, /^Cannot use --port=: it must be/],
+  ['http-tunnel-host', [...HOST, '--transport=shm'], USAGE, /^Cannot use --transport=shm: it must be stream$/],
+  ['http-tunnel-host', [...HOST, '--host='], USAGE, /^Cannot use --host=: it must be text/],
+  ['http-tunnel-host', [...HOST, '--drain=5'], USAGE, /^Cannot use --drain "5": a duration needs a unit/],
+  ['http-tunnel-host', [...HOST, '--json=yes'], USAGE, /--json is a switch and takes no value/],
+  ['http-baseline', ['--port=0', '--server=apache'], USAGE, /^Cannot use --server=apache: it must be one of auto, uws, node$/],
+  ['http-baseline', ['--port=0', '--host=no.invalid'], INVALID, /^Cannot listen on no\.invalid:0: this machine has no such address/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin='], USAGE, /^Cannot use --origin=: it must be a URL/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=localhost:3000'], USAGE, /^Cannot use --origin=localhost:3000: it must begin with http:\/\/ or https:\/\/$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:3000/app'], USAGE, /it must name a host and a port only: paths come from the client$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=http://me:secret@localhost:3000'], USAGE, /it must name a host and a port only/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:0'], USAGE, /it must name a port from 1 to 65535$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:1', '--origin-port=2'], USAGE, /^Cannot use --origin-port=2: it is for an origin that is started: leave it out, or --origin$/]
+]
+for (const [name, args, errorCode, message] of wrong) {
+  test.serial(`${[name, ...args].join(' ').replace(LONG_PATH, '…')} is refused in one sentence, and leaves nothing behind`, async (t) => {
+    const cwd = temporaryFolder(t)
+    const { code, stdout, stderr } = await runToEnd(t, name, args, { cwd, env: { TMPDIR: cwd } })
+    t.is(stdout, '')
+    const [, said] = new RegExp(`^${name}: ([^\\n]*) \\(${errorCode}\\)\\n$`).exec(stderr) ?? []
+    t.regex(said ?? stderr, message)
+    t.is(code, 2)
+    t.deepEqual(readdirSync(cwd), [])
+  })
+}
+
+test.serial('report says what is wrong with a folder, with exit code 1', async (t) => {
+  const cwd = temporaryFolder(t)
+  mkdirSync(join(cwd, 'broken'))
+  writeFileSync(join(cwd, 'broken', 'result.json'), '{"schemaVersion": 1,\n "cells": [}')
+  for (const [folder, message] of [['missing', /Cannot read missing\/result\.json: ENOENT.*: name a folder that a run has written/], ['broken', /Cannot read the result: it is not JSON/]] as const) {
+    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['report', folder], { cwd })
+    t.is(code, 1)
+    t.is(stdout, '')
+    t.regex(stderr, new RegExp(`^tunnel-bench: ${message.source}[^\\n]* \\(ERR_TUNNEL_RESULT_INVALID\\)\\n$`))
+  }
+})
+
+const unreachable: Array<[addr: string, message: RegExp]> = [
+  ['./missing/s', /Cannot listen on \.\/missing\/s: the directory \.\/missing does not exist \(ENOENT\): create it or choose another --addr/],
+  ['./file/s', /Cannot listen on \.\/file\/s: \.\/file is not a directory \(ENOTDIR\)/]
+]
+for (const [addr, message] of unreachable) {
+  test.serial(`the host says why it cannot listen at ${addr}, with exit code 1, and leaves nothing behind`, async (t) => {
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'file'), '')
+    const { code, stdout, stderr } = await runToEnd(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0'], { cwd })
+    t.is(code, 1)
+    t.is(stdout, '')
+    t.regex(stderr, new RegExp(`^http-tunnel-host: ${message.source}[^\\n]* \\(ERR_TUNNEL_ADDRESS_DENIED\\)\\n$`))
+    t.deepEqual(readdirSync(cwd), ['file'])
+  })
+}
