@@ -6,6 +6,8 @@ import { request, sha256 } from './testing/http.js'
 import { portOf, TunnelRig } from './testing/rig.js'
 import { connect } from './testing/tcp.js'
 
+// One after the other, for uWebSockets.js closes connections that idle for 8 seconds, which a busy machine may make them do.
+
 async function start (t: ExecutionContext, server: 'uws' | 'node') {
   const origin = await startOrigin({ server, port: 0 })
   t.teardown(() => origin.close())
@@ -15,7 +17,7 @@ async function start (t: ExecutionContext, server: 'uws' | 'node') {
 }
 
 for (const server of ['uws', 'node'] as const) {
-  test(`${server} origin: answers through the tunnel are those of the origin itself`, async (t) => {
+  test.serial(`${server} origin: answers through the tunnel are those of the origin itself`, async (t) => {
     const { rig, port, directPort } = await start(t, server)
     const agent = new http.Agent({ keepAlive: true })
     t.teardown(() => { agent.destroy() })
@@ -34,7 +36,7 @@ for (const server of ['uws', 'node'] as const) {
     await rig.verify()
   })
 
-  test(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t) => {
+  test.serial(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t) => {
     const { rig, port } = await start(t, server)
     const bytes = 64 * 1024 * 1024
     const body = Array.from({ length: 64 }, (_, i) => contentSlice(i * 1024 * 1024, 1024 * 1024))
@@ -45,7 +47,7 @@ for (const server of ['uws', 'node'] as const) {
     await rig.verify()
   })
 
-  test(`${server} origin: a chunked POST /echo comes back whole`, async (t) => {
+  test.serial(`${server} origin: a chunked POST /echo comes back whole`, async (t) => {
     const { rig, port } = await start(t, server)
     const body = Array.from({ length: 300 }, (_, i) => contentSlice(i * 1000, 1 + i * 7))
     const answer = await request(port, '/echo', { method: 'POST', headers: { 'Transfer-Encoding': 'chunked' }, body })
@@ -54,7 +56,7 @@ for (const server of ['uws', 'node'] as const) {
     await rig.verify()
   })
 
-  test(`${server} origin: pipelined requests are answered in order`, async (t) => {
+  test.serial(`${server} origin: pipelined requests are answered in order`, async (t) => {
     const { rig, port } = await start(t, server)
     const client = connect(t, port)
     const sizes = Array.from({ length: 200 }, (_, i) => i * 37 % 5000)
@@ -75,7 +77,7 @@ for (const server of ['uws', 'node'] as const) {
   })
 }
 
-test('node origin: Expect: 100-continue is answered before the body is sent', async (t) => {
+test.serial('node origin: Expect: 100-continue is answered before the body is sent', async (t) => {
   const { rig, port } = await start(t, 'node')
   const answer = await request(port, '/echo', { method: 'POST', headers: { Expect: '100-continue', 'Content-Length': 5 }, body: [Buffer.from('hello')] })
   t.true(answer.continued)
