@@ -77,7 +77,7 @@ test('a link that says nothing is refused when its time is over', async (t) => {
 test('links that say nothing are bounded in number, and then make room again', async (t) => {
   const rig = new TunnelRig(t)
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-  const { events, port } = await rig.startHost()
+  const { events, port } = await rig.startHost({ limits: { helloTimeoutMs: 60_000 } })
   const links = Array.from({ length: 17 }, () => connectLink(t, rig))
   t.is((await events.until('refused')).error.code, ErrorCode.LIMIT)
   for (const link of links) link.socket.destroy()

@@ -2,9 +2,12 @@ import http from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes, contentSlice, LARGE_BODY_BYTES } from '../base/content.js'
 import { startOrigin } from '../origin/origin.js'
+import { loadUws } from '../origin/uws-origin.js'
 import { request, sha256 } from './testing/http.js'
 import { portOf, TunnelRig } from './testing/rig.js'
 import { connect } from './testing/tcp.js'
+
+// One after the other, for uWebSockets.js closes connections that idle for 8 seconds, which a busy machine may make them do.
 
 async function start (t: ExecutionContext, server: 'uws' | 'node') {
   const origin = await startOrigin({ server, port: 0 })
@@ -14,19 +17,24 @@ async function start (t: ExecutionContext, server: 'uws' | 'node') {
   return { rig, port, directPort: portOf(origin.address) }
 }
 
+const hasUws = await loadUws().then(() => true, () => false)
+
 for (const server of ['uws', 'node'] as const) {
-  test(`${server} origin: answers through the tunnel are those of the origin itself`, async (t) => {
+  // uWebSockets.js has no binary for every system.
+  const register = server === 'uws' && !hasUws ? test.skip : test.serial
+  register(`${server} origin: answers through the tunnel are those of the origin itself`, async (t) => {
     const { rig, port, directPort } = await start(t, server)
     const agent = new http.Agent({ keepAlive: true })
     t.teardown(() => { agent.destroy() })
     const paths = ['/small', '/large', '/health', '/nothing', ...[0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_144, 1_000_003].map((bytes) => `/bytes/${bytes}`)]
     for (const path of paths) {
       for (const method of ['GET', 'HEAD', 'DELETE']) {
-        const direct = await request(directPort, path, { method })
-        t.deepEqual(await request(port, path, { method }), direct, `${method} ${path} on a connection of its own`)
-        const { headers: _, ...kept } = await request(port, path, { method, agent })
-        const { headers: __, ...expected } = direct
-        t.deepEqual(kept, expected, `${method} ${path} on a kept connection`)
+        for (const kept of [undefined, agent]) {
+          const direct = await request(directPort, path, { method, agent: kept })
+          const tunnelled = await request(port, path, { method, agent: kept })
+          t.is(Buffer.compare(tunnelled.body, direct.body), 0, `${method} ${path}`)
+          t.deepEqual({ ...tunnelled, body: null }, { ...direct, body: null }, `${method} ${path}`)
+        }
       }
     }
     const large = await request(port, '/large')
@@ -34,7 +42,7 @@ for (const server of ['uws', 'node'] as const) {
     await rig.verify()
   })
 
-  test(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t) => {
+  register(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t) => {
     const { rig, port } = await start(t, server)
     const bytes = 64 * 1024 * 1024
     const body = Array.from({ length: 64 }, (_, i) => contentSlice(i * 1024 * 1024, 1024 * 1024))
@@ -45,7 +53,7 @@ for (const server of ['uws', 'node'] as const) {
     await rig.verify()
   })
 
-  test(`${server} origin: a chunked POST /echo comes back whole`, async (t) => {
+  register(`${server} origin: a chunked POST /echo comes back whole`, async (t) => {
     const { rig, port } = await start(t, server)
     const body = Array.from({ length: 300 }, (_, i) => contentSlice(i * 1000, 1 + i * 7))
     const answer = await request(port, '/echo', { method: 'POST', headers: { 'Transfer-Encoding': 'chunked' }, body })
@@ -54,7 +62,7 @@ for (const server of ['uws', 'node'] as const) {
     await rig.verify()
   })
 
-  test(`${server} origin: pipelined requests are answered in order`, async (t) => {
+  register(`${server} origin: pipelined requests are answered in order`, async (t) => {
     const { rig, port } = await start(t, server)
     const client = connect(t, port)
     const sizes = Array.from({ length: 200 }, (_, i) => i * 37 % 5000)
@@ -75,7 +83,7 @@ for (const server of ['uws', 'node'] as const) {
   })
 }
 
-test('node origin: Expect: 100-continue is answered before the body is sent', async (t) => {
+test.serial('node origin: Expect: 100-continue is answered before the body is sent', async (t) => {
   const { rig, port } = await start(t, 'node')
   const answer = await request(port, '/echo', { method: 'POST', headers: { Expect: '100-continue', 'Content-Length': 5 }, body: [Buffer.from('hello')] })
   t.true(answer.continued)

@@ -9,7 +9,7 @@ const CLIENTS = 32
 
 /** Starts a role in a process of its own and waits until it is up (a host) or attached (a plugin). */
 async function startRole (t: ExecutionContext, ...args: string[]): Promise<{ child: ChildProcess, port: number }> {
-  const child = fork(new URL('./testing/role-process.js', import.meta.url), args, { execArgv: [] })
+  const child = fork(new URL('./testing/role-process.js', import.meta.url), args, { execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const [{ port }] = await once(child, 'message') as [{ port: number }]
   return { child, port }

@@ -13,7 +13,7 @@ export interface Answer {
 export interface RequestOptions {
   readonly method?: string
   readonly headers?: http.OutgoingHttpHeaders
-  readonly agent?: http.Agent
+  readonly agent?: http.Agent | undefined
   /** Written in these pieces; more than one without Content-Length is a chunked body. */
   readonly body?: Iterable<Uint8Array>
 }
