@@ -14,6 +14,8 @@ export interface Ended {
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** In a process group of its own, as a terminal would start it. */
+  readonly ownGroup?: boolean
 }
 
 /** One of the commands as a process of its own; it is killed with the test. */
@@ -25,9 +27,9 @@ export class Program {
   readonly #changes = new EventEmitter().setMaxListeners(0)
   #hasEnded = false
 
-  constructor (t: ExecutionContext, name: string, args: readonly string[], { env = {}, cwd }: ProgramOptions = {}) {
+  constructor (t: ExecutionContext, name: string, args: readonly string[], { env = {}, cwd, ownGroup = false }: ProgramOptions = {}) {
     const entryPoint = fileURLToPath(new URL(`../${name}.js`, import.meta.url))
-    this.child = spawn(process.execPath, [entryPoint, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd })
+    this.child = spawn(process.execPath, [entryPoint, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd, detached: ownGroup })
     for (const stream of ['stdout', 'stderr'] as const) {
       this.child[stream]!.setEncoding('utf8').on('data', (text: string) => {
         this[stream] += text
@@ -49,6 +51,11 @@ export class Program {
 
   kill (signal: NodeJS.Signals): void {
     this.child.kill(signal)
+  }
+
+  /** As Ctrl-C does: to the program and every process it started. */
+  killGroup (signal: NodeJS.Signals): void {
+    process.kill(-this.pid, signal)
   }
 
   /** Resolves to the first match in the output; rejects when the program ends without. */

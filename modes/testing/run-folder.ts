@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { Ajv } from 'ajv'
+import { Histogram } from '../../src/metrics/histogram.js'
+import { ohaFileName } from '../../src/report/oha.js'
+import { readRunResult } from '../../src/report/read-result.js'
+import type { RunResult } from '../../src/report/result.js'
+import { type Ended, Program } from './program.js'
+import { temporaryFolder } from './temporary.js'
+
+const SCHEMA = new URL('../../../docs/result.schema.json', import.meta.url)
+
+export const TABLE_HEADER = '| Transport | Concurrency | RPS | p50 (ms) | p99 (ms) | RPS vs Baseline |'
+
+/** A run of `tunnel-bench` with folders of its own. */
+export class Bench {
+  readonly program: Program
+  /** Where its results folder is made. */
+  readonly out: string
+  /** Where it makes its sockets: empty before and after. */
+  readonly temporary: string
+
+  constructor (t: ExecutionContext, args: readonly string[], { ownGroup = false, temporary = temporaryFolder(t) } = {}) {
+    this.out = temporaryFolder(t)
+    this.temporary = temporary
+    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], { env: { TMPDIR: temporary }, ownGroup })
+  }
+
+  get folder (): string {
+    const names = readdirSync(this.out)
+    if (names.length !== 1) throw new Error(`There should be one results folder: ${names.join(', ')}`)
+    return join(this.out, names[0]!)
+  }
+
+  get result (): RunResult { return readRunResult(this.read('result.json')) }
+
+  read (name: string): string {
+    return readFileSync(join(this.folder, name), 'utf8')
+  }
+
+  /** Checks what holds for every run that ended by itself: nothing left over, files complete and in agreement. */
+  async end (t: ExecutionContext): Promise<Ended> {
+    const ended = await this.program.ended
+    t.deepEqual(readdirSync(this.temporary), [], 'sockets are left over')
+    this.#checkFiles(t)
+    return ended
+  }
+
+  #checkFiles (t: ExecutionContext): void {
+    const { result } = this
+    const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(JSON.parse(readFileSync(SCHEMA, 'utf8')) as object)
+    t.true(validate(result), JSON.stringify(validate.errors))
+    t.deepEqual(JSON.parse(this.read('metadata.json')), JSON.parse(JSON.stringify(result.metadata)))
+    const measured = result.cells.filter((cell) => cell.rounds.length > 0)
+    t.deepEqual(readdirSync(this.folder).sort(), ['SUMMARY.md', 'metadata.json', 'result.json', ...measured.map(ohaFileName)].sort())
+    for (const cell of measured) {
+      const oha = JSON.parse(this.read(ohaFileName(cell))) as { summary: Record<string, number>, latencyPercentiles: Record<string, number> }
+      const seconds = cell.rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1000
+      const ok = cell.rounds.reduce((sum, round) => sum + round.counts.ok, 0)
+      t.true(Math.abs(oha.summary.total! - seconds) < 1e-6 && Math.abs(oha.summary.requestsPerSec! - ok / seconds) < 0.01, cell.arm)
+      const latency = new Histogram()
+      for (const round of cell.rounds) latency.merge(Histogram.decode(round.latency))
+      for (const percentile of [50, 90, 99]) {
+        const expected = latency.percentileNs(percentile) / 1e9
+        t.true(Math.abs(oha.latencyPercentiles[`p${percentile}`]! - expected) <= expected / 1000, `p${percentile} in seconds`)
+      }
+    }
+  }
+}
+
+/** Every round of a run that had no trouble: counts add up, nothing failed, all roles' CPU is known. */
+export function checkRounds (t: ExecutionContext, { cells, metadata: { options } }: RunResult): void {
+  t.is(cells.length, options.arms.length * options.sizes.length * options.concurrency.length)
+  for (const cell of cells) {
+    t.deepEqual(cell.failures, [])
+    t.deepEqual(cell.rounds.map(({ round }) => round), Array.from({ length: options.rounds }, (_, round) => round))
+    t.true(cell.rounds.some(({ counts }) => counts.ok > 0))
+    for (const { counts, latency, connect, windowMs, bodyBytes, allResponses, problems, cpu } of cell.rounds) {
+      const { sent, ok, unfinished, ...errors } = counts
+      t.deepEqual(errors, { badStatus: 0, mismatch: 0, timeout: 0, reset: 0, refused: 0 }, problems.join())
+      t.is(sent, ok + unfinished)
+      t.true(unfinished <= cell.concurrency && allResponses >= ok)
+      t.is(bodyBytes, ok * cell.bodyBytes)
+      t.is(Histogram.decode(latency).count, ok)
+      t.true(Histogram.decode(connect).count >= cell.concurrency)
+      t.true(windowMs >= options.durationMs * 0.9)
+      t.deepEqual(Object.keys(cpu).sort(), cell.transport === 'baseline' ? ['load', 'origin'] : ['host', 'load', 'origin', 'plugin'])
+      if (process.platform === 'linux') for (const [role, used] of Object.entries(cpu)) t.true(used !== null && used.userUs + used.systemUs >= 0, role)
+    }
+  }
+}
