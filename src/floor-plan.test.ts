@@ -13,6 +13,7 @@ const LAYERS = [
   ['src/transport'],
   ['src/engine'],
   ['src/frame', 'src/shm'],
+  ['src/native'],
   ['src/base']
 ]
 
@@ -29,6 +30,7 @@ const FORBIDDEN = ['src/load', 'src/report', 'src/origin'].flatMap((from) => ['s
 const LIBRARIES: Record<string, string> = {
   'uWebSockets.js': 'src/origin/uws-origin.ts',
   'hdr-histogram-js': 'src/metrics/histogram.ts',
+  koffi: 'src/native/system-calls.ts',
   ajv: 'src/report/read-result.ts',
   comlink: 'workers/control.ts',
   piscina: 'src/load/slice-pool.ts',

@@ -28,6 +28,8 @@ export const ErrorCode = {
   /** A table or queue is at its configured bound. */
   LIMIT: 'ERR_TUNNEL_LIMIT',
   CLOSED: 'ERR_TUNNEL_CLOSED',
+  /** This system, or what is installed on it, lacks something that was asked for (koffi, Linux, memory). */
+  UNAVAILABLE: 'ERR_TUNNEL_UNAVAILABLE',
   ORIGIN_UNAVAILABLE: 'ERR_TUNNEL_ORIGIN_UNAVAILABLE',
   /** An HTTP response that this program's strict parser refuses. */
   HTTP_INVALID: 'ERR_TUNNEL_HTTP_INVALID',

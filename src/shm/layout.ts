@@ -1,0 +1,83 @@
+/**
+ * The shared segment, the same over a SharedArrayBuffer (threads) and a memfd mapping (processes). Numbers are little-endian. This file has
+ * no behaviour: it is the drawing; `segment-sizes.ts` computes where things lie.
+ *
+ *      0     segment header, 128 bytes: written once by its maker, `magic` last
+ *      128   words that change while the link lives, each alone on a line of 128 bytes (two cache lines: neighbours are prefetched)
+ *              hostWait · pluginWait · attached · then per direction (host -> plugin, plugin -> host):
+ *              writePosition · readPosition · releasePosition
+ *            per direction: descriptor ring     ringEntries × descriptorBytes
+ *                           release ring        releaseEntries × 4 bytes
+ *      page  per direction: slot pool           slots × slotBytes
+ *
+ * A descriptor is one frame. Its first 16 bytes are the frame header (src/frame/layout.ts); a payload either lies in a slot or, when short, inline:
+ *
+ *      0               16          20                       32
+ *      +---------------+-----------+------------------------+--------------------------+
+ *      | frame header  | slot i32  | 0                      | inline payload           |
+ *      |               | -1 inline |                        | inlineBytes              |
+ *      +---------------+-----------+------------------------+--------------------------+
+ *
+ * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write what:
+ *
+ * | word              | written by                              | says                                                      |
+ * |-------------------|-----------------------------------------|-----------------------------------------------------------|
+ * | writePosition     | the direction's sender                  | descriptors published so far                              |
+ * | readPosition      | its receiver                            | descriptors taken so far: their entries are free again    |
+ * | releasePosition   | its receiver                            | slot ids published in the release ring so far             |
+ * | hostWait …        | both: see doorbell.ts                   | what that side waits for while it sleeps                  |
+ * | attached          | the side that did not make the segment  | 1: it has mapped and checked the segment                  |
+ *
+ * The sender of a direction fills its slots and alone allocates them, from private state; the receiver gives each back, once, through the release
+ * ring. That ring has room for every slot, so it is never full.
+ */
+export const SEGMENT_MAGIC = 0x4D535448 // the bytes 'HTSM'
+export const SEGMENT_VERSION = 1
+
+export const SegmentOffset = {
+  MAGIC: 0,
+  VERSION: 4,
+  SLOT_BYTES: 8,
+  SLOTS: 12,
+  RING_ENTRIES: 16,
+  INLINE_BYTES: 20,
+  TOTAL_BYTES: 24,
+  NONCE: 32
+} as const
+
+export const NONCE_BYTES = 16
+
+/** Shared words that change each have this many bytes to themselves. */
+export const LINE_BYTES = 128
+
+/** Byte offsets of the shared words. */
+export const WordOffset = {
+  HOST_WAIT: LINE_BYTES,
+  PLUGIN_WAIT: 2 * LINE_BYTES,
+  ATTACHED: 3 * LINE_BYTES,
+  /** The words of direction `d` (0: host to plugin) begin at `DIRECTIONS + d × DIRECTION_BYTES`. */
+  DIRECTIONS: 4 * LINE_BYTES,
+  WRITE_POSITION: 0,
+  READ_POSITION: LINE_BYTES,
+  RELEASE_POSITION: 2 * LINE_BYTES
+} as const
+
+export const DIRECTION_BYTES = 3 * LINE_BYTES
+export const RINGS_OFFSET = WordOffset.DIRECTIONS + 2 * DIRECTION_BYTES
+
+export const DescriptorOffset = {
+  HEADER: 0,
+  SLOT: 16,
+  INLINE: 32
+} as const
+
+/** In place of a slot id: the payload lies in the descriptor. */
+export const INLINE_PAYLOAD = -1
+
+/** What a sleeping side waits for: bits of its wait word. 0: it is awake. */
+export const WaitFor = {
+  /** Descriptors. */
+  FRAMES: 1,
+  /** Released slots, or free entries in the ring it sends through. */
+  ROOM: 2
+} as const
