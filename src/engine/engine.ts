@@ -61,8 +61,8 @@ export interface Reader {
    * At most one claim is outstanding; `close()` voids it, and a new `claim()` replaces it.
    */
   claim (bytes?: number): Uint8Array | null
-  /** `bytes` (1 to the length of the claimed memory) lie at the start of the memory claimed last. */
-  commit (bytes: number): void
+  /** `bytes` (1 to the length of the claimed memory) lie at the start of the memory claimed last. `copied`: the engine read them into memory of its own first. */
+  commit (bytes: number, copied: boolean): void
   /** The other side will send no more (a half-close). Called at most once, after the last commit. */
   end (): void
   /** The socket is gone, its descriptor with it, and every write released. Called exactly once, last. null: both sides finished; else why it was cut off. */

@@ -91,7 +91,7 @@ test('the layout is what is drawn', (t) => {
   t.deepEqual(HeaderOffset, { PAYLOAD_BYTES: 0, CHANNEL_ID: 4, TYPE: 8, FLAGS: 9, RESERVED: 10, ARGUMENT: 12 })
   t.deepEqual(FrameType, { HELLO: 1, OPEN: 2, ACCEPT: 3, REJECT: 4, DATA: 5, CREDIT: 6, RESET: 7, PING: 8, PONG: 9, GOAWAY: 10 })
   t.deepEqual(FrameFlag, { EOS: 1 })
-  t.deepEqual(Reason, { NONE: 0, REFUSED: 1, TIMEOUT: 2, LIMIT: 3, CONNECTION_RESET: 4, SHUTDOWN: 5, PROTOCOL: 6, VERSION: 7, BUSY: 8 })
+  t.deepEqual(Reason, { NONE: 0, REFUSED: 1, TIMEOUT: 2, LIMIT: 3, CONNECTION_RESET: 4, SHUTDOWN: 5, PROTOCOL: 6, VERSION: 7, BUSY: 8, UNAVAILABLE: 9 })
   t.is(CONTROL_CHANNEL_ID, 0)
 })
 
@@ -118,7 +118,7 @@ const broken: Array<[rule: string, header: FrameHeader, message: RegExp]> = [
   ...[FrameType.HELLO, FrameType.OPEN, FrameType.ACCEPT, FrameType.DATA].map((type): [string, FrameHeader, RegExp] =>
     [`${frameTypeName(type)} with an argument`, { ...plain(type), argument: 1 }, /must be 0: the argument of this .* is 1/]),
   ...[FrameType.REJECT, FrameType.RESET, FrameType.GOAWAY].map((type): [string, FrameHeader, RegExp] =>
-    [`${frameTypeName(type)} for an unknown reason`, { ...plain(type), argument: 9 }, /a reason must be 0 to 8: the argument of this .* is 9/])
+    [`${frameTypeName(type)} for an unknown reason`, { ...plain(type), argument: 10 }, /a reason must be 0 to 9: the argument of this .* is 10/])
 ]
 
 for (const [rule, header, message] of broken) {

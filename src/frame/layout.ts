@@ -69,7 +69,9 @@ export const Reason = {
   /** Protocol versions differ. */
   VERSION: 7,
   /** The host serves another plugin already. */
-  BUSY: 8
+  BUSY: 8,
+  /** The sender lacks what the transport needs. */
+  UNAVAILABLE: 9
 } as const
 
 export type Reason = typeof Reason[keyof typeof Reason]

@@ -24,7 +24,7 @@ export interface ChannelLink {
   readonly maxPayloadBytes: number
   /** null: no memory; `onClaimable` is called later. */
   tryClaim (channel: Channel, bytes: number): Claim | null
-  commit (claim: Claim, bytes: number): void
+  commit (claim: Claim, bytes: number, copied: boolean): void
   abandon (claim: Claim): void
   /** The channel has frames to send. */
   onFrames (channel: Channel): void
@@ -81,12 +81,12 @@ export class Channel extends Flow {
     return this.#claim?.view ?? null
   }
 
-  /** The first `bytes` bytes of the claim are to be sent. */
-  commit (bytes: number): void {
+  /** The first `bytes` bytes of the claim are to be sent. `copied`: see `Transport.commit()`. */
+  commit (bytes: number, copied = false): void {
     const claim = this.#claim
     if (claim === null) return
     this.#claim = null
-    this.#link.commit(claim, bytes)
+    this.#link.commit(claim, bytes, copied)
     this.#sendCredit.spend(bytes)
     this.#queue.push(claim)
     this.#link.onFrames(this)

@@ -13,6 +13,7 @@ function codeOf (reason: Reason): ErrorCode {
     case Reason.SHUTDOWN: return ErrorCode.CLOSED
     case Reason.BUSY: return ErrorCode.PEER_BUSY
     case Reason.VERSION: return ErrorCode.VERSION
+    case Reason.UNAVAILABLE: return ErrorCode.UNAVAILABLE
     default: return ErrorCode.PROTOCOL
   }
 }

@@ -9,6 +9,7 @@ import { MAX_PAYLOAD_LIMIT_BYTES } from '../frame/frame-reader.js'
  *      | magic |version|role|kind|maxPayloadBytes| windowBytes   | maxChannels  |
  *      | u32   | u16   | u8 | u8 | u32           | u32           | u32          |
  *      +-------+-------+----+----+---------------+---------------+--------------+
+ *      20: what the transport needs to be used, up to the end; for stream and memory nothing (`Transport.offer()`)
  */
 export const PROTOCOL_VERSION = 1
 const MAGIC = 0x4E555448 // the bytes 'HTUN'
@@ -29,6 +30,8 @@ export interface Hello {
   readonly windowBytes: number
   /** Channels the sender of this HELLO takes at one time. */
   readonly maxChannels: number
+  /** What the transport of its sender has to say: `Transport.offer()`. */
+  readonly attachment: Uint8Array
 }
 
 /** Bounds of what a HELLO may say, inclusive; the same rules hold for this side's options. */
@@ -38,8 +41,8 @@ export const HelloLimit = {
   maxChannels: [1, 65_536]
 } as const
 
-export function encodeHello (hello: Hello): Uint8Array {
-  const view = new DataView(new ArrayBuffer(HELLO_BYTES))
+export function encodeHello ({ attachment = new Uint8Array(0), ...hello }: Omit<Hello, 'attachment'> & { readonly attachment?: Uint8Array }): Uint8Array {
+  const view = new DataView(new ArrayBuffer(HELLO_BYTES + attachment.length))
   view.setUint32(0, MAGIC, true)
   view.setUint16(4, PROTOCOL_VERSION, true)
   view.setUint8(6, hello.role)
@@ -47,7 +50,9 @@ export function encodeHello (hello: Hello): Uint8Array {
   view.setUint32(8, hello.maxPayloadBytes, true)
   view.setUint32(12, hello.windowBytes, true)
   view.setUint32(16, hello.maxChannels, true)
-  return new Uint8Array(view.buffer)
+  const payload = new Uint8Array(view.buffer)
+  payload.set(attachment, HELLO_BYTES)
+  return payload
 }
 
 /** Reads and checks a peer's HELLO against what this side expects. Throws ERR_TUNNEL_PROTOCOL or ERR_TUNNEL_VERSION. */
@@ -59,7 +64,7 @@ export function decodeHello (payload: Uint8Array, expected: { role: Role, transp
     throw new TunnelError(ErrorCode.VERSION,
       `Cannot shake hands: this side speaks protocol version ${PROTOCOL_VERSION} and the peer version ${version}: run the same version of http-tunnel-bench on both sides`)
   }
-  if (payload.length !== HELLO_BYTES) throw invalid(`it must have ${HELLO_BYTES} bytes: it has ${payload.length}`)
+  if (payload.length < HELLO_BYTES) throw invalid(`it must have at least ${HELLO_BYTES} bytes: it has ${payload.length}`)
   const role = view.getUint8(6)
   if (role !== expected.role) throw invalid(`the peer must be a ${roleName(expected.role)}: it says it is a ${roleName(role)}`)
   const transport = TRANSPORT_KINDS[view.getUint8(7)] ?? 'unknown'
@@ -71,7 +76,8 @@ export function decodeHello (payload: Uint8Array, expected: { role: Role, transp
     transport,
     maxPayloadBytes: checkLimit('maxPayloadBytes', view.getUint32(8, true), invalid),
     windowBytes: checkLimit('windowBytes', view.getUint32(12, true), invalid),
-    maxChannels: checkLimit('maxChannels', view.getUint32(16, true), invalid)
+    maxChannels: checkLimit('maxChannels', view.getUint32(16, true), invalid),
+    attachment: payload.slice(HELLO_BYTES)
   }
 }
 

@@ -10,44 +10,57 @@ export interface MemoryWaiter {
 /**
  * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that order, and
  * only as many as keep the link busy until the next time: to wake all for every frame that leaves would be quadratic work, of which
- * each gets a sliver of memory. Who has been served and stalls again goes behind the others, so nobody is starved.
+ * each gets a sliver of memory. Who has been served and stalls again goes behind the others, so nobody is starved. One that is still
+ * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place.
  */
-export class MemoryQueue {
-  readonly #waiters = new Set<MemoryWaiter>()
+export class MemoryQueue<W extends MemoryWaiter> {
+  /** How many bytes each was refused. */
+  readonly #waiters = new Map<W, number>()
+  readonly #canClaim: (waiter: W, bytes: number) => boolean
   readonly #onWakeDue: () => void
+  /** Somebody was refused since this was last set to false. */
   #refused = false
   #timer: NodeJS.Timeout | null = null
 
-  /** `onWakeDue` is called when it is time for `wake()` although the transport has no reason to say so. */
-  constructor (onWakeDue: () => void) {
+  /** `canClaim` asks the transport. `onWakeDue` is called when it is time for `wake()` although the transport has no reason to say so. */
+  constructor (canClaim: (waiter: W, bytes: number) => boolean, onWakeDue: () => void) {
+    this.#canClaim = canClaim
     this.#onWakeDue = onWakeDue
   }
 
-  /** A claim failed: the transport will call when it has memory again. One that waits already keeps its place. */
-  handleRefusal (waiter: MemoryWaiter): void {
+  /** A claim of `bytes` failed. One that waits already keeps its place. Returns whether it is new here. */
+  handleRefusal (waiter: W, bytes: number): boolean {
+    const isNew = !this.#waiters.has(waiter)
     this.#refused = true
-    this.#waiters.add(waiter)
+    this.#waiters.set(waiter, bytes)
     this.#cancelTimer()
+    return isNew
   }
 
   /** It got memory, or needs none any more. */
-  remove (waiter: MemoryWaiter): void {
+  remove (waiter: W): void {
     this.#waiters.delete(waiter)
   }
 
   /** There is memory again. */
   wake (): void {
     this.#cancelTimer()
-    this.#refused = false
+    let anyRefused = false
     let left = WAKE_AT_ONCE
-    for (const waiter of this.#waiters) {
-      if (left-- === 0) break
+    for (const [waiter, bytes] of this.#waiters) {
+      if (left === 0) break
+      if (!this.#canClaim(waiter, bytes)) {
+        anyRefused = true
+        continue
+      }
+      left--
+      this.#refused = false
       waiter.handler.onClaimable()
-      if (this.#refused) return
-      this.#waiters.delete(waiter)
+      if (this.#refused) anyRefused = true
+      else this.#waiters.delete(waiter)
     }
     // As long as nobody is refused the transport has no reason to call, and those just woken may have nothing to send.
-    if (this.#waiters.size > 0) this.#timer = setTimeout(this.#onWakeDue, WAKE_AGAIN_MS)
+    if (this.#waiters.size > 0 && !anyRefused) this.#timer = setTimeout(this.#onWakeDue, WAKE_AGAIN_MS)
   }
 
   /** Nobody is woken any more. */

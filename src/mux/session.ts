@@ -16,6 +16,9 @@ export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.
 /** How long a link may take to close in good order before it is cut. */
 const LINGER_MS = 1000
 
+/** How an error of the handshake is called on the wire; any other is a broken protocol. */
+const REASONS: Partial<Record<ErrorCode, Reason>> = { [ErrorCode.VERSION]: Reason.VERSION, [ErrorCode.UNAVAILABLE]: Reason.UNAVAILABLE }
+
 export interface SessionHandler {
   /** Host side: the plugin's HELLO is good. Returns why it is turned away all the same, or null. */
   refuse? (): { reason: Reason, text: string } | null
@@ -34,6 +37,8 @@ export interface SessionCounters {
   channelsClosed: number
   channelsRejected: number
   creditStalls: number
+  /** Times a channel began to wait for memory, and its reads rested. */
+  parkedReads: number
   creditFramesSent: number
   lateFrames: number
 }
@@ -43,7 +48,7 @@ export interface SessionCounters {
  * The peer is not trusted: whatever breaks the protocol ends the link with ERR_TUNNEL_PROTOCOL and a GOAWAY that says why.
  */
 export class Session {
-  readonly counters: SessionCounters = { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, creditFramesSent: 0, lateFrames: 0 }
+  readonly counters: SessionCounters = { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, parkedReads: 0, creditFramesSent: 0, lateFrames: 0 }
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler
@@ -51,7 +56,7 @@ export class Session {
   readonly #channels = new Map<number, Channel>()
   readonly #scheduler: Scheduler<Channel>
   readonly #link: ChannelLink
-  readonly #memoryQueue = new MemoryQueue(() => { this.#wake() })
+  readonly #memoryQueue = new MemoryQueue<Channel>((channel, bytes) => this.#transport.canClaim(bytes, channel.id), () => { this.#wake() })
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
@@ -77,7 +82,7 @@ export class Session {
   start (): void {
     this.#silence.awaitHello()
     this.#transport.start(this.#transportHandler())
-    if (this.#options.role === Role.PLUGIN) this.#sendHello()
+    if (this.#options.role === Role.PLUGIN) this.#sendHello(null)
   }
 
   /** Channels can be opened. */
@@ -132,12 +137,13 @@ export class Session {
     return {
       get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
       tryClaim: (channel, bytes) => {
-        const claim = this.#transport.claim(bytes)
-        if (claim === null) this.#memoryQueue.handleRefusal(channel)
-        else this.#memoryQueue.remove(channel)
+        const claim = this.#transport.claim(bytes, channel.id)
+        if (claim === null) {
+          if (this.#memoryQueue.handleRefusal(channel, bytes)) this.counters.parkedReads++
+        } else this.#memoryQueue.remove(channel)
         return claim
       },
-      commit: (claim, bytes) => { this.#transport.commit(claim, bytes) },
+      commit: (claim, bytes, copied) => { this.#transport.commit(claim, bytes, copied) },
       abandon: (claim) => { this.#transport.abandon(claim) },
       onFrames: (channel) => {
         this.#scheduler.activate(channel)
@@ -166,9 +172,11 @@ export class Session {
     this.#schedulePump()
   }
 
-  #sendHello (): void {
+  /** `request` is the end of the peer's HELLO; null: this side speaks first. */
+  #sendHello (request: Uint8Array | null): void {
     const { role, maxPayloadBytes, windowBytes, maxChannels } = this.#options
-    this.#send(FrameType.HELLO, 0, 0, encodeHello({ role, transport: this.#transport.kind, maxPayloadBytes, windowBytes, maxChannels }))
+    const attachment = this.#transport.offer(request)
+    this.#send(FrameType.HELLO, 0, 0, encodeHello({ role, transport: this.#transport.kind, maxPayloadBytes, windowBytes, maxChannels, attachment }))
   }
 
   #sendReject (channelId: number, reason: Reason): void {
@@ -249,17 +257,17 @@ export class Session {
     // Turned away or closed while it shook hands: the link is ending, whatever the peer still says.
     if (this.#goAwaySent) return
     const isHost = this.#options.role === Role.HOST
-    let hello: Hello
     try {
-      hello = decodeHello(payload, { role: isHost ? Role.PLUGIN : Role.HOST, transport: this.#transport.kind })
+      const hello = decodeHello(payload, { role: isHost ? Role.PLUGIN : Role.HOST, transport: this.#transport.kind })
+      const refusal = this.#handler.refuse?.() ?? null
+      if (refusal !== null) return this.goAway(refusal.reason, refusal.text)
+      if (isHost) this.#sendHello(hello.attachment)
+      else this.#transport.attach(hello.attachment)
+      this.#peer = hello
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
       return this.#failWith(error)
     }
-    const refusal = this.#handler.refuse?.() ?? null
-    if (refusal !== null) return this.goAway(refusal.reason, refusal.text)
-    this.#peer = hello
-    if (isHost) this.#sendHello()
     this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
     this.#silence.helloReceived()
     this.#handler.onReady()
@@ -337,7 +345,7 @@ export class Session {
   /** Tells the peer why, as far as it still listens, and ends the link. */
   #failWith (error: TunnelError): void {
     if (this.#closed) return
-    const reason = error.code === ErrorCode.VERSION ? Reason.VERSION : Reason.PROTOCOL
+    const reason = REASONS[error.code] ?? Reason.PROTOCOL
     this.#transport.send(FrameType.GOAWAY, 0, reason, 0, Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES))
     this.#closeTransport()
     this.#handleClose(error)

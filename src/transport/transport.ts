@@ -1,4 +1,6 @@
+import type { Address } from '../base/address.js'
 import type { TunnelError } from '../base/errors.js'
+import type { Engine, Socket } from '../engine/engine.js'
 import type { FrameHeader } from '../frame/header.js'
 import type { FrameType } from '../frame/layout.js'
 
@@ -17,13 +19,18 @@ export interface Transport {
   start (handler: TransportHandler): void
 
   /**
-   * Memory for the payload of one DATA frame, or null: no memory now; `handler.onWritable()` follows when there is again.
-   * `bytes` (at least 1) is the most the caller can use: the claim's view has from 1 to `bytes` bytes. A claim lives from
-   * `claim()` through `commit()` to exactly one `sendData()`, or ends in `abandon()` at any time before that.
+   * Memory for the payload of one DATA frame of `channelId`, or null: none for this channel now; `handler.onWritable()` follows when
+   * that may have changed. `bytes` (at least 1) is the most the caller can use: the claim's view has from 1 to `bytes` bytes. A claim
+   * lives from `claim()` through `commit()` to exactly one `sendData()` on the same channel, or ends in `abandon()` at any time before that.
    */
-  claim (bytes: number): Claim | null
-  /** The claim's payload is complete: its first `bytes` bytes, at least 1. What is left of the region is free again. */
-  commit (claim: Claim, bytes: number): void
+  claim (bytes: number, channelId: number): Claim | null
+  /** Whether `claim()` would succeed. If not, `handler.onWritable()` follows when that may have changed. */
+  canClaim (bytes: number, channelId: number): boolean
+  /**
+   * The claim's payload is complete: its first `bytes` bytes, at least 1. What is left of the region is free again. `copied`: they were
+   * copied into it by the program, not read into it by the kernel (default false); for the counters only.
+   */
+  commit (claim: Claim, bytes: number, copied?: boolean): void
   /** Gives a claim back unsent. */
   abandon (claim: Claim): void
   /** Sends a committed claim as one DATA frame; its memory now belongs to the transport. */
@@ -37,6 +44,14 @@ export interface Transport {
 
   /** Frames above this payload length are a protocol error of the peer, found before anything is allocated. From the handshake. */
   setMaxPayloadBytes (bytes: number): void
+
+  /**
+   * What the peer must know to use this medium; it travels at the end of this side's HELLO. `request` is the end of the peer's HELLO, or null
+   * where this side speaks first. The side that speaks second uses the medium from here on. Throws ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_UNAVAILABLE.
+   */
+  offer (request: Uint8Array | null): Uint8Array
+  /** The side that spoke first has the answer, `ticket` is its end: it uses the medium from here on. Throws as `offer()` does. */
+  attach (ticket: Uint8Array): void
 
   /** Flushes, then closes after what was sent has left. `handler.onClose()` follows. */
   close (): void
@@ -65,6 +80,17 @@ export interface Claim {
   readonly committedBytes: number
 }
 
+/** A kind of transport, with all that its links have in common: how host and plugin make one. */
+export interface TransportKind {
+  readonly kind: string
+  /** Throws ERR_TUNNEL_UNAVAILABLE where this system cannot have it, with what to do about it. */
+  check (): void
+  /** The accepting side: call inside `onSocket`. */
+  accept (engine: Engine, socket: Socket): Transport
+  /** The connecting side. A failed connect is an `onClose()` with the engine's error. `timeoutMs`: see `Engine.connect()`. */
+  connect (engine: Engine, address: Address, timeoutMs: number): Transport
+}
+
 export function emptyTransportCounters (): TransportCounters {
   return {
     framesSent: 0,
@@ -76,7 +102,10 @@ export function emptyTransportCounters (): TransportCounters {
     copiedBytesSent: 0,
     copiedBytesReceived: 0,
     flushes: 0,
-    exhausted: 0
+    exhausted: 0,
+    doorbellsSent: 0,
+    doorbellsSaved: 0,
+    doorbellsMissed: 0
   }
 }
 
@@ -87,13 +116,20 @@ export interface TransportCounters {
   /** Payload bytes of DATA frames. */
   payloadBytesSent: number
   payloadBytesReceived: number
-  /** Of those, how many passed from the claim to the peer's view without a copy in user space, per direction. */
+  /** Of those, how many this side did not copy in user space: sent from where the kernel read them into, handed to the user where they arrived. */
   zeroCopyBytesSent: number
   zeroCopyBytesReceived: number
+  /** The rest: copied at least once on this side. */
   copiedBytesSent: number
   copiedBytesReceived: number
   /** `flush()` calls that had something to send. */
   flushes: number
   /** `claim()` calls that returned null. */
   exhausted: number
+  /** Shared memory: times the peer slept and was woken. */
+  doorbellsSent: number
+  /** Shared memory: times something was published and the peer was awake, or had a bell on its way. */
+  doorbellsSaved: number
+  /** Shared memory: times something had lain unread while this side slept and no bell came. Any but 0 is a bug. */
+  doorbellsMissed: number
 }

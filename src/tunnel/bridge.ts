@@ -37,8 +37,8 @@ export class Bridge implements Reader, ChannelHandler {
     return this.channel!.claim(bytes)
   }
 
-  commit (bytes: number): void {
-    this.channel!.commit(bytes)
+  commit (bytes: number, copied: boolean): void {
+    this.channel!.commit(bytes, copied)
   }
 
   end (): void {

@@ -4,7 +4,8 @@ import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { Reason } from '../frame/layout.js'
 import { Role } from '../mux/hello.js'
 import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/session.js'
-import { StreamTransport } from '../transport/stream/stream-transport.js'
+import type { TransportKind } from '../transport/transport.js'
+import { streamTransport } from '../transport/stream/stream-transport.js'
 import { Bridge } from './bridge.js'
 import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
 
@@ -19,6 +20,8 @@ export interface TunnelHostOptions extends TunnelLimits {
   readonly listen: Address
   /** Where the plugin connects. */
   readonly tunnel: Address
+  /** As the plugin has it. Default: stream. */
+  readonly transport?: TransportKind
   readonly onEvent?: (event: TunnelEvent) => void
 }
 
@@ -28,6 +31,7 @@ export interface TunnelHostOptions extends TunnelLimits {
  */
 export class TunnelHost {
   readonly #engine: Engine
+  readonly #transport: TransportKind
   readonly #sessionOptions: SessionOptions
   readonly #emit: (event: TunnelEvent) => void
   readonly #bridges = new Set<Bridge>()
@@ -42,11 +46,13 @@ export class TunnelHost {
 
   private constructor (options: TunnelHostOptions) {
     this.#engine = options.engine
+    this.#transport = options.transport ?? streamTransport
+    this.#transport.check()
     this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.HOST })
     this.#emit = options.onEvent ?? (() => {})
   }
 
-  /** Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds; nothing listens then. */
+  /** Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE; nothing listens then. */
   static async start (options: TunnelHostOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options)
     host.#clients = await options.engine.listen(options.listen, (socket) => { host.#handleClient(socket) })
@@ -112,7 +118,7 @@ export class TunnelHost {
   }
 
   #handleLink (socket: Socket): void {
-    const transport = StreamTransport.accept(socket)
+    const transport = this.#transport.accept(this.#engine, socket)
     const session: Session = new Session(transport, this.#sessionOptions, {
       refuse: () => this.attached ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' } : null,
       onReady: () => {

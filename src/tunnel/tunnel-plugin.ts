@@ -5,7 +5,8 @@ import { Reason } from '../frame/layout.js'
 import type { Channel, ChannelHandler } from '../mux/channel.js'
 import { Role } from '../mux/hello.js'
 import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/session.js'
-import { StreamTransport } from '../transport/stream/stream-transport.js'
+import { streamTransport } from '../transport/stream/stream-transport.js'
+import type { TransportKind } from '../transport/transport.js'
 import { Bridge } from './bridge.js'
 import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
 
@@ -15,12 +16,14 @@ const RETRY_MAX_MS = 500
 const SHUTTING_DOWN = 'the plugin is shutting down'
 
 /** Errors after which trying again cannot help: the two programs do not fit together. */
-const FATAL = new Set<string>([ErrorCode.VERSION, ErrorCode.PROTOCOL])
+const FATAL = new Set<string>([ErrorCode.VERSION, ErrorCode.PROTOCOL, ErrorCode.UNAVAILABLE])
 
 export interface TunnelPluginOptions extends TunnelLimits {
   readonly engine: Engine
   /** Where the host listens for plugins. */
   readonly tunnel: Address
+  /** As the host has it. Default: stream. */
+  readonly transport?: TransportKind
   /** Where every channel is forwarded to. */
   readonly origin: Address
   /** Time limit of a connection to the origin. Default 5,000. */
@@ -36,6 +39,7 @@ export interface TunnelPluginOptions extends TunnelLimits {
  */
 export class TunnelPlugin {
   readonly #options: TunnelPluginOptions
+  readonly #transport: TransportKind
   readonly #sessionOptions: SessionOptions
   readonly #emit: (event: TunnelEvent) => void
   readonly #bridges = new Set<Bridge>()
@@ -52,11 +56,13 @@ export class TunnelPlugin {
 
   private constructor (options: TunnelPluginOptions) {
     this.#options = options
+    this.#transport = options.transport ?? streamTransport
+    this.#transport.check()
     this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.PLUGIN })
     this.#emit = options.onEvent ?? (() => {})
   }
 
-  /** Begins to connect; does not wait for the host: see `attached()`. Throws ERR_TUNNEL_USAGE for limits out of bounds. */
+  /** Begins to connect; does not wait for the host: see `attached()`. Throws ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE. */
   static start (options: TunnelPluginOptions): TunnelPlugin {
     const plugin = new TunnelPlugin(options)
     plugin.#connect()
@@ -109,7 +115,7 @@ export class TunnelPlugin {
 
   #connect (): void {
     const { engine, tunnel } = this.#options
-    const transport = StreamTransport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
+    const transport = this.#transport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
     const session: Session = this.#session = new Session(transport, this.#sessionOptions, {
       onReady: () => {
         this.#retryMs = RETRY_MIN_MS

@@ -45,7 +45,7 @@ export function emptyTunnelStats (): TunnelStats {
     channels: 0,
     clientsTurnedAway: 0,
     roundTripNs: null,
-    counters: { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, creditFramesSent: 0, lateFrames: 0 },
+    counters: { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, parkedReads: 0, creditFramesSent: 0, lateFrames: 0 },
     transport: emptyTransportCounters()
   }
 }

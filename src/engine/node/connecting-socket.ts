@@ -87,7 +87,7 @@ export class ConnectingSocket extends NodeSocket {
       }
     } else {
       this.parts.counters.zeroCopyBytes += bytes
-      reader.commit(bytes)
+      reader.commit(bytes, false)
     }
     if (this.cut || (reader.claimReserves && (bytes < buffer.length || this.parts.reservations >= MAX_RESERVATIONS))) return true
     const claim = reader.claim()

@@ -141,7 +141,7 @@ export abstract class NodeSocket implements Socket, Corked {
       claim.set(length === bytes.length ? bytes : bytes.subarray(taken, taken + length))
       taken += length
       this.parts.counters.copiedBytes += length
-      reader.commit(length)
+      reader.commit(length, true)
     }
     return taken
   }

@@ -47,7 +47,7 @@ export class FakeSocket implements Socket {
     const view = this.reader.claim()!
     const source = Buffer.from(bytes)
     view.set(source)
-    this.reader.commit(source.length)
+    this.reader.commit(source.length, false)
     view.fill(0xee, 0, source.length)
   }
 

@@ -58,18 +58,20 @@ export class CheckedTransport implements Transport {
     })
   }
 
-  claim (bytes: number): Claim | null {
+  claim (bytes: number, channelId: number): Claim | null {
     this.#check(bytes >= 1, `claim(${bytes})`)
-    const claim = this.#inner.claim(bytes)
+    const claim = this.#inner.claim(bytes, channelId)
     if (claim !== null) this.#claims.set(claim, 'claimed')
     return claim
   }
 
-  commit (claim: Claim, bytes: number): void {
+  canClaim (bytes: number, channelId: number): boolean { return this.#inner.canClaim(bytes, channelId) }
+
+  commit (claim: Claim, bytes: number, copied?: boolean): void {
     this.#check(this.#claims.get(claim) === 'claimed', 'commit() of what is not claimed')
     this.#check(bytes >= 1 && bytes <= claim.view.length, `commit(${bytes}) of ${claim.view.length} bytes`)
     this.#claims.set(claim, 'committed')
-    this.#inner.commit(claim, bytes)
+    this.#inner.commit(claim, bytes, copied)
   }
 
   abandon (claim: Claim): void {
@@ -90,6 +92,8 @@ export class CheckedTransport implements Transport {
     this.#inner.send(type, channelId, argument, flags, payload)
   }
 
+  offer (request: Uint8Array | null): Uint8Array { return this.#inner.offer(request) }
+  attach (ticket: Uint8Array): void { this.#inner.attach(ticket) }
   flush (): void { this.#inner.flush() }
   setMaxPayloadBytes (bytes: number): void { this.#inner.setMaxPayloadBytes(bytes) }
   close (): void { this.#inner.close() }

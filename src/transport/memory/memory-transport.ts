@@ -28,6 +28,7 @@ export function createMemoryTransportPair (options: MemoryTransportOptions = {})
 class MemoryClaim implements Claim {
   readonly frame: Uint8Array
   committedBytes = 0
+  copied = false
 
   constructor (bytes: number) {
     this.frame = new Uint8Array(HEADER_BYTES + bytes)
@@ -90,18 +91,26 @@ export class MemoryTransport implements Transport {
   }
 
   claim (bytes: number): Claim | null {
-    if (this.#ended || this.#claims >= this.#maxClaims) {
+    if (!this.canClaim()) {
       this.counters.exhausted++
-      this.#refusedSender = true
       return null
     }
     this.#claims++
     return new MemoryClaim(bytes)
   }
 
-  commit (claim: Claim, bytes: number): void {
-    (claim as MemoryClaim).committedBytes = bytes
+  canClaim (): boolean {
+    if (!this.#ended && this.#claims < this.#maxClaims) return true
+    this.#refusedSender = true
+    return false
   }
+
+  commit (claim: Claim, bytes: number, copied = false): void {
+    Object.assign(claim, { committedBytes: bytes, copied })
+  }
+
+  offer (): Uint8Array { return new Uint8Array(0) }
+  attach (): void {}
 
   abandon (_claim: Claim): void {
     this.#returnClaim()
@@ -109,10 +118,10 @@ export class MemoryTransport implements Transport {
 
   sendData (claim: Claim, channelId: number, flags: number): void {
     if (this.#ended) return this.#returnClaim()
-    const { frame, committedBytes } = claim as MemoryClaim
+    const { frame, committedBytes, copied } = claim as MemoryClaim
     encodeHeader(frame, 0, FrameType.DATA, channelId, committedBytes, flags, 0)
     this.counters.payloadBytesSent += committedBytes
-    this.counters.zeroCopyBytesSent += committedBytes
+    this.counters[copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += committedBytes
     this.#append(frame.subarray(0, HEADER_BYTES + committedBytes))
   }
 

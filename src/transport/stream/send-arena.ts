@@ -100,6 +100,7 @@ export class ArenaClaim implements Claim {
   end: number
   readonly view: Uint8Array
   committedBytes = 0
+  copied = false
 
   constructor (chunk: ArenaChunk, start: number, totalBytes: number) {
     this.chunk = chunk
@@ -109,9 +110,10 @@ export class ArenaClaim implements Claim {
   }
 
   /** Fixes the payload length; where this claim is the last of its chunk, the rest of the room goes to the next one. */
-  commit (bytes: number): void {
+  commit (bytes: number, copied = false): void {
     const isLast = this.end === this.chunk.position
     this.committedBytes = bytes
+    this.copied = copied
     this.end = this.start + HEADER_BYTES + bytes
     if (isLast) this.chunk.position = this.end
   }

@@ -117,3 +117,12 @@ test('StreamTransport.connect() may be aborted and closed before the connection 
     t.is(engine.counters.socketsOpened, engine.counters.socketsClosed)
   }
 })
+
+test('StreamTransport offers nothing beyond HELLO, and refuses a peer that does', async (t) => {
+  const { a, b } = await makeLink(t)
+  t.is(a.transport.offer(null).length, 0)
+  t.is(b.transport.offer(new Uint8Array(0)).length, 0)
+  a.transport.attach(new Uint8Array(0))
+  t.throws(() => b.transport.offer(new Uint8Array(1)), { code: ErrorCode.PROTOCOL })
+  t.throws(() => { a.transport.attach(new Uint8Array(1)) }, { code: ErrorCode.PROTOCOL })
+})

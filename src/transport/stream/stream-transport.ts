@@ -4,7 +4,7 @@ import type { Engine, Reader, Socket } from '../../engine/engine.js'
 import { FrameReader } from '../../frame/frame-reader.js'
 import { encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
-import { type Claim, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
+import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
 import { type ArenaChunk, ArenaClaim, SendArena } from './send-arena.js'
 
 /** DATA frames are taken until this much waits for the kernel: enough to keep it busy, and all that a small frame ever queues behind. */
@@ -73,16 +73,19 @@ export class StreamTransport implements Transport {
   // --- Sending
 
   claim (bytes: number): ArenaClaim | null {
-    const claim = this.#ended ? null : this.#arena.claim(bytes)
-    if (claim === null) {
-      this.counters.exhausted++
-      this.#refusedBytes = this.#refusedBytes === 0 ? bytes : Math.min(this.#refusedBytes, bytes)
-    }
-    return claim
+    if (this.canClaim(bytes)) return this.#arena.claim(bytes)
+    this.counters.exhausted++
+    return null
   }
 
-  commit (claim: Claim, bytes: number): void {
-    (claim as ArenaClaim).commit(bytes)
+  canClaim (bytes: number): boolean {
+    if (!this.#ended && this.#arena.canClaim(bytes)) return true
+    this.#refusedBytes = this.#refusedBytes === 0 ? bytes : Math.min(this.#refusedBytes, bytes)
+    return false
+  }
+
+  commit (claim: Claim, bytes: number, copied = false): void {
+    (claim as ArenaClaim).commit(bytes, copied)
   }
 
   abandon (claim: Claim): void {
@@ -96,7 +99,7 @@ export class StreamTransport implements Transport {
     const bytes = frame.committedBytes
     encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
     this.counters.payloadBytesSent += bytes
-    this.counters.zeroCopyBytesSent += bytes
+    this.counters[frame.copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#append(frame)
   }
 
@@ -159,6 +162,16 @@ export class StreamTransport implements Transport {
     this.#handler?.onWritable()
   }
 
+  /** The socket is all there is. */
+  offer (request: Uint8Array | null): Uint8Array {
+    if (request !== null) this.attach(request)
+    return NO_PAYLOAD
+  }
+
+  attach (ticket: Uint8Array): void {
+    if (ticket.length > 0) throw new TunnelError(ErrorCode.PROTOCOL, `Cannot accept HELLO: it must have nothing at its end for a stream transport: it has ${ticket.length} bytes`)
+  }
+
   close (): void {
     if (this.#ended) return
     this.flush()
@@ -214,6 +227,13 @@ export class StreamTransport implements Transport {
     }
     this.#handler!.onFrame(header, payload, release)
   }
+}
+
+export const streamTransport: TransportKind = {
+  kind: 'stream',
+  check () {},
+  accept: (_engine, socket) => StreamTransport.accept(socket),
+  connect: (engine, address, timeoutMs) => StreamTransport.connect(engine, address, timeoutMs)
 }
 
 /** Frames that leave as one write. */

@@ -74,7 +74,7 @@ export class RiggedSocket implements Socket {
         const claim = reader.claim(bytes)
         return claim === null ? null : claim.subarray(0, Math.max(1, this.#pieceBytes()))
       },
-      commit: (bytes) => { reader.commit(bytes) },
+      commit: (bytes, copied) => { reader.commit(bytes, copied) },
       end: () => { reader.end() },
       close: (error) => { reader.close(error) },
       connect: () => { reader.connect?.() }

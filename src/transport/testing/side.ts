@@ -17,15 +17,15 @@ export class Side {
     this.transport = transport
   }
 
-  tryClaim (bytes: number): Claim | null {
-    const claim = this.transport.claim(bytes)
+  tryClaim (bytes: number, channelId = 1): Claim | null {
+    const claim = this.transport.claim(bytes, channelId)
     if (claim === null) this.refusals++
     return claim
   }
 
-  async claim (bytes: number): Promise<Claim> {
+  async claim (bytes: number, channelId = 1): Promise<Claim> {
     for (;;) {
-      const claim = this.tryClaim(bytes)
+      const claim = this.tryClaim(bytes, channelId)
       if (claim !== null) return claim
       const writable = this.recorder.untilWritableCall()
       this.transport.flush()
@@ -50,7 +50,7 @@ export class Side {
   /** Sends `bytes` bytes in as many frames as claims make of it, waiting whenever the link is full. */
   async sendData (bytes: number, channelId = 1, flags = 0): Promise<void> {
     for (let rest = bytes; rest > 0;) {
-      const claim = await this.claim(rest)
+      const claim = await this.claim(rest, channelId)
       const payload = this.fill(claim, Math.min(rest, claim.view.length))
       rest -= payload.length
       await this.untilWritable()
