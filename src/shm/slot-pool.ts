@@ -1,0 +1,81 @@
+const FREE = 0
+const CLAIMED = 1
+const SENT = 2
+
+/**
+ * Who holds which slot of the pool that this side fills, from private state only: the peer can give back what it was sent, and nothing else.
+ *
+ * A channel may claim a slot while it holds fewer than are free (the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds
+ * for shared-memory packet switches", 1998, with alpha = 1). So the shares of all channels together never exceed the pool: one busy channel may
+ * hold half of it, n stalled ones come to rest at 1/(n + 1) each, and as much is left for the next one.
+ */
+export class SlotPool {
+  readonly slots: number
+  /** Free slots, the last returned on top: it is still in the caches. */
+  private readonly free: Int32Array
+  private readonly state: Uint8Array
+  private readonly owner: Uint32Array
+  private readonly held = new Map<number, number>()
+  private freeCount: number
+  private claimedCount = 0
+
+  constructor (slots: number) {
+    this.slots = slots
+    this.free = Int32Array.from({ length: slots }, (_, i) => slots - 1 - i)
+    this.freeCount = slots
+    this.state = new Uint8Array(slots)
+    this.owner = new Uint32Array(slots)
+  }
+
+  get available (): number { return this.freeCount }
+  /** Slots that this side still fills or keeps: claimed and not sent. */
+  get claimed (): number { return this.claimedCount }
+
+  heldBy (channelId: number): number {
+    return this.held.get(channelId) ?? 0
+  }
+
+  canClaim (channelId: number): boolean {
+    return this.heldBy(channelId) < this.freeCount
+  }
+
+  /** A slot for `channelId`, or -1: its share is used up. */
+  tryClaim (channelId: number): number {
+    const held = this.heldBy(channelId)
+    if (held >= this.freeCount) return -1
+    const slot = this.free[--this.freeCount]!
+    this.state[slot] = CLAIMED
+    this.owner[slot] = channelId
+    this.held.set(channelId, held + 1)
+    this.claimedCount++
+    return slot
+  }
+
+  /** A claimed slot is on its way: the peer is to give it back. */
+  send (slot: number): void {
+    this.state[slot] = SENT
+    this.claimedCount--
+  }
+
+  /** A claimed slot was not sent. */
+  release (slot: number): void {
+    this.claimedCount--
+    this.put(slot)
+  }
+
+  /** The peer gives back `slot`, whatever that is. False: it does not have it. */
+  tryReturn (slot: number): boolean {
+    if (this.state[slot] !== SENT) return false
+    this.put(slot)
+    return true
+  }
+
+  private put (slot: number): void {
+    this.state[slot] = FREE
+    this.free[this.freeCount++] = slot
+    const channelId = this.owner[slot]!
+    const held = this.held.get(channelId)! - 1
+    if (held === 0) this.held.delete(channelId)
+    else this.held.set(channelId, held)
+  }
+}

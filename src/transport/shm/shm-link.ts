@@ -1,0 +1,101 @@
+import { ShmEndpoint, type ShmSide } from '../../shm/endpoint.js'
+import { WaitFor } from '../../shm/layout.js'
+import type { Segment } from '../../shm/segment-memory.js'
+import type { TransportCounters, TransportHandler } from '../transport.js'
+import { ShmReceiver } from './shm-receiver.js'
+import { ShmSender } from './shm-sender.js'
+import type { ShmClaim } from './slot-claim.js'
+
+export interface ShmLinkParts {
+  readonly segment: Segment
+  readonly side: ShmSide
+  readonly counters: TransportCounters
+  readonly poison: number | null
+  /** Sends one bell. False: the peer has left so many unread that it needs no more. */
+  readonly ring: () => boolean
+  /** There is something to do at the end of this turn: call `turn()`. */
+  readonly onWork: () => void
+}
+
+/** One side of a segment at work: both halves, and when to publish, sleep and wake. Throws ERR_TUNNEL_PROTOCOL from every method where the peer broke the rules. */
+export class ShmLink {
+  readonly sender: ShmSender
+  readonly receiver: ShmReceiver
+  readonly #endpoint: ShmEndpoint
+  readonly #segment: Segment
+  readonly #counters: TransportCounters
+  readonly #ring: () => boolean
+  #closed = false
+  #freed = false
+  /** What lay unread at the last check although this side slept, or null. */
+  #suspicion: string | null = null
+
+  constructor ({ segment, side, counters, poison, ring, onWork }: ShmLinkParts) {
+    const words = new Int32Array(segment.buffer)
+    this.#endpoint = new ShmEndpoint(words, segment.layout, side)
+    this.#segment = segment
+    this.#counters = counters
+    this.#ring = ring
+    this.sender = new ShmSender(this.#endpoint, segment, side, words, counters, poison)
+    this.receiver = new ShmReceiver(this.#endpoint, segment, side, words, counters, () => {
+      if (this.#closed) this.#freeIfUnused()
+      else onWork()
+    })
+  }
+
+  /** Delivers what the peer has published. Returns whether there was anything. */
+  poll (handler: TransportHandler): boolean {
+    this.#endpoint.wake()
+    return this.receiver.deliver(handler)
+  }
+
+  /** Lets everything written, taken and released so far be seen. */
+  publish (): void {
+    if (this.#closed) return
+    const outcome = this.#endpoint.publish()
+    if (outcome === 'nothing') return
+    if (outcome === 'ring' && this.#ring()) this.#counters.doorbellsSent++
+    else this.#counters.doorbellsSaved++
+  }
+
+  /** The end of a turn: takes back what the peer is done with, and sleeps. Returns whether this side stays awake because there is more to deliver. */
+  turn (handler: TransportHandler): boolean {
+    const { sender } = this
+    sender.takeReleases()
+    sender.takeWaiting()
+    this.publish()
+    if (this.#closed) return false
+    if (sender.tryRecover()) {
+      handler.onWritable()
+      if (this.#closed) return false
+    }
+    return !this.#endpoint.trySleep(sender.wantsRoom ? WaitFor.FRAMES | WaitFor.ROOM : WaitFor.FRAMES)
+  }
+
+  /** Once a second: whether something has lain unread since the last time while this side slept and no bell came. */
+  missedBell (): boolean {
+    const { asleepFor, peerFrames } = this.#endpoint
+    const before = this.#suspicion
+    this.#suspicion = asleepFor !== 0 && peerFrames.refresh() ? String(peerFrames.taken) : null
+    return before !== null && before === this.#suspicion
+  }
+
+  /** Nothing is sent or delivered any more. The memory goes back as soon as nobody writes or reads it. */
+  close (): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.receiver.stop()
+    this.#freeIfUnused()
+  }
+
+  release (claim: ShmClaim): void {
+    this.sender.release(claim)
+    if (this.#closed) this.#freeIfUnused()
+  }
+
+  #freeIfUnused (): void {
+    if (this.#freed || this.sender.claims > 0 || this.receiver.held > 0) return
+    this.#freed = true
+    this.#segment.free()
+  }
+}

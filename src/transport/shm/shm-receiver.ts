@@ -1,0 +1,116 @@
+import { decodeHeader, emptyHeader } from '../../frame/header.js'
+import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
+import type { ShmEndpoint, ShmSide } from '../../shm/endpoint.js'
+import { DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
+import { invalid } from '../../shm/ring.js'
+import type { Segment } from '../../shm/segment-memory.js'
+import type { TransportCounters, TransportHandler } from '../transport.js'
+
+/** Frames delivered in one go, before other sockets of this thread have their turn. */
+const BATCH_FRAMES = 256
+
+/** The half of a segment that the peer fills. Nothing in it is believed: a descriptor is copied out first, and checked then. */
+export class ShmReceiver {
+  maxPayloadBytes = HELLO_MAX_BYTES
+  readonly #endpoint: ShmEndpoint
+  readonly #counters: TransportCounters
+  readonly #buffer: ArrayBufferLike
+  readonly #words: Int32Array
+  readonly #bytes: Uint8Array
+  readonly #ring: number
+  readonly #descriptorBytes: number
+  readonly #inlineBytes: number
+  readonly #slotBytes: number
+  readonly #slotsOffset: number
+  readonly #releaseRing: number
+  /** 1: the user holds the payload in this slot. */
+  readonly #held: Uint8Array
+  #heldCount = 0
+  readonly #header = emptyHeader()
+  /** The descriptor at hand, where the peer cannot change it. */
+  readonly #headerWords = new Int32Array(HEADER_BYTES / 4)
+  readonly #headerBytes = new Uint8Array(this.#headerWords.buffer)
+  readonly #onRelease: () => void
+  #stopped = false
+
+  /** `onRelease` is called when a slot was given back, to be published some time. */
+  constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, onRelease: () => void) {
+    const { sizes: { slots, slotBytes, inlineBytes }, descriptorBytes, directions } = layout
+    const peer = directions[1 - side as ShmSide]
+    this.#endpoint = endpoint
+    this.#counters = counters
+    this.#buffer = buffer
+    this.#words = words
+    this.#bytes = new Uint8Array(buffer)
+    this.#ring = peer.ring
+    this.#descriptorBytes = descriptorBytes
+    this.#inlineBytes = inlineBytes
+    this.#slotBytes = slotBytes
+    this.#slotsOffset = peer.slots
+    this.#releaseRing = endpoint.releaseRingOf('own')
+    this.#held = new Uint8Array(slots)
+    this.#onRelease = onRelease
+  }
+
+  /** Payloads that this side's users have not released. */
+  get held (): number { return this.#heldCount }
+
+  /** Delivers up to a batch of frames. Returns whether there were any. Throws ERR_TUNNEL_PROTOCOL. */
+  deliver (handler: TransportHandler): boolean {
+    const { peerFrames } = this.#endpoint
+    if (this.#stopped || !peerFrames.refresh()) return false
+    for (let i = 0; i < BATCH_FRAMES && !this.#stopped; i++) {
+      const place = peerFrames.tryNext()
+      if (place < 0) break
+      this.#deliverOne(this.#ring + place * this.#descriptorBytes, handler)
+    }
+    if (!this.#stopped) handler.onBatchEnd?.()
+    return true
+  }
+
+  /** Nothing is delivered any more; what is held may still be released. */
+  stop (): void {
+    this.#stopped = true
+  }
+
+  #deliverOne (offset: number, handler: TransportHandler): void {
+    const word = offset >> 2
+    for (let i = 0; i < HEADER_BYTES / 4; i++) this.#headerWords[i] = this.#words[word + i]!
+    const slot = this.#words[(offset + DescriptorOffset.SLOT) >> 2]!
+    const header = this.#header
+    decodeHeader(this.#headerBytes, 0, this.maxPayloadBytes, header)
+    const bytes = header.payloadBytes
+    const counters = this.#counters
+    if (slot === INLINE_PAYLOAD) {
+      if (bytes > this.#inlineBytes) throw invalid(`an inline payload must be at most ${this.#inlineBytes} bytes: it is ${bytes}`)
+      counters.framesReceived++
+      if (bytes === 0) return handler.onFrame(header, NO_PAYLOAD, nothing)
+      if (header.type === FrameType.DATA) {
+        counters.payloadBytesReceived += bytes
+        counters.copiedBytesReceived += bytes
+      }
+      const inline = offset + DescriptorOffset.INLINE
+      return handler.onFrame(header, this.#bytes.slice(inline, inline + bytes), nothing)
+    }
+    if (slot < 0 || slot >= this.#held.length) throw invalid(`a slot must be from 0 to ${this.#held.length - 1}, or -1 for an inline payload: it is ${slot}`)
+    if (header.type !== FrameType.DATA || bytes === 0 || bytes > this.#slotBytes) throw invalid(`a slot must hold a DATA payload of 1 to ${this.#slotBytes} bytes: it holds ${bytes} of frame type ${header.type}`)
+    if (this.#held[slot] === 1) throw invalid(`slot ${slot} was sent again before it was given back`)
+    this.#held[slot] = 1
+    this.#heldCount++
+    counters.framesReceived++
+    counters.payloadBytesReceived += bytes
+    counters.zeroCopyBytesReceived += bytes
+    handler.onFrame(header, new Uint8Array(this.#buffer, this.#slotsOffset + slot * this.#slotBytes, bytes), () => { this.#release(slot) })
+  }
+
+  #release (slot: number): void {
+    this.#held[slot] = 0
+    this.#heldCount--
+    if (!this.#stopped) this.#words[this.#releaseRing + this.#endpoint.releases.next()] = slot
+    this.#onRelease()
+  }
+}
+
+const NO_PAYLOAD = new Uint8Array(0)
+
+function nothing (): void {}

@@ -1,0 +1,395 @@
+import type { Address } from '../../base/address.js'
+import { ErrorCode, TunnelError } from '../../base/errors.js'
+import type { Engine, Reader, Socket } from '../../engine/engine.js'
+import { FrameReader } from '../../frame/frame-reader.js'
+import { encodeHeader, type FrameHeader } from '../../frame/header.js'
+import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
+import { ShmSide } from '../../shm/endpoint.js'
+import { WordOffset } from '../../shm/layout.js'
+import { memfdMemory } from '../../shm/memfd-memory.js'
+import type { Segment, SegmentMemory, SegmentRequest } from '../../shm/segment-memory.js'
+import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, type SegmentSizes } from '../../shm/segment-sizes.js'
+import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
+import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
+import { ShmLink } from './shm-link.js'
+import type { ShmClaim } from './slot-claim.js'
+
+export interface ShmOptions {
+  /** `shared-array-buffer`: host and plugin are threads of one process. `memfd`: processes of one user on one Linux machine; needs koffi. */
+  readonly memory: 'shared-array-buffer' | 'memfd'
+  /** The host's say; the plugin is told. Default: DEFAULT_SEGMENT_SIZES. */
+  readonly sizes?: Partial<SegmentSizes>
+  /** For tests: slots that are given back are filled with this byte. */
+  readonly poison?: number
+}
+
+/** One byte on the socket: look at the rings. */
+const BELL = 1
+const BELL_MESSAGE = Uint8Array.of(BELL)
+
+/** A peer that has left so many bells unread needs no more. */
+const MAX_PENDING_BELLS = 1024
+
+/** How long something may lie unread before it is asked whether a bell was missed. */
+const WATCH_MS = 1000
+
+/** Throws ERR_TUNNEL_USAGE for sizes that break a rule. */
+export function createShmTransport ({ memory: kind, sizes, poison }: ShmOptions): TransportKind {
+  const memory = kind === 'memfd' ? memfdMemory() : sharedArrayMemory()
+  const checked = checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, ...sizes })
+  return {
+    kind: 'shm',
+    check () { memory.check() },
+    accept: (engine, socket) => ShmTransport.accept(engine, socket, { memory, sizes: checked, poison: poison ?? null }),
+    connect: (engine, address, timeoutMs) => ShmTransport.connect(engine, address, timeoutMs, { memory, sizes: checked, poison: poison ?? null })
+  }
+}
+
+export interface ShmParts {
+  readonly memory: SegmentMemory
+  readonly sizes: SegmentSizes
+  readonly poison: number | null
+}
+
+/**
+ * Frames in shared memory. The socket carries the handshake as ordinary frames; from then on it is the doorbell and the sign of life. The side that
+ * accepts makes the segment, a new one for each peer.
+ */
+export class ShmTransport implements Transport {
+  readonly kind = 'shm'
+  readonly counters = emptyTransportCounters()
+  /** For tests: while true nothing is taken from the peer, as in a program that hangs. */
+  paused = false
+  readonly #engine: Engine
+  readonly #parts: ShmParts
+  readonly #side: ShmSide
+  /** The handshake. After it the socket carries bells. */
+  readonly #frames: FrameReader
+  readonly #bells = new Uint8Array(64)
+  #socket!: Socket
+  #handler: TransportHandler | null = null
+  #request: SegmentRequest | null = null
+  #settleOffer: (() => void) | null = null
+  #link: ShmLink | null = null
+  #words: Int32Array | null = null
+  #maxPayloadBytes = HELLO_MAX_BYTES
+  /** Frames of the handshake that wait for `flush()`. */
+  #unflushed: Uint8Array[] = []
+  #flushedFrames = 0
+  /** The memory claimed last is for bells, not for frames of the handshake. */
+  #readsBells = false
+  /** The socket ended when nothing could be delivered. */
+  #endHeldBack = false
+  #turnDue = false
+  #nextPoll: NodeJS.Immediate | null = null
+  #watch: NodeJS.Timeout | null = null
+  /** `close()` was called: nothing more is taken; the socket is shut down when all of it lies in the ring. */
+  #ended = false
+  #isShutDown = false
+  /** Nothing is delivered any more. */
+  #closed = false
+  #gone = false
+  #error: TunnelError | null = null
+
+  private constructor (engine: Engine, side: ShmSide, parts: ShmParts) {
+    this.#engine = engine
+    this.#side = side
+    this.#parts = parts
+    this.#frames = new FrameReader(HELLO_MAX_BYTES, {
+      onFrame: (header: FrameHeader, payload, release) => {
+        this.counters.framesReceived++
+        this.#handler!.onFrame(header, payload, release)
+      }
+    })
+  }
+
+  /** The accepting side, which makes the segment: call inside `onSocket`. */
+  static accept (engine: Engine, socket: Socket, parts: ShmParts): ShmTransport {
+    const transport = new ShmTransport(engine, ShmSide.HOST, parts)
+    transport.#socket = socket
+    socket.start(transport.#reader())
+    return transport
+  }
+
+  /** The connecting side. A failed connect is an `onClose()` with the engine's error. */
+  static connect (engine: Engine, address: Address, timeoutMs: number, parts: ShmParts): ShmTransport {
+    const transport = new ShmTransport(engine, ShmSide.PLUGIN, parts)
+    transport.#socket = engine.connect(address, transport.#reader(), { timeoutMs })
+    return transport
+  }
+
+  start (handler: TransportHandler): void {
+    this.#handler = handler
+    if (this.#gone) return handler.onClose(this.#error)
+    this.#socket.resume()
+    this.#pollSoon()
+  }
+
+  setMaxPayloadBytes (bytes: number): void {
+    this.#maxPayloadBytes = bytes
+    if (this.#link !== null) this.#link.receiver.maxPayloadBytes = bytes
+  }
+
+  // --- The handshake
+
+  offer (request: Uint8Array | null): Uint8Array {
+    if (request === null) {
+      this.#request = this.#parts.memory.request()
+      return this.#request.bytes
+    }
+    const { segment, ticket, settle } = this.#parts.memory.offer(request, this.#parts.sizes)
+    this.#settleOffer = settle
+    this.#use(segment)
+    return ticket
+  }
+
+  attach (ticket: Uint8Array): void {
+    const segment = this.#request!.attach(ticket)
+    this.#use(segment)
+    Atomics.store(this.#words!, WordOffset.ATTACHED >> 2, 1)
+    this.#ring()
+    this.#pollSoon()
+  }
+
+  #use (segment: Segment): void {
+    this.#words = new Int32Array(segment.buffer)
+    this.#link = new ShmLink({
+      segment,
+      side: this.#side,
+      counters: this.counters,
+      poison: this.#parts.poison,
+      ring: () => this.#ring(),
+      onWork: () => { this.#scheduleTurn() }
+    })
+    this.#link.receiver.maxPayloadBytes = this.#maxPayloadBytes
+    this.#watch = setInterval(() => { this.#watchBells() }, WATCH_MS).unref()
+    this.#scheduleTurn()
+  }
+
+  /** The peer has mapped the segment: what it sends on the socket from here on is bells. */
+  get #isAttached (): boolean {
+    if (this.#link === null) return false
+    if (this.#side === ShmSide.PLUGIN) return true
+    if (Atomics.load(this.#words!, WordOffset.ATTACHED >> 2) !== 1) return false
+    this.#settle()
+    return true
+  }
+
+  #settle (): void {
+    this.#settleOffer?.()
+    this.#settleOffer = null
+    this.#request?.cancel()
+    this.#request = null
+  }
+
+  // --- Sending
+
+  claim (bytes: number, channelId: number): Claim | null {
+    const claim = this.#guard(() => this.#ended ? null : this.#link?.sender.tryClaim(bytes, channelId) ?? null)
+    if (claim === null) {
+      this.counters.exhausted++
+      this.#scheduleTurn()
+    }
+    return claim
+  }
+
+  canClaim (bytes: number, channelId: number): boolean {
+    if (this.#guard(() => !this.#ended && this.#link?.sender.canClaim(bytes, channelId) === true) === true) return true
+    this.#scheduleTurn()
+    return false
+  }
+
+  commit (claim: Claim, bytes: number, copied = false): void {
+    Object.assign(claim, { committedBytes: bytes, copied })
+  }
+
+  abandon (claim: Claim): void {
+    this.#link!.release(claim as ShmClaim)
+    this.#scheduleTurn()
+  }
+
+  sendData (claim: Claim, channelId: number, flags: number): void {
+    if (this.#ended) return this.abandon(claim)
+    this.#guard(() => { this.#link!.sender.sendData(claim as ShmClaim, channelId, flags) })
+  }
+
+  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
+    if (this.#ended) return
+    // HELLO is what the peer needs in order to attach; and before it has done so a GOAWAY can only be read on the socket.
+    if (this.#link === null || type === FrameType.HELLO) {
+      const frame = new Uint8Array(HEADER_BYTES + payload.length)
+      encodeHeader(frame, 0, type, channelId, payload.length, flags, argument)
+      frame.set(payload, HEADER_BYTES)
+      this.counters.framesSent++
+      this.#unflushed.push(frame)
+      return
+    }
+    this.#guard(() => { this.#link!.sender.send(type, channelId, argument, flags, payload) })
+  }
+
+  get writable (): boolean {
+    if (this.#ended || this.#link === null) return false
+    const writable = this.#guard(() => this.#link!.sender.writable) === true
+    if (!writable) this.#scheduleTurn()
+    return writable
+  }
+
+  flush (): void {
+    const { framesSent } = this.counters
+    if (framesSent === this.#flushedFrames) return
+    this.#flushedFrames = framesSent
+    this.counters.flushes++
+    for (const frame of this.#unflushed.splice(0)) this.#socket.write(frame, () => {})
+    this.#link?.publish()
+  }
+
+  #ring (): boolean {
+    if (this.#isShutDown || this.#gone || this.#socket.pendingBytes > MAX_PENDING_BELLS) return false
+    this.#socket.write(BELL_MESSAGE, () => {})
+    return true
+  }
+
+  close (): void {
+    if (this.#ended) return
+    this.flush()
+    this.#ended = true
+    this.#shutDownIfDrained()
+    this.#scheduleTurn()
+  }
+
+  #shutDownIfDrained (): void {
+    if (!this.#ended || this.#isShutDown || this.#link?.sender.drained === false) return
+    this.#isShutDown = true
+    this.#socket.shutdown()
+  }
+
+  abort (error: TunnelError): void {
+    if (this.#closed) return
+    this.#error ??= error
+    this.#stop()
+    this.#socket.reset()
+  }
+
+  // --- Turns
+
+  #scheduleTurn (): void {
+    if (this.#turnDue || this.#closed) return
+    this.#turnDue = true
+    this.#engine.atTurnEnd(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#turnDue = false
+    if (this.#closed || this.#link === null || this.#handler === null || this.paused) return
+    const staysAwake = this.#guard(() => this.#link!.turn(this.#handler!)) === true
+    this.#shutDownIfDrained()
+    if (staysAwake) this.#pollSoon()
+  }
+
+  /** The sockets of this thread have their turn first. */
+  #pollSoon (): void {
+    if (this.#nextPoll !== null || this.#closed) return
+    this.#nextPoll = setImmediate(() => {
+      this.#nextPoll = null
+      this.#poll()
+    })
+  }
+
+  #poll (): void {
+    if (this.#closed || this.#handler === null || this.paused) return
+    this.#guard(() => {
+      this.#link?.poll(this.#handler!)
+      if (this.#endHeldBack) this.#receiveEnd()
+    })
+    this.#scheduleTurn()
+  }
+
+  /** For tests, after `paused`. */
+  resume (): void {
+    this.paused = false
+    this.#socket.resume()
+    this.#pollSoon()
+  }
+
+  #watchBells (): void {
+    if (this.#closed || this.paused || this.#guard(() => this.#link!.missedBell()) !== true) return
+    this.counters.doorbellsMissed++
+    this.#pollSoon()
+  }
+
+  // --- The socket
+
+  #reader (): Reader {
+    return {
+      claimReserves: false,
+      claim: () => {
+        if (this.#handler === null || this.paused) return null
+        this.#readsBells = this.#isAttached
+        return this.#readsBells ? this.#bells : this.#frames.claim()
+      },
+      commit: (bytes) => { this.#guard(() => { this.#receive(bytes) }) },
+      end: () => { this.#guard(() => { this.#receiveEnd() }) },
+      close: (error) => {
+        this.#gone = true
+        this.#error ??= error
+        this.#stop()
+        this.#handler?.onClose(this.#error)
+      }
+    }
+  }
+
+  #receive (bytes: number): void {
+    if (this.#closed) return
+    if (!this.#readsBells) {
+      this.#frames.commit(bytes)
+      if (this.#closed) return
+      this.#handler!.onBatchEnd?.()
+      if (this.#isAttached && this.#frames.insideFrame) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot go on with the link: the peer sent frames on the socket after the handshake')
+      return
+    }
+    for (let i = 0; i < bytes; i++) {
+      if (this.#bells[i] !== BELL) throw new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: a doorbell must be the byte ${BELL}: it is ${this.#bells[i]}`)
+    }
+    this.#poll()
+  }
+
+  /** The peer sends nothing more on the socket: what it had published before is still delivered. */
+  #receiveEnd (): void {
+    if (this.#closed) return
+    if (!this.#readsBells && this.#frames.insideFrame) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it')
+    if (this.#handler === null || this.paused) {
+      this.#endHeldBack = true
+      return
+    }
+    const { handler, link } = { handler: this.#handler, link: this.#link }
+    // At most one ring full, whatever the peer goes on writing.
+    if (link !== null) for (let left = this.#parts.sizes.ringEntries; left > 0 && link.poll(handler); left--) if (this.#closed) return
+    this.close()
+  }
+
+  // --- The end
+
+  #stop (): void {
+    if (this.#closed) return
+    this.#ended = this.#closed = true
+    this.#frames.stop()
+    this.#unflushed = []
+    if (this.#nextPoll !== null) clearImmediate(this.#nextPoll)
+    if (this.#watch !== null) clearInterval(this.#watch)
+    this.#settle()
+    this.#link?.close()
+  }
+
+  /** Whatever the peer broke ends the link. */
+  #guard<T> (action: () => T): T | null {
+    try {
+      return action()
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error
+      this.abort(error)
+      return null
+    }
+  }
+}
+
+const NO_PAYLOAD = new Uint8Array(0)
