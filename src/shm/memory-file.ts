@@ -1,0 +1,82 @@
+import { closeSync, constants as fsConstants, fchmodSync, fstatSync, ftruncateSync, openSync } from 'node:fs'
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
+import { ErrorCode, type TunnelError } from '../base/errors.js'
+import { Linux, type SystemCalls } from '../native/system-calls.js'
+import { cannotAttach, cannotOffer } from './segment-errors.js'
+
+const { EINTR, ENOMEM, ENOSPC } = constants.errno
+const SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL
+const ELSEWHERE = 'use --transport=stream, or --mode=threads'
+
+/**
+ * A nameless file in memory (memfd) of `bytes` zeros: all of them really there, so that touching one cannot fail later; of a length that
+ * nobody can change, so that the peer cannot cut it off (touching what is gone is SIGBUS); for this user only. Close it with `calls.close`.
+ */
+export function createMemoryFile (calls: SystemCalls, bytes: number): number {
+  const fd = calls.memfd_create('http-tunnel-segment', Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING)
+  if (fd < 0) throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses a file in memory (memfd_create: ${nameOf(calls.errno())}): ${ELSEWHERE}`)
+  try {
+    fchmodSync(fd, 0o600)
+    ftruncateSync(fd, bytes)
+    reserve(calls, fd, bytes)
+    if (calls.fcntl(fd, Linux.F_ADD_SEALS, SEALS) < 0) {
+      throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses to seal a file in memory (F_ADD_SEALS: ${nameOf(calls.errno())}), and one without seals the peer could cut off: ${ELSEWHERE}`)
+    }
+    return fd
+  } catch (error) {
+    calls.close(fd)
+    throw error
+  }
+}
+
+function reserve (calls: SystemCalls, fd: number, bytes: number): void {
+  let error
+  // A signal that Node handles elsewhere may interrupt it; what it had reserved is given back then.
+  do error = calls.posix_fallocate(fd, 0, bytes); while (error === EINTR)
+  if (error === ENOSPC || error === ENOMEM) {
+    throw cannotOffer(ErrorCode.UNAVAILABLE, `memory is full (${nameOf(error)}): there are no ${bytes} bytes: choose fewer --slots or smaller --slot-bytes`)
+  }
+  if (error !== 0) throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses to reserve ${bytes} bytes (posix_fallocate: ${nameOf(error)}): ${ELSEWHERE}`)
+}
+
+/**
+ * Opens the memory file that process `pid` has as `fd`, if it is what `createMemoryFile` makes: a stranger may have named any file, and
+ * may be changing it right now. Close it with `fs.closeSync`.
+ */
+export function openMemoryFile (calls: SystemCalls, pid: number, fd: number, bytes: number): number {
+  const opened = open(`/proc/${pid}/fd/${fd}`)
+  try {
+    // First the seals, then the length: it is final only once they are on.
+    const seals = calls.fcntl(opened, Linux.F_GET_SEALS, 0)
+    const { size, uid } = fstatSync(opened)
+    if (seals < 0) throw invalid(`the ticket must name a memory file: descriptor ${fd} of process ${pid} is something else`)
+    if (uid !== calls.geteuid()) throw cannotAttach(ErrorCode.UNAVAILABLE, `it is another user's memory (user id ${uid}; this process has ${calls.geteuid()}): run host and plugin as one user`)
+    if ((seals & SEALS) !== SEALS) throw invalid(`it must be sealed against a change of length (seals 0x${SEALS.toString(16)}): it has 0x${seals.toString(16)}`)
+    if (size !== bytes) throw invalid(`it must have the ${bytes} bytes that the ticket says: it has ${size}`)
+    return opened
+  } catch (error) {
+    closeSync(opened)
+    throw error
+  }
+}
+
+function open (path: string): number {
+  try {
+    // Without waiting for anybody (a FIFO), and without taking a terminal for its own. Node adds O_CLOEXEC.
+    return openSync(path, fsConstants.O_RDWR | fsConstants.O_NONBLOCK | fsConstants.O_NOCTTY)
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException
+    if (code === 'ENXIO') throw invalid(`the ticket must name a memory file: ${path} is something else`)
+    throw cannotAttach(ErrorCode.UNAVAILABLE,
+      `${path} cannot be opened (${code}): host and plugin must run on one machine, as one user and in one PID namespace (container), and both be alive: or ${ELSEWHERE}`, cause)
+  }
+}
+
+function invalid (rule: string): TunnelError {
+  return cannotAttach(ErrorCode.PROTOCOL, rule)
+}
+
+function nameOf (errno: number): string {
+  return getSystemErrorName(-errno)
+}
