@@ -27,6 +27,7 @@ export class ShmEndpoint {
   private readonly ownWait: number
   private readonly peerWait: number
   private waitFor = 0
+  private withFrames = false
   private news = 0
   private bell = false
 
@@ -55,8 +56,9 @@ export class ShmEndpoint {
     return who === 'own' ? this.ownReleaseRing : this.peerReleaseRing
   }
 
-  /** Makes everything that was written, taken and released visible. Returns 'nothing' when there was nothing, 'ring': the peer sleeps and must be sent a bell. */
-  publish (): 'nothing' | 'saved' | 'ring' {
+  /** Makes what was taken and released visible, and with `frames` also what was written. Returns 'nothing' when there was nothing, 'ring': the peer sleeps and must be sent a bell. */
+  publish (frames: boolean): 'nothing' | 'saved' | 'ring' {
+    this.withFrames = frames
     runSteps(PUBLISH_STEPS, this)
     return this.news === 0 ? 'nothing' : this.bell ? 'ring' : 'saved'
   }
@@ -79,7 +81,7 @@ export class ShmEndpoint {
     publish: [
       (m) => {
         m.bell = false
-        m.news = m.frames.publish() ? WaitFor.FRAMES : 0
+        m.news = m.withFrames && m.frames.publish() ? WaitFor.FRAMES : 0
         return 1
       },
       (m) => {

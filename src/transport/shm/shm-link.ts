@@ -49,10 +49,10 @@ export class ShmLink {
     return this.receiver.deliver(handler)
   }
 
-  /** Lets everything written, taken and released so far be seen. */
-  publish (): void {
+  /** Lets everything taken and released so far be seen, and with `frames` everything written. */
+  publish (frames: boolean): void {
     if (this.#closed) return
-    const outcome = this.#endpoint.publish()
+    const outcome = this.#endpoint.publish(frames)
     if (outcome === 'nothing') return
     if (outcome === 'ring' && this.#ring()) this.#counters.doorbellsSent++
     else this.#counters.doorbellsSaved++
@@ -62,8 +62,7 @@ export class ShmLink {
   turn (handler: TransportHandler): boolean {
     const { sender } = this
     sender.takeReleases()
-    sender.takeWaiting()
-    this.publish()
+    this.publish(sender.takeWaiting())
     if (this.#closed) return false
     if (sender.tryRecover()) {
       handler.onWritable()

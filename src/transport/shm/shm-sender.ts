@@ -168,9 +168,9 @@ export class ShmSender {
     this.#put(type, channelId, argument, flags, payload.length, INLINE_PAYLOAD, payload)
   }
 
-  /** Moves frames that waited into the ring, as far as there is room. */
-  takeWaiting (): void {
-    if (this.#waiting.length === 0 || !this.#endpoint.frames.refresh()) return
+  /** Moves frames that waited into the ring, as far as there is room. Returns whether there were any. */
+  takeWaiting (): boolean {
+    if (this.#waiting.length === 0 || !this.#endpoint.frames.refresh()) return false
     const waiting = this.#waiting
     let moved = 0
     for (; moved < waiting.length; moved++) {
@@ -180,6 +180,7 @@ export class ShmSender {
       this.#write(place, type, channelId, argument, flags, bytes, slot, payload)
     }
     waiting.splice(0, moved)
+    return moved > 0
   }
 
   #put (type: FrameType, channelId: number, argument: number, flags: number, bytes: number, slot: number, payload: Uint8Array | null): void {

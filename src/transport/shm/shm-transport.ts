@@ -240,7 +240,7 @@ export class ShmTransport implements Transport {
     this.#flushedFrames = framesSent
     this.counters.flushes++
     for (const frame of this.#unflushed.splice(0)) this.#socket.write(frame, () => {})
-    this.#link?.publish()
+    this.#link?.publish(true)
   }
 
   #ring (): boolean {
