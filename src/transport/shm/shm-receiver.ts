@@ -90,7 +90,10 @@ export class ShmReceiver {
         counters.copiedBytesReceived += bytes
       }
       const inline = offset + DescriptorOffset.INLINE
-      return handler.onFrame(header, this.#bytes.slice(inline, inline + bytes), nothing)
+      // Its place in the ring is needed again before the user may be done with it. The pool of small buffers is cheaper than an allocation.
+      const copy = Buffer.allocUnsafe(bytes)
+      copy.set(this.#bytes.subarray(inline, inline + bytes))
+      return handler.onFrame(header, copy, nothing)
     }
     if (slot < 0 || slot >= this.#held.length) throw invalid(`a slot must be from 0 to ${this.#held.length - 1}, or -1 for an inline payload: it is ${slot}`)
     if (header.type !== FrameType.DATA || bytes === 0 || bytes > this.#slotBytes) throw invalid(`a slot must hold a DATA payload of 1 to ${this.#slotBytes} bytes: it holds ${bytes} of frame type ${header.type}`)

@@ -160,7 +160,7 @@ export class ShmSender {
       this.#put(FrameType.DATA, channelId, 0, flags, bytes, claim.slot, null)
       return
     }
-    this.#put(FrameType.DATA, channelId, 0, flags, bytes, INLINE_PAYLOAD, claim.memory)
+    this.#put(FrameType.DATA, channelId, 0, flags, bytes, INLINE_PAYLOAD, claim.view)
     this.release(claim)
   }
 
