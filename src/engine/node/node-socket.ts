@@ -107,7 +107,8 @@ export abstract class NodeSocket implements Socket, Corked {
       raw.destroy()
     } else if (raw.writableEnded && !raw.writableFinished && raw.writableLength === 0) {
       // Everything is written and shutdown(2) is about to be called. libuv refuses a reset just then, and Node loses the
-      // descriptor over it. It does not depend on the peer and is over within a turn.
+      // descriptor over it. It does not depend on the peer and is over within a turn. The memory armed for the next read is given up now.
+      raw.pause()
       raw.once('finish', () => raw.resetAndDestroy())
     } else {
       raw.resetAndDestroy()

@@ -43,10 +43,9 @@ export class ShmLink {
     })
   }
 
-  /** Delivers what the peer has published. Returns whether there was anything. */
-  poll (handler: TransportHandler): boolean {
+  /** From now to the end of the turn no bell is needed. */
+  wake (): void {
     this.#endpoint.wake()
-    return this.receiver.deliver(handler)
   }
 
   /** Lets everything taken and released so far be seen, and with `frames` everything written. */

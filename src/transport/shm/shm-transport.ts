@@ -159,11 +159,11 @@ export class ShmTransport implements Transport {
       counters: this.counters,
       poison: this.#parts.poison,
       ring: () => this.#ring(),
-      onWork: () => { this.#scheduleTurn() }
+      onWork: () => { this.#engage() }
     })
     this.#link.receiver.maxPayloadBytes = this.#maxPayloadBytes
     this.#watch = setInterval(() => { this.#watchBells() }, WATCH_MS).unref()
-    this.#scheduleTurn()
+    this.#engage()
   }
 
   /** The peer has mapped the segment: what it sends on the socket from here on is bells. */
@@ -185,27 +185,26 @@ export class ShmTransport implements Transport {
   // --- Sending
 
   claim (bytes: number, channelId: number): Claim | null {
+    this.#engage()
     const claim = this.#guard(() => this.#ended ? null : this.#link?.sender.tryClaim(bytes, channelId) ?? null)
-    if (claim === null) {
-      this.counters.exhausted++
-      this.#scheduleTurn()
-    }
+    if (claim === null) this.counters.exhausted++
     return claim
   }
 
   canClaim (bytes: number, channelId: number): boolean {
-    if (this.#guard(() => !this.#ended && this.#link?.sender.canClaim(bytes, channelId) === true) === true) return true
-    this.#scheduleTurn()
-    return false
+    this.#engage()
+    return this.#guard(() => !this.#ended && this.#link?.sender.canClaim(bytes, channelId) === true) === true
   }
 
   commit (claim: Claim, bytes: number, copied = false): void {
-    Object.assign(claim, { committedBytes: bytes, copied })
+    const own = claim as ShmClaim
+    own.committedBytes = bytes
+    own.copied = copied
   }
 
   abandon (claim: Claim): void {
     this.#link!.release(claim as ShmClaim)
-    this.#scheduleTurn()
+    this.#engage()
   }
 
   sendData (claim: Claim, channelId: number, flags: number): void {
@@ -224,14 +223,14 @@ export class ShmTransport implements Transport {
       this.#unflushed.push(frame)
       return
     }
+    this.#engage()
     this.#guard(() => { this.#link!.sender.send(type, channelId, argument, flags, payload) })
   }
 
   get writable (): boolean {
     if (this.#ended || this.#link === null) return false
-    const writable = this.#guard(() => this.#link!.sender.writable) === true
-    if (!writable) this.#scheduleTurn()
-    return writable
+    this.#engage()
+    return this.#guard(() => this.#link!.sender.writable) === true
   }
 
   flush (): void {
@@ -254,7 +253,7 @@ export class ShmTransport implements Transport {
     this.flush()
     this.#ended = true
     this.#shutDownIfDrained()
-    this.#scheduleTurn()
+    this.#engage()
   }
 
   #shutDownIfDrained (): void {
@@ -272,15 +271,23 @@ export class ShmTransport implements Transport {
 
   // --- Turns
 
-  #scheduleTurn (): void {
-    if (this.#turnDue || this.#closed) return
+  /** This side has something to do in this turn: to its end it is awake and needs no bell, and there it looks at the rings anyway. */
+  #engage (): void {
+    if (this.#turnDue || this.#closed || this.#link === null || this.#handler === null || this.paused) return
     this.#turnDue = true
+    this.#link.wake()
     this.#engine.atTurnEnd(this.#turn)
   }
 
   readonly #turn = (): void => {
+    this.#deliver()
+    // After the frames that this turn still sends.
+    this.#engine.atTurnEnd(this.#endTurn)
+  }
+
+  readonly #endTurn = (): void => {
     this.#turnDue = false
-    if (this.#closed || this.#link === null || this.#handler === null || this.paused) return
+    if (this.#closed || this.#link === null || this.paused) return
     const staysAwake = this.#guard(() => this.#link!.turn(this.#handler!)) === true
     this.#shutDownIfDrained()
     if (staysAwake) this.#pollSoon()
@@ -296,12 +303,16 @@ export class ShmTransport implements Transport {
   }
 
   #poll (): void {
+    this.#engage()
+    this.#deliver()
+  }
+
+  #deliver (): void {
     if (this.#closed || this.#handler === null || this.paused) return
     this.#guard(() => {
-      this.#link?.poll(this.#handler!)
+      this.#link?.receiver.deliver(this.#handler!)
       if (this.#endHeldBack) this.#receiveEnd()
     })
-    this.#scheduleTurn()
   }
 
   /** For tests, after `paused`. */
@@ -363,7 +374,7 @@ export class ShmTransport implements Transport {
     }
     const { handler, link } = { handler: this.#handler, link: this.#link }
     // At most one ring full, whatever the peer goes on writing.
-    if (link !== null) for (let left = this.#parts.sizes.ringEntries; left > 0 && link.poll(handler); left--) if (this.#closed) return
+    if (link !== null) for (let left = this.#parts.sizes.ringEntries; left > 0 && link.receiver.deliver(handler); left--) if (this.#closed) return
     this.close()
   }
 
