@@ -88,7 +88,7 @@ export function decodeTicket (bytes: Uint8Array, request: RequestMessage): { rea
   const pid = view.getUint32(4, true)
   if (request.kind !== 'memfd') return { pid, file: { fd: 0, totalBytes: 0 } }
   const file = { fd: view.getUint32(24, true), totalBytes: view.getUint32(28, true) }
-  if (file.totalBytes > MAX_SEGMENT_BYTES) throw invalid(`the segment must have at most ${MAX_SEGMENT_BYTES} bytes: the ticket says ${file.totalBytes}`)
+  if (file.totalBytes < 1 || file.totalBytes > MAX_SEGMENT_BYTES) throw invalid(`the segment must have from 1 to ${MAX_SEGMENT_BYTES} bytes: the ticket says ${file.totalBytes}`)
   return { pid, file }
 }
 
