@@ -33,7 +33,8 @@ export interface MatrixHooks {
   /** All roles run: at the beginning, and again after a failure. */
   onReady (roles: Roles): void
   onStart (place: Place): void
-  onDone (place: Place, outcome: Outcome, cells: readonly CellResult[]): void
+  /** `cell` is the one of `cells` that has changed. */
+  onDone (place: Place, outcome: Outcome, cell: CellResult, cells: readonly CellResult[]): void
 }
 
 /**
@@ -79,7 +80,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
         if (signal.aborted) return cells
         if (outcome.kind === 'measured') cell.rounds.push(outcome.result)
         else cell.failures.push(`round ${round + 1}: ${outcome.reason}`)
-        hooks.onDone(placeAfter(number), outcome, cells)
+        hooks.onDone(placeAfter(number), outcome, cell, cells)
       }
     }
     return cells
