@@ -92,7 +92,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
 
 async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
-  const { result, cpu } = await roles.measure(arm.transport, {
+  const { result, cpu, tunnel } = await roles.measure(arm.transport, {
     path: size.path,
     expect: size.expect,
     concurrency,
@@ -108,7 +108,7 @@ async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size,
     throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
   }
   const { cpu: loadCpu, ...found } = result
-  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu } }
+  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel }
 }
 
 type MutableCell = CellResult & { rounds: RoundResult[], failures: string[] }
