@@ -47,6 +47,9 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     t.regex(stdout, new RegExp(`^baseline, stream, shm in ${mode}, ${ran} origin, node engine, seed 5; about \\d`))
     t.is([...stdout.matchAll(/^\[ ?\d+\/24\] round \d (small|large) c=\d (baseline|stream|shm) {2}[\d,.]+ RPS/gm)].length, 24)
     t.true(stdout.includes(`Results: ${bench.folder}/SUMMARY.md`))
+    t.is(summary.split('\n').filter((line) => line === '### What the tunnel did').length, 2)
+    t.regex(summary, /^\| stream +\| +8 \| request +\| +[\d,]+ \| +[\d,]+ \| +[\d.]+ % \| +n\/a \|/m)
+    t.false(stdout.includes('tunnel_zero_copy_bytes'))
     t.notRegex(stdout, /\x1b/, 'colours or cursor movements on what is no terminal') // eslint-disable-line no-control-regex
   })
 }
