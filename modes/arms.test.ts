@@ -3,19 +3,21 @@ import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { armsOf, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 
 test('parseArms() keeps the order, and numbers an arm that is named again', (t) => {
-  t.deepEqual(parseArms(['stream', 'baseline', 'baseline', 'stream-stalled', 'baseline']), [
+  t.deepEqual(parseArms(['stream', 'baseline', 'baseline', 'stream-stalled', 'baseline', 'shm', 'shm-stalled']), [
     { label: 'stream', transport: 'stream', stalledReaders: 0 },
     { label: 'baseline', transport: 'baseline', stalledReaders: 0 },
     { label: 'baseline#2', transport: 'baseline', stalledReaders: 0 },
     { label: 'stream-stalled', transport: 'stream', stalledReaders: 1 },
-    { label: 'baseline#3', transport: 'baseline', stalledReaders: 0 }
+    { label: 'baseline#3', transport: 'baseline', stalledReaders: 0 },
+    { label: 'shm', transport: 'shm', stalledReaders: 0 },
+    { label: 'shm-stalled', transport: 'shm', stalledReaders: 1 }
   ])
 })
 
 test('parseArms() names the arms that exist', (t) => {
-  const error = t.throws(() => parseArms(['baseline', 'shm']), { instanceOf: TunnelError })
+  const error = t.throws(() => parseArms(['baseline', 'tcp']), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.USAGE)
-  t.is(error.message, 'Cannot use --arms=shm: it must be one of baseline, baseline-stalled, stream, stream-stalled')
+  t.is(error.message, 'Cannot use --arms=tcp: it must be one of baseline, baseline-stalled, stream, stream-stalled, shm, shm-stalled')
 })
 
 test('armsOf() finds the arms of a run by their labels', (t) => {

@@ -1,5 +1,6 @@
 import { LARGE_BODY_BYTES, SMALL_BODY } from '../src/base/content.js'
 import type { LoadJob } from '../src/load/job.js'
+import { type TransportName, TRANSPORTS } from '../src/transport/transport-kinds.js'
 import { usage } from './option-values.js'
 
 /** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
@@ -7,14 +8,12 @@ export interface Arm {
   /** Unique in a run: a repeated arm is `baseline#2`, which makes an A/A comparison. */
   readonly label: string
   /** `baseline` for none. */
-  readonly transport: string
+  readonly transport: TransportName | 'baseline'
   /** Further clients that ask for /large and never read, for as long as the arm is measured. */
   readonly stalledReaders: number
 }
 
-export const TRANSPORTS = ['stream'] as const
-
-const ARMS: ReadonlyArray<Arm> = ['baseline', ...TRANSPORTS].flatMap((transport) => [
+const ARMS: ReadonlyArray<Arm> = (['baseline', ...TRANSPORTS] as const).flatMap((transport) => [
   { label: transport, transport, stalledReaders: 0 },
   { label: `${transport}-stalled`, transport, stalledReaders: 1 }
 ])

@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import test from 'ava'
 import { PROGRAM } from './metadata.js'
 import { RUN_FLAGS } from './run-options.js'
+import { SEGMENT_FLAGS } from './segment-options.js'
 import { runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-baseline', [], ['port', 'host', 'server', 'drain', 'json']],
-  ['http-tunnel-host', [], ['transport', 'addr', 'port', 'host', 'drain', 'json']],
-  ['http-tunnel-plugin', [], ['transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'json']],
+  ['http-tunnel-host', [], ['transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'port', 'host', 'drain', 'stats', 'json']],
+  ['http-tunnel-plugin', [], ['transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
   ['tunnel-bench', ['report'], []]
@@ -62,7 +63,16 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-host', [`--addr=${LONG_PATH}`, '--port=0'], INVALID, /^Cannot use socket path a+: it has 120 bytes, and a Unix socket path has at most \d+: choose a shorter one/],
   ['http-tunnel-host', ['--addr=./s', '--port=65536'], USAGE, /^Cannot use --port=65536: it must be an integer from 0 \(any free port\) to 65535$/],
   ['http-tunnel-host', ['--addr=./s', '--port='], USAGE, /^Cannot use --port=: it must be/],
-  ['http-tunnel-host', [...HOST, '--transport=shm'], USAGE, /^Cannot use --transport=shm: it must be stream$/],
+  ['http-tunnel-host', [...HOST, '--transport=tcp'], USAGE, /^Cannot use --transport=tcp: it must be one of stream, shm$/],
+  ['http-tunnel-host', [...HOST, '--slots=64'], USAGE, /^Cannot use --slots=64: it is for shared memory: leave it out, or add --transport=shm$/],
+  ['http-tunnel-host', [...HOST, '--transport=stream', '--inline-bytes=512'], USAGE, /^Cannot use --inline-bytes=512: it is for shared memory/],
+  ['http-tunnel-host', [...HOST, '--transport=shm', '--slots=8'], USAGE, /^Cannot use --slots=8: it must be an integer from 16 to 65536$/],
+  ['http-tunnel-host', [...HOST, '--transport=shm', '--slot-bytes=5000'], USAGE, /^Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000; the next ones are 4096 and 8192$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--transport=shm', '--slots=64'], USAGE, /there is no option or command "slots"/],
+  ['tunnel-bench', ['run', '--arms=baseline,stream', '--slots=64'], USAGE, /^Cannot use --slots=64: it is for arms with shared memory: leave it out, or add shm to --arms$/],
+  ['tunnel-bench', ['run', '--slot-bytes=1024'], USAGE, /^Cannot use --slot-bytes=1024: --inline-bytes must be less than --slot-bytes, or no slot would be used: they are 1024 and 1024$/],
+  ['http-tunnel-host', [...HOST, '--stats=1'], USAGE, /^Cannot use --stats "1": a duration needs a unit/],
+  ['http-tunnel-plugin', ['--addr=./s', '--stats=99ms'], USAGE, /^Cannot use --stats=99ms: it must be from 100ms to 60m$/],
   ['http-tunnel-host', [...HOST, '--host='], USAGE, /^Cannot use --host=: it must be text/],
   ['http-tunnel-host', [...HOST, '--drain=5'], USAGE, /^Cannot use --drain "5": a duration needs a unit/],
   ['http-tunnel-host', [...HOST, '--json=yes'], USAGE, /--json is a switch and takes no value/],

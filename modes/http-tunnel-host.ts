@@ -1,34 +1,50 @@
 #!/usr/bin/env node
 import { formatAddress, tcpAddress } from '../src/base/address.js'
 import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { type TransportChoice, transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
-import { runProgram } from './cli.js'
+import { type Given, runProgram } from './cli.js'
+import { usage } from './option-values.js'
+import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
+import { printStats } from './stats-printer.js'
 
 const NAME = 'http-tunnel-host'
 
-const { transport, addr, port, host, drain, json } = SERVICE_FLAGS
+const { transport, addr, port, host, drain, stats, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
   action: {
-    flags: { transport, addr, port, host, drain, json },
+    flags: { transport, addr, ...SEGMENT_FLAGS, port, host, drain, stats, json },
     run: async (given) => {
       const json = given.json === true
-      const transport = valueOf.transport(given)
+      const transport = transportOf(given)
       const tunnel = valueOf.addr(given)
       const listen = tcpAddress(valueOf.host(given), valueOf.port(given))
       const drainMs = valueOf.drainMs(given)
+      const statsMs = valueOf.statsMs(given)
       const engine = createNodeEngine()
 
-      const starting = TunnelHost.start({ engine, listen, tunnel, onEvent: tunnelEventPrinter(NAME, json) })
+      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), onEvent: tunnelEventPrinter(NAME, json) })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
-      const http = `http://${formatAddress((await starting).address)}`
-      announce(json, { event: 'listening', name: NAME, http, tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
-        `${NAME}: listening on ${http}, waiting for a plugin at ${tunnel.path} (${transport} transport, ${engine.name} engine)`)
+      const tunnelHost = await starting
+      const http = `http://${formatAddress(tunnelHost.address)}`
+      announce(json, { event: 'listening', name: NAME, http, tunnel: tunnel.path, transport: transport.kind, engine: engine.name, pid: process.pid },
+        `${NAME}: listening on ${http}, waiting for a plugin at ${tunnel.path} (${transport.kind} transport, ${engine.name} engine)`)
+      printStats(NAME, json, statsMs, () => tunnelHost.stats())
       return undefined
     }
   }
 })
+
+/** Throws ERR_TUNNEL_USAGE. */
+function transportOf (given: Given): TransportChoice {
+  const kind = valueOf.transport(given)
+  if (kind === 'shm') return { kind, memory: 'memfd', sizes: segmentSizesOf(given) }
+  const flag = givenSegmentFlag(given)
+  if (flag !== null) throw usage(flag, given[flag], 'is for shared memory: leave it out, or add --transport=shm')
+  return { kind }
+}

@@ -2,16 +2,19 @@
 import { type Address, formatAddress, tcpAddress } from '../src/base/address.js'
 import { createNodeEngine } from '../src/engine/node/node-engine.js'
 import { startOrigin } from '../src/origin/origin.js'
+import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
+import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './cli.js'
 import { portOf, usage } from './option-values.js'
 import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
+import { printStats } from './stats-printer.js'
 
 const NAME = 'http-tunnel-plugin'
 const ORIGIN_PORT = '9876'
 
-const { transport, addr, server, drain, json } = SERVICE_FLAGS
+const { transport, addr, server, drain, stats, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
@@ -24,6 +27,7 @@ await runProgram({
       'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
       server,
       drain,
+      stats,
       json
     },
     run: async (given) => {
@@ -39,9 +43,14 @@ async function start (given: Given): Promise<void> {
   }
   const json = given.json === true
   const transport = valueOf.transport(given)
+  // The host's sizes count: this side is told them.
+  const transportKind = transportKindOf(transport === 'shm' ? { kind: transport, memory: 'memfd', sizes: DEFAULT_SEGMENT_SIZES } : { kind: transport })
   const tunnel = valueOf.addr(given)
   const drainMs = valueOf.drainMs(given)
+  const statsMs = valueOf.statsMs(given)
   const engine = createNodeEngine()
+  // Before an origin is started that would keep this process alive.
+  transportKind.check()
   const print = tunnelEventPrinter(NAME, json)
 
   const external = given.origin === undefined ? null : parseOriginUrl(given.origin)
@@ -59,6 +68,7 @@ async function start (given: Given): Promise<void> {
     engine,
     tunnel,
     origin,
+    transport: transportKind,
     // Why it gives up is said once, as an error.
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
     onFatal: (error) => {
@@ -70,6 +80,8 @@ async function start (given: Given): Promise<void> {
   const url = own === null ? given.origin : `http://${formatAddress(origin)}`
   announce(json, { event: 'started', name: NAME, origin: url, server: own?.server ?? 'external', tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
     `${NAME}: forwarding ${tunnel.path} to ${url} (${own?.server ?? 'external'} origin, ${transport} transport, ${engine.name} engine)`)
+  const running = plugin
+  printStats(NAME, json, statsMs, () => running.stats())
 }
 
 /** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */

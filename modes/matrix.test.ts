@@ -4,13 +4,15 @@ import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { emptyCounts } from '../src/metrics/counts.js'
 import type { Outcome, Place } from '../src/report/progress.js'
 import type { RunOptions } from '../src/report/result.js'
-import { encodeNs } from '../src/report/testing/fixture.js'
+import { encodeNs, makeCounters } from '../src/report/testing/fixture.js'
 import { planMatrix, type Roles, runMatrix } from './matrix.js'
 import { resolveRunOptions } from './run-options.js'
 
 function optionsOf (given: Record<string, string> = {}): RunOptions {
   return resolveRunOptions({ arms: 'baseline,stream', sizes: 'small', concurrency: '1', rounds: '2', seed: '1', ...given }).options
 }
+
+const TUNNEL = { host: makeCounters({ framesSent: 3 }), plugin: makeCounters({ framesReceived: 3 }) }
 
 const CPU = { userUs: 1, systemUs: 2 }
 
@@ -30,7 +32,7 @@ function fakeRoles (log: string[], measure: (transport: string, job: Omit<LoadJo
     },
     measure: async (transport, job) => {
       log.push(transport)
-      return { result: await measure(transport, job), cpu: { load: null, origin: CPU } }
+      return { result: await measure(transport, job), cpu: { load: null, origin: CPU }, tunnel: transport === 'baseline' ? null : TUNNEL }
     },
     close: async () => { log.push('close') }
   })
@@ -70,6 +72,7 @@ test('runMatrix() measures the plan and files each round in its cell', async (t)
     t.deepEqual(cell.rounds.map((round) => round.round), [0, 1])
     t.is(cell.transport, cell.arm === 'baseline' ? 'baseline' : 'stream')
     t.is(cell.bodyBytes, cell.size === 'small' ? 2 : 1000)
+    for (const round of cell.rounds) t.deepEqual(round.tunnel, cell.arm === 'baseline' ? null : TUNNEL)
     for (const round of cell.rounds) t.deepEqual(round.cpu, { load: CPU, origin: CPU }, "the load role's own figure, and what was sampled of the others")
   }
   t.deepEqual([...new Set(jobs.map(({ path, concurrency, threads, stalledReaders }) => `${path} ${concurrency} ${threads} ${stalledReaders}`))].sort(),

@@ -33,7 +33,8 @@ export interface MatrixHooks {
   /** All roles run: at the beginning, and again after a failure. */
   onReady (roles: Roles): void
   onStart (place: Place): void
-  onDone (place: Place, outcome: Outcome, cells: readonly CellResult[]): void
+  /** `cell` is the one of `cells` that has changed. */
+  onDone (place: Place, outcome: Outcome, cell: CellResult, cells: readonly CellResult[]): void
 }
 
 /**
@@ -79,7 +80,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
         if (signal.aborted) return cells
         if (outcome.kind === 'measured') cell.rounds.push(outcome.result)
         else cell.failures.push(`round ${round + 1}: ${outcome.reason}`)
-        hooks.onDone(placeAfter(number), outcome, cells)
+        hooks.onDone(placeAfter(number), outcome, cell, cells)
       }
     }
     return cells
@@ -91,7 +92,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
 
 async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
-  const { result, cpu } = await roles.measure(arm.transport, {
+  const { result, cpu, tunnel } = await roles.measure(arm.transport, {
     path: size.path,
     expect: size.expect,
     concurrency,
@@ -107,7 +108,7 @@ async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size,
     throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
   }
   const { cpu: loadCpu, ...found } = result
-  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu } }
+  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel }
 }
 
 type MutableCell = CellResult & { rounds: RoundResult[], failures: string[] }

@@ -8,7 +8,7 @@ import type { RunMetadata, RunOptions } from '../src/report/result.js'
 /** The folder that holds package.json; compiled files lie in dist/modes. */
 const PACKAGE_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url))
 
-const PACKAGES = ['uWebSockets.js', 'hdr-histogram-js', 'comlink', 'piscina', 'yargs']
+const PACKAGES = ['uWebSockets.js', 'koffi', 'hdr-histogram-js', 'comlink', 'piscina', 'yargs']
 
 export const PROGRAM = readPackage(PACKAGE_DIRECTORY)!
 

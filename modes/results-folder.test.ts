@@ -45,6 +45,13 @@ test('writeResults() writes every file, and an oha file for each cell that was m
   t.deepEqual(readResults(folder), RESULT)
 })
 
+test('writeResults() leaves the oha files of cells that have not changed alone', (t) => {
+  const folder = temporaryFolder(t)
+  writeResults(folder, RESULT, RESULT.cells.slice(1))
+  t.deepEqual(readdirSync(folder).sort(), ['SUMMARY.md', 'metadata.json', 'result.json', 'small-c8-stream.json'])
+  t.deepEqual(readResults(folder), RESULT)
+})
+
 test('writeResults() replaces a file as a whole: who has the old one open keeps it', (t) => {
   const folder = temporaryFolder(t)
   writeResults(folder, RESULT)

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { readRunResult } from '../src/report/read-result.js'
-import type { RunResult } from '../src/report/result.js'
+import type { CellResult, RunResult } from '../src/report/result.js'
 import { renderSummary } from '../src/report/summary.js'
 
 const RESULT_FILE = 'result.json'
@@ -29,17 +29,17 @@ export function removeEmptyFolder (folder: string): void {
   } catch {}
 }
 
-/** Writes everything a run found so far. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function writeResults (folder: string, result: RunResult): void {
+/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): void {
   writeFile(folder, 'metadata.json', toJson(result.metadata))
   writeFile(folder, RESULT_FILE, toJson(result))
-  renderFolder(folder, result)
+  renderFolder(folder, result, changed)
 }
 
 /** Writes what can be made from the result alone. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function renderFolder (folder: string, result: RunResult): void {
+export function renderFolder (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): void {
   writeFile(folder, 'SUMMARY.md', renderSummary(result))
-  for (const cell of result.cells) {
+  for (const cell of changed) {
     if (cell.rounds.length > 0) writeFile(folder, ohaFileName(cell), renderOha(cell))
   }
 }

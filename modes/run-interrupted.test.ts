@@ -11,9 +11,9 @@ const ROLES = ['origin', 'host', 'plugin', 'load'] as const
 for (const mode of MODES) {
   test.serial(`${mode}: Ctrl-C ends a run with exit code 130, what was measured, and nothing left over`, async (t) => {
     const bench = new Bench(t, [...LOAD, `--mode=${mode}`, '--rounds=50'], { ownGroup: true })
-    await bench.program.output(/^\[ *3\/100\]/m)
+    await bench.program.output(/^\[ *3\/150\]/m)
     const roles = childrenOf(bench.program.pid)
-    t.is(roles.length, mode === 'threads' ? 0 : 4)
+    t.is(roles.length, mode === 'threads' ? 0 : 6)
     bench.program.killGroup('SIGINT')
     const { code, stdout, stderr } = await bench.end(t)
     t.is(code, 130)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { type RawRunOptions, resolveRunOptions, RUN_FLAGS } from './run-options.js'
+import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { temporaryFolder } from './testing/temporary.js'
 
 function refuses (t: ExecutionContext, given: RawRunOptions, pattern: RegExp): void {
@@ -21,7 +22,7 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
   const { options: { seed, ...options }, out } = resolveRunOptions({})
   t.deepEqual(options, {
     mode: 'processes',
-    arms: ['baseline', 'stream'],
+    arms: ['baseline', 'stream', 'shm'],
     sizes: ['small', 'large'],
     concurrency: [1, 8, 64, 256],
     durationMs: 1000,
@@ -30,7 +31,8 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
     server: 'auto',
     loadThreads: 1,
     requestTimeoutMs: 10_000,
-    quick: false
+    quick: false,
+    segment: DEFAULT_SEGMENT_SIZES
   })
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
   t.is(out, 'bench_results')
@@ -44,7 +46,7 @@ test('resolveRunOptions() draws a new seed for each run', (t) => {
 
 test('resolveRunOptions() takes every flag', (t) => {
   t.deepEqual(resolveRunOptions({
-    arms: 'baseline,baseline',
+    arms: 'baseline,baseline,shm-stalled',
     sizes: '1000,small',
     concurrency: '3,2',
     duration: '50ms',
@@ -55,11 +57,15 @@ test('resolveRunOptions() takes every flag', (t) => {
     'load-threads': '2',
     'request-timeout': '100ms',
     seed: '0',
+    'slot-bytes': '4096',
+    slots: '64',
+    'ring-entries': '128',
+    'inline-bytes': '512',
     out: 'elsewhere'
   }), {
     options: {
       mode: 'threads',
-      arms: ['baseline', 'baseline#2'],
+      arms: ['baseline', 'baseline#2', 'shm-stalled'],
       sizes: ['1000', 'small'],
       concurrency: [3, 2],
       durationMs: 50,
@@ -69,7 +75,8 @@ test('resolveRunOptions() takes every flag', (t) => {
       loadThreads: 2,
       requestTimeoutMs: 100,
       seed: 0,
-      quick: false
+      quick: false,
+      segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512 }
     },
     out: 'elsewhere'
   })
@@ -78,6 +85,17 @@ test('resolveRunOptions() takes every flag', (t) => {
 test('resolveRunOptions() with quick shortens what is not given', (t) => {
   const { options } = resolveRunOptions({ quick: true, rounds: '3' })
   t.like(options, { quick: true, durationMs: 200, warmupMs: 100, rounds: 3 })
+  t.deepEqual(options.arms, ['baseline', 'stream', 'shm'])
+})
+
+test('resolveRunOptions() has no sizes of shared memory where no arm uses any', (t) => {
+  t.is(resolveRunOptions({ arms: 'baseline,stream' }).options.segment, null)
+})
+
+test('resolveRunOptions() takes sizes of shared memory from a config file, and checks them together with flags', (t) => {
+  const config = configFile(t, { slots: 100, 'inline-bytes': 2048 })
+  t.deepEqual(resolveRunOptions({ config, slots: '200' }).options.segment, { ...DEFAULT_SEGMENT_SIZES, slots: 200, inlineBytes: 2048 })
+  refuses(t, { config, 'slot-bytes': '2048' }, /^Cannot use --slot-bytes=2048 --slots=100 --inline-bytes=2048: --inline-bytes must be less than --slot-bytes/)
 })
 
 test('resolveRunOptions() takes a config file, flags first, and its quick last', (t) => {
@@ -107,6 +125,9 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],
   [{ 'request-timeout': '99ms' }, /--request-timeout=99ms: it must be from 100ms to 60m/],
   [{ seed: '4294967296' }, /--seed=4294967296: it must be an integer from 0 to 4294967295/],
+  [{ 'slot-bytes': '5000' }, /^Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000/],
+  [{ slots: 'many' }, /^Cannot use --slots=many: it must be an integer from 16 to 65536/],
+  [{ arms: 'baseline,stream', 'ring-entries': '64' }, /^Cannot use --ring-entries=64: it is for arms with shared memory: leave it out, or add shm to --arms/],
   [{ out: '' }, /--out=: it must be text that is not empty/],
   [{ config: '/nowhere/config.json' }, /--config=\/nowhere\/config\.json: ENOENT.*: name a file that holds one JSON object/]
 ]
@@ -119,12 +140,14 @@ const refusedConfigs: Array<[content: unknown, pattern: RegExp]> = [
   ['', /--config=\S+: Unexpected end of JSON input: name a file/],
   [[], /it must hold one JSON object of options, for example/],
   [null, /it must hold one JSON object of options/],
-  [{ round: 3 }, /there is no option "round": known are arms, .*quick$/],
+  [{ round: 3 }, /there is no option "round": known are arms, .*slot-bytes, slots, ring-entries, inline-bytes, .*quick$/],
   [{ config: 'more.json' }, /there is no option "config"/],
   [{ rounds: 1.5 }, /--rounds=1\.5: it must be an integer/],
   [{ rounds: null }, /--rounds=null: it must be an integer/],
   [{ seed: null }, /--seed=null: it must be an integer/],
   [{ duration: 5 }, /--duration=5: it must be a duration with its unit/],
+  [{ arms: ['stream'], slots: 64 }, /--slots=64: it is for arms with shared memory/],
+  [{ slots: null }, /--slots=null: it must be an integer/],
   [{ quick: 'yes' }, /--quick=yes: it must be true or false/],
   [{ mode: ['threads'] }, /--mode=\["threads"\]: it must be one of/],
   [{ arms: [] }, /--arms=\[\]: it must be a list/],

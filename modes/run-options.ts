@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import type { RunOptions } from '../src/report/result.js'
-import { ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
+import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
 import { durationOf, integerOf, listOf, oneOf, textOf, usage } from './option-values.js'
+import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 const MAX_CONCURRENCY = 4000
 const MAX_ROUNDS = 1000
 const MAX_LOAD_THREADS = 64
 const MAX_SEED = 0xffff_ffff
 
-/** About two minutes: 2 arms × 2 sizes × 4 concurrencies × 5 rounds of 1.25 s. */
+/** About two and a half minutes: 3 arms × 2 sizes × 4 concurrencies × 5 rounds of 1.25 s. */
 const STANDARD = {
-  arms: 'baseline,stream',
+  arms: 'baseline,stream,shm',
   sizes: 'small,large',
   concurrency: '1,8,64,256',
   duration: '1s',
@@ -43,8 +44,9 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
+  ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
-  quick: { describe: `The whole matrix in about 15 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
+  quick: { describe: `The whole matrix in about 20 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
   config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
 
@@ -62,9 +64,10 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const quick = given.quick ?? false
   if (typeof quick !== 'boolean') throw usage('quick', quick, 'must be true or false')
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
+  const arms = parseArms(listOf('arms', raw.arms, { mayRepeat: true }))
   const options: RunOptions = {
     mode: oneOf('mode', raw.mode, ['threads', 'processes']),
-    arms: parseArms(listOf('arms', raw.arms, { mayRepeat: true })).map((arm) => arm.label),
+    arms: arms.map((arm) => arm.label),
     sizes: listOf('sizes', raw.sizes).map((name) => parseSize(name).name),
     concurrency: listOf('concurrency', raw.concurrency).map((text) => integerOf('concurrency', text, 1, MAX_CONCURRENCY)),
     durationMs: durationOf('duration', raw.duration, 50),
@@ -74,9 +77,18 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     loadThreads: integerOf('load-threads', raw['load-threads'], 1, MAX_LOAD_THREADS),
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
     seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
-    quick
+    quick,
+    segment: segmentOf(arms, raw)
   }
   return { options, out: textOf('out', raw.out, STANDARD.out) }
+}
+
+/** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */
+function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
+  if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
+  const flag = givenSegmentFlag(raw)
+  if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')
+  return null
 }
 
 function readConfig (file: string): RawRunOptions {

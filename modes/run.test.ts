@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { loadUws } from '../src/origin/uws-origin.js'
 import { ohaFileName } from '../src/report/oha.js'
+import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { PROGRAM } from './metadata.js'
 import { runToEnd } from './testing/program.js'
 import { Bench, checkRounds, TABLE_HEADER } from './testing/run-folder.js'
@@ -24,7 +25,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     t.like(result.metadata, { program: { name: PROGRAM.name, version: PROGRAM.version }, engine: 'node', server: ran })
     t.deepEqual(result.metadata.options, {
       mode,
-      arms: ['baseline', 'stream'],
+      arms: ['baseline', 'stream', 'shm'],
       sizes: ['small', 'large'],
       concurrency: [1, 8],
       durationMs: 100,
@@ -34,7 +35,8 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
       loadThreads: 1,
       requestTimeoutMs: 10_000,
       seed: 5,
-      quick: false
+      quick: false,
+      segment: DEFAULT_SEGMENT_SIZES
     })
     t.is(result.metadata.versions.node, process.versions.node)
     t.true(result.finishedAt! > result.startedAt)
@@ -42,9 +44,12 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     const summary = bench.read('SUMMARY.md')
     t.is(summary.split('\n').filter((line) => line === TABLE_HEADER).length, 2)
     for (const heading of ['## Small responses (2 bytes)', '## Large responses (256 KiB)', '## Reading the results', '### Rules', '### Warnings']) t.true(summary.includes(`\n${heading}\n`), heading)
-    t.regex(stdout, new RegExp(`^baseline, stream in ${mode}, ${ran} origin, node engine, seed 5; about \\d`))
-    t.is([...stdout.matchAll(/^\[ ?\d+\/16\] round \d (small|large) c=\d (baseline|stream) {2}[\d,.]+ RPS/gm)].length, 16)
+    t.regex(stdout, new RegExp(`^baseline, stream, shm in ${mode}, ${ran} origin, node engine, seed 5; about \\d`))
+    t.is([...stdout.matchAll(/^\[ ?\d+\/24\] round \d (small|large) c=\d (baseline|stream|shm) {2}[\d,.]+ RPS/gm)].length, 24)
     t.true(stdout.includes(`Results: ${bench.folder}/SUMMARY.md`))
+    t.is(summary.split('\n').filter((line) => line === '### What the tunnel did').length, 2)
+    t.regex(summary, /^\| stream +\| +8 \| request +\| +[\d,]+ \| +[\d,]+ \| +[\d.]+ % \| +n\/a \|/m)
+    t.false(stdout.includes('tunnel_zero_copy_bytes'))
     t.notRegex(stdout, /\x1b/, 'colours or cursor movements on what is no terminal') // eslint-disable-line no-control-regex
   })
 }
@@ -83,7 +88,7 @@ test.serial('run measures with two load threads in processes, too', async (t) =>
 
 test.serial('run goes on to its end when nobody reads its output any more', async (t) => {
   const bench = new Bench(t, [...SHORT, '--sizes=small', '--concurrency=1', '--rounds=3', '--mode=threads'])
-  await bench.program.output(/^\[1\/6\]/m)
+  await bench.program.output(/^\[1\/9\]/m)
   bench.program.child.stdout!.destroy()
   bench.program.child.stderr!.destroy()
   t.is((await bench.end(t)).code, 0)

@@ -29,7 +29,7 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, transports: armsOf(options).map((arm) => arm.transport) })
+    topology = new Topology({ mode: options.mode, server: options.server, transports: armsOf(options).map((arm) => arm.transport), segment: options.segment })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -37,9 +37,9 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   process.on('exit', () => { removeEmptyFolder(folder) })
   const progress = process.stdout.isTTY ? terminalProgress(process.stdout) : lineProgress
   let metadata: RunMetadata | null = null
-  const write = (cells: readonly CellResult[], finishedAt: string | null): RunResult => {
+  const write = (cells: readonly CellResult[], finishedAt: string | null, changed = cells): RunResult => {
     const result: RunResult = { schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, cells }
-    writeResults(folder, result)
+    writeResults(folder, result, changed)
     return result
   }
 
@@ -53,9 +53,9 @@ export async function run (options: RunOptions, out: string): Promise<number> {
         console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, seed ${options.seed}; about ${formatDuration(expectedMs(options))}`)
       },
       onStart: (place) => { progress.status((columns) => formatStatus(place, 'measuring', columns)) },
-      onDone: (place, outcome, cells) => {
+      onDone: (place, outcome, cell, cells) => {
         progress.line(formatMeasurement(place, outcome))
-        write(cells, null)
+        write(cells, null, [cell])
       }
     }, interrupt)
   } finally {

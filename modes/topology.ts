@@ -2,7 +2,11 @@ import { tcpAddress, unixAddress, type Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
-import type { Mode } from '../src/report/result.js'
+import type { Mode, SegmentOptions } from '../src/report/result.js'
+import { countersSince, type TunnelCounters, type TunnelRound } from '../src/report/tunnel-counters.js'
+import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
+import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
+import { countersOf } from '../src/tunnel/tunnel.js'
 import type { RoleName, RoleTypes } from '../workers/roles.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
@@ -18,7 +22,9 @@ export interface TopologyOptions {
   readonly mode: Mode
   readonly server: 'auto' | 'uws' | 'node'
   /** Transports to set up a tunnel for; `baseline` needs none. */
-  readonly transports: readonly string[]
+  readonly transports: ReadonlyArray<TransportName | 'baseline'>
+  /** Sizes of the shared memory; null: the defaults. */
+  readonly segment: SegmentOptions | null
 }
 
 interface Tunnel {
@@ -26,10 +32,12 @@ interface Tunnel {
   readonly plugin: RoleHandle<'plugin'>
 }
 
-/** A measurement, and the CPU time that each role it touched used over it. */
+/** A measurement, and what the roles it touched did over it. */
 export interface MeasuredLoad {
   readonly result: LoadResult
   readonly cpu: Record<string, CpuUsage | null>
+  /** null without a tunnel. */
+  readonly tunnel: TunnelRound | null
 }
 
 type AnyRole = RoleHandle<RoleName>
@@ -41,6 +49,7 @@ type AnyRole = RoleHandle<RoleName>
 export class Topology {
   readonly #options: TopologyOptions
   readonly #launch: Launch
+  readonly #choices: readonly TransportChoice[]
   readonly #folder: SocketFolder
   readonly #started: AnyRole[] = []
   readonly #tunnels = new Map<string, Tunnel>()
@@ -49,10 +58,15 @@ export class Topology {
   #starting: Promise<void> | null = null
   #closing: Promise<void> | null = null
 
-  /** Starts nothing yet. Throws ERR_TUNNEL_ADDRESS_DENIED where no folder can be made for the sockets. */
+  /**
+   * Starts nothing yet. Throws ERR_TUNNEL_UNAVAILABLE where this system cannot have one of the transports, and ERR_TUNNEL_ADDRESS_DENIED
+   * where no folder can be made for the sockets.
+   */
   constructor (options: TopologyOptions) {
     this.#options = options
     this.#launch = options.mode === 'threads' ? launchThread : launchProcess
+    this.#choices = [...new Set(options.transports)].flatMap((name) => name === 'baseline' ? [] : [choiceOf(name, options)])
+    for (const choice of this.#choices) transportKindOf(choice).check()
     this.#folder = new SocketFolder()
   }
 
@@ -76,7 +90,11 @@ export class Topology {
     const result = await this.#load.measure({ ...job, target: this.#targetOf(transport) }, expectedMs)
     const after = await Promise.all(roles.map(async (role) => await role.sample()))
     const cpu = Object.fromEntries(roles.map((role, i) => [role.name, cpuSince(after[i]!.cpu, before[i]!.cpu)]))
-    return { result, cpu }
+    const countedBy = (role: AnyRole): TunnelCounters => {
+      const i = roles.indexOf(role)
+      return countersSince(countersOf(after[i]!.stats!), countersOf(before[i]!.stats!))
+    }
+    return { result, cpu, tunnel: tunnel === undefined ? null : { host: countedBy(tunnel.host), plugin: countedBy(tunnel.plugin) } }
   }
 
   /**
@@ -96,14 +114,12 @@ export class Topology {
   }
 
   async #start (): Promise<void> {
-    const { server, transports } = this.#options
-    this.#origin = await this.#startRole('origin', { server, host: LOCALHOST, port: 0 })
-    for (const transport of new Set(transports)) {
-      if (transport === 'baseline') continue
-      const tunnel = unixAddress(this.#folder.pathOf(`${transport}.sock`))
-      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, ownDirectory: true })
-      const plugin = await this.#startRole('plugin', { tunnel, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
-      this.#tunnels.set(transport, { host, plugin })
+    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0 })
+    for (const transport of this.#choices) {
+      const tunnel = unixAddress(this.#folder.pathOf(`${transport.kind}.sock`))
+      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, ownDirectory: true })
+      const plugin = await this.#startRole('plugin', { tunnel, transport, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+      this.#tunnels.set(transport.kind, { host, plugin })
     }
     this.#load = await this.#startRole('load', {})
   }
@@ -131,4 +147,10 @@ export class Topology {
     if (tunnel === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${transport}: no tunnel was started for it`)
     return tunnel.host.ready.address
   }
+}
+
+/** Threads share memory as they are; processes need memory that the system shares. */
+function choiceOf (kind: TransportName, { mode, segment }: TopologyOptions): TransportChoice {
+  if (kind === 'stream') return { kind }
+  return { kind, memory: mode === 'threads' ? 'shared-array-buffer' : 'memfd', sizes: segment ?? DEFAULT_SEGMENT_SIZES }
 }

@@ -1,20 +1,20 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatAddress } from '../src/base/address.js'
 import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { serveRole } from './control.js'
 
-serveRole<'plugin'>(async ({ tunnel, origin, attachTimeoutMs }) => {
+serveRole<'plugin'>(async ({ tunnel, transport, origin, attachTimeoutMs }) => {
+  const plugin = TunnelPlugin.start({ engine: createNodeEngine(), tunnel, origin, transport: transportKindOf(transport) })
   let timer: NodeJS.Timeout | undefined
-  let plugin!: TunnelPlugin
-  const failed = new Promise<never>((_resolve, reject) => {
+  const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot attach the plugin to ${formatAddress(tunnel)}: no host answered within ${attachTimeoutMs} ms`))
     }, attachTimeoutMs)
-    plugin = TunnelPlugin.start({ engine: createNodeEngine(), tunnel, origin, onFatal: reject })
   })
   try {
-    await Promise.race([plugin.attached(), failed])
+    await Promise.race([plugin.attached(), late])
   } catch (error) {
     await plugin.close({ drainMs: 0 })
     throw error

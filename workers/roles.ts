@@ -1,6 +1,7 @@
 import type { Address } from '../src/base/address.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import type { CpuUsage } from '../src/metrics/cpu.js'
+import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
 
 /** The four roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data. */
@@ -13,13 +14,13 @@ export interface RoleTypes {
   }
   host: {
     /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, ownDirectory: boolean }
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, ownDirectory: boolean }
     ready: { address: Address }
     job: never
     result: never
   }
   plugin: {
-    options: { tunnel: Address, origin: Address, attachTimeoutMs: number }
+    options: { tunnel: Address, transport: TransportChoice, origin: Address, attachTimeoutMs: number }
     ready: Record<string, never>
     job: never
     result: never

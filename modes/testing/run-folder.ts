@@ -6,12 +6,16 @@ import { Histogram } from '../../src/metrics/histogram.js'
 import { ohaFileName } from '../../src/report/oha.js'
 import { readRunResult } from '../../src/report/read-result.js'
 import type { RunResult } from '../../src/report/result.js'
+import type { TunnelRound } from '../../src/report/tunnel-counters.js'
 import { type Ended, Program } from './program.js'
 import { temporaryFolder } from './temporary.js'
 
 const SCHEMA = new URL('../../../docs/result.schema.json', import.meta.url)
 
 export const TABLE_HEADER = '| Transport | Concurrency | RPS | p50 (ms) | p99 (ms) | RPS vs Baseline |'
+
+/** No response of an origin has a longer head. */
+const HEAD_MAX_BYTES = 512
 
 /** A run of `tunnel-bench` with folders of its own. */
 export class Bench {
@@ -76,7 +80,7 @@ export function checkRounds (t: ExecutionContext, { cells, metadata: { options }
     t.deepEqual(cell.failures, [])
     t.deepEqual(cell.rounds.map(({ round }) => round), Array.from({ length: options.rounds }, (_, round) => round))
     t.true(cell.rounds.some(({ counts }) => counts.ok > 0))
-    for (const { counts, latency, connect, windowMs, bodyBytes, allResponses, problems, cpu } of cell.rounds) {
+    for (const { counts, latency, connect, windowMs, bodyBytes, allResponses, problems, cpu, tunnel } of cell.rounds) {
       const { sent, ok, unfinished, ...errors } = counts
       t.deepEqual(errors, { badStatus: 0, mismatch: 0, timeout: 0, reset: 0, refused: 0 }, problems.join())
       t.is(sent, ok + unfinished)
@@ -86,7 +90,24 @@ export function checkRounds (t: ExecutionContext, { cells, metadata: { options }
       t.true(Histogram.decode(connect).count >= cell.concurrency)
       t.true(windowMs >= options.durationMs * 0.9)
       t.deepEqual(Object.keys(cpu).sort(), cell.transport === 'baseline' ? ['load', 'origin'] : ['host', 'load', 'origin', 'plugin'])
+      t.is(tunnel === null, cell.transport === 'baseline')
+      if (tunnel !== null) checkTunnel(t, tunnel, allResponses, cell.bodyBytes)
+      // Of this round alone: a response or two per connection were cut off at the end.
+      if (tunnel !== null && !cell.arm.includes('stalled')) t.true(tunnel.plugin.payloadBytesSent < (allResponses + 2 * cell.concurrency) * (cell.bodyBytes + HEAD_MAX_BYTES))
       if (process.platform === 'linux') for (const [role, used] of Object.entries(cpu)) t.true(used !== null && used.userUs + used.systemUs >= 0, role)
     }
   }
+}
+
+/** What both sides counted fits what the generator saw: every byte once, in the direction it went. */
+function checkTunnel (t: ExecutionContext, { host, plugin }: TunnelRound, responses: number, bodyBytes: number): void {
+  for (const side of [host, plugin]) {
+    t.is(side.zeroCopyBytesSent + side.copiedBytesSent, side.payloadBytesSent)
+    t.is(side.zeroCopyBytesReceived + side.copiedBytesReceived, side.payloadBytesReceived)
+    t.true(side.framesSent > 0 && side.framesReceived > 0 && side.flushes > 0)
+    t.is(side.doorbellsMissed, 0)
+  }
+  t.true(plugin.payloadBytesSent > responses * bodyBytes && host.payloadBytesReceived > responses * bodyBytes)
+  // A request of the generator has at least a line and a Host header.
+  t.true(host.payloadBytesSent > responses * 20 && plugin.payloadBytesReceived > responses * 20)
 }

@@ -5,13 +5,13 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 import { readRunResult } from './read-result.js'
 import type { RunResult } from './result.js'
 import { renderSummary } from './summary.js'
-import { makeCell, makeResult, makeRound, realisticResult } from './testing/fixture.js'
+import { makeCell, makeCounters, makeResult, makeRound, realisticResult } from './testing/fixture.js'
 
 /** Every property and every kind of value that a result may hold. */
 const full: RunResult = makeResult([
-  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
+  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
-])
+], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 } })
 
 type Json = Record<string, unknown>
 type Path = ReadonlyArray<string | number>
@@ -53,6 +53,8 @@ test('readRunResult() gives back a full-featured result', t => {
 test('readRunResult() accepts null where a thing is not known', t => {
   const program = { ...full.metadata.program, commit: null, dirty: null }
   t.notThrows(() => readRunResult(JSON.stringify({ ...full, finishedAt: null, metadata: { ...full.metadata, program } })))
+  const options = { ...full.metadata.options, segment: null }
+  t.notThrows(() => readRunResult(JSON.stringify({ ...full, metadata: { ...full.metadata, options }, cells: [{ ...cell, rounds: [makeRound({ tunnel: null })] }] })))
 })
 
 test('result.schema.json requires every property that it names, and allows no others', t => {
@@ -69,7 +71,7 @@ test('result.schema.json requires every property that it names, and allows no ot
     Object.values(node).forEach(walk)
   }
   walk(schema)
-  t.is(objects, 9)
+  t.is(objects, 12)
 })
 
 for (const path of propertyPaths(full)) {
@@ -126,6 +128,8 @@ for (const [what, cells, expected] of [
   ['a round beyond those planned', [{ ...cell, rounds: [{ ...round, round: 1 }] }], '/cells/0/rounds/0/round must be below /metadata/options/rounds (1): it is 1'],
   ['an arm that would break a table', [{ ...cell, arm: 'a|b' }], '/cells/0/arm must match pattern'],
   ['a time window of 0', [{ ...cell, rounds: [{ ...round, windowMs: 0 }] }], '/cells/0/rounds/0/windowMs must be > 0: it is 0'],
+  ['half a slot', [{ ...cell, rounds: [{ ...round, tunnel: { host: makeCounters({ exhausted: 0.5 }), plugin: makeCounters() } }] }], '/cells/0/rounds/0/tunnel/host/exhausted must be integer: it is 0.5'],
+  ['a counter that fell', [{ ...cell, rounds: [{ ...round, tunnel: { host: makeCounters(), plugin: makeCounters({ zeroCopyBytesSent: -1 }) } }] }], '/cells/0/rounds/0/tunnel/plugin/zeroCopyBytesSent must be >= 0: it is -1'],
   ['half a request', [{ ...cell, rounds: [{ ...round, counts: { ...round.counts, ok: 0.5 } }] }], '/cells/0/rounds/0/counts/ok must be integer: it is 0.5'],
   ['a histogram that is none', [{ ...cell, rounds: [{ ...round, connect: 'AAAA' }] }], '/cells/0/rounds/0/connect must be an HdrHistogram V2 in base64: '],
   ['a histogram cut short', [{ ...cell, rounds: [{ ...round, latency: round.latency.slice(0, 16) }] }], '/cells/0/rounds/0/latency must be an HdrHistogram V2 in base64: ']

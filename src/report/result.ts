@@ -1,5 +1,6 @@
 import type { CpuUsage } from '../metrics/cpu.js'
 import type { RequestCounts } from '../metrics/counts.js'
+import type { TunnelRound } from './tunnel-counters.js'
 
 /** `result.json`: everything a run found, enough to render every table again years later. `docs/result.schema.json` is its JSON Schema. */
 export interface RunResult {
@@ -38,12 +39,22 @@ export interface RunOptions {
   readonly requestTimeoutMs: number
   readonly seed: number
   readonly quick: boolean
+  /** Shared memory of each direction; null where no arm uses any. */
+  readonly segment: SegmentOptions | null
+}
+
+/** Payload bytes of a slot, slots, descriptors of the ring, and the longest payload that travels in a descriptor. */
+export interface SegmentOptions {
+  readonly slotBytes: number
+  readonly slots: number
+  readonly ringEntries: number
+  readonly inlineBytes: number
 }
 
 /** One arm at one size and concurrency, over all rounds. */
 export interface CellResult {
   readonly arm: string
-  /** The arm's transport: `baseline` (none), `stream`. */
+  /** The arm's transport: `baseline` (none), `stream`, `shm`. */
   readonly transport: string
   readonly size: string
   /** Body length of a response. */
@@ -71,4 +82,6 @@ export interface RoundResult {
   readonly cpu: Readonly<Record<string, CpuUsage | null>>
   /** Responses over the same span as `cpu` (warm-up included): the divisor for CPU per request. */
   readonly allResponses: number
+  /** What host and plugin counted, over the same span as `cpu`; null where the arm has no tunnel. */
+  readonly tunnel: TunnelRound | null
 }

@@ -1,5 +1,6 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
 import type { CellResult, RunResult } from './result.js'
+import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
 import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
 
 /** complete: every round is there; partial: some; failed: none, with a reason; missing: none, since the run ended before. */
@@ -29,6 +30,8 @@ export interface CellSummary {
   readonly errors: number
   /** By role. A role the arm does not use is absent, one that cannot be told is null. */
   readonly cpu: ReadonlyMap<string, CpuPerResponse | null>
+  /** null where the arm has no tunnel, or nothing was counted. */
+  readonly tunnel: TunnelSummary | null
   /** Distinct texts of all rounds. */
   readonly problems: readonly string[]
 }
@@ -87,6 +90,7 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     counts,
     errors: errorCount(counts),
     cpu: cpuPerResponse(rounds),
+    tunnel: summarizeTunnel(rounds),
     problems: [...new Set(rounds.flatMap(round => round.problems))]
   }
 }

@@ -1,10 +1,11 @@
-import { formatBytes, formatDuration } from '../base/units.js'
+import { formatBytes, formatCount, formatDuration } from '../base/units.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
-import type { RunResult } from './result.js'
+import type { RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
 import { tablesOfSize } from './tables.js'
+import { HOW_TUNNELS_COUNT, tunnelTableOf } from './tunnel-table.js'
 import { warningsOf } from './warnings.js'
 
 /** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. */
@@ -43,8 +44,13 @@ function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
     ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
     ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}`],
-    ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`]
+    ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`],
+    ...(options.segment === null ? [] : [['Shared memory', describeSegment(options.segment)]])
   ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
+}
+
+function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
+  return `in each direction ${formatCount(slots)} slots of ${formatBytes(slotBytes)} and a ring of ${formatCount(ringEntries)} descriptors, which hold payloads up to ${formatCount(inlineBytes)} bytes themselves`
 }
 
 /** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
@@ -54,12 +60,14 @@ function formatDate (iso: string): string {
 
 function renderSize (summary: RunSummary, size: string): string[] {
   const { title, main, detail, notes } = tablesOfSize(summary, size)
+  const tunnel = tunnelTableOf(summary, size)
   return [
     `## ${escapeMarkdown(title)}`,
     renderMarkdownTable(main, 'plain'),
     'Details. CPU is the time per response, user + system:',
     renderMarkdownTable(detail, 'padded'),
-    ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : [])
+    ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : []),
+    ...(tunnel === null ? [] : ['### What the tunnel did', renderMarkdownTable(tunnel, 'padded'), HOW_TUNNELS_COUNT])
   ]
 }
 

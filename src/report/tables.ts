@@ -25,13 +25,13 @@ export interface SizeTables {
 
 /** Not measured, or withheld. */
 export const WITHHELD = '—'
-const NOT_USED = 'n/a'
+export const NOT_USED = 'n/a'
 
 /** In the order in which a request passes them; any other role follows. */
 const ROLE_ORDER = ['load', 'host', 'plugin', 'origin']
 
-const text = (title: string): Column => ({ title, align: 'left' })
-const figure = (title: string): Column => ({ title, align: 'right' })
+export const text = (title: string): Column => ({ title, align: 'left' })
+export const figure = (title: string): Column => ({ title, align: 'right' })
 
 /** Rows with every cell padded to the width of its column, header first. */
 export function alignRows ({ columns, rows }: Table): string[][] {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { CellResult, RunResult } from './result.js'
 import { summarizeRun } from './run-summary.js'
-import { makeCell, makeResult, makeRound, makeRounds } from './testing/fixture.js'
+import { makeCell, makeCounters, makeResult, makeRound, makeRounds } from './testing/fixture.js'
 import { warningsOf } from './warnings.js'
 
 /** Warnings of a run that is fine but for these cells and options; the machine has CPUs enough. */
@@ -54,6 +54,16 @@ test('warningsOf() names failed and partial cells with the reason', t => {
     'stream, small responses, 8 connections: failed (died).',
     'shm, small responses, 8 connections: rounds are missing (late; later).'
   ])
+})
+
+test('warningsOf() warns of doorbells that were missed on either side, in any round', t => {
+  const shm = (host: number, plugin: number): CellResult => makeCell('shm', {
+    rounds: [{}, { tunnel: { host: makeCounters({ doorbellsMissed: host }), plugin: makeCounters({ doorbellsMissed: plugin }) } }].map((spec, round) => makeRound({ ...spec, round }))
+  })
+  const told = (count: string): string[] => [`shm, small responses, 8 connections: ${count} missed: a side slept although something lay unread. This is a bug of the tunnel, and its latencies hold the delay.`]
+  t.deepEqual(warn([...fine, shm(0, 0)]), [])
+  t.deepEqual(warn([...fine, shm(1, 0)]), told('1 doorbell was'))
+  t.deepEqual(warn([...fine, shm(1_000, 2)]), told('1,002 doorbells were'))
 })
 
 test('warningsOf() warns of rounds that differ by more than half', t => {

@@ -44,6 +44,8 @@ function cellWarnings (cell: CellSummary): string[] {
   } else if (cell.problems[0] !== undefined) {
     warnings.push(`${name}: ${oneLine(cell.problems[0])}`)
   }
+  const missed = cell.tunnel?.directions.reduce((sum, { doorbellsMissed }) => sum + doorbellsMissed, 0) ?? 0
+  if (missed > 0) warnings.push(`${name}: ${formatCount(missed)} ${missed === 1 ? 'doorbell was' : 'doorbells were'} missed: a side slept although something lay unread. This is a bug of the tunnel, and its latencies hold the delay.`)
   if (cell.rps !== null && cell.rps.median === 0) warnings.push(`${name}: no response was right.`)
   if (cell.rps !== null && cell.rps.max > WIDE_SPREAD * cell.rps.min) {
     warnings.push(`${name}: the rounds differ widely, from ${formatRps(cell.rps.min)} to ${formatRps(cell.rps.max)} RPS: something else may have used the machine.`)

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { emptyCounts } from '../metrics/counts.js'
-import { describeChange, describeConnections, describeErrors, listWords, oneLine } from './words.js'
+import { describeChange, describeConnections, describeErrors, listWords, oneLine, formatShare } from './words.js'
 
 test('describeConnections() knows one from many', t => {
   t.deepEqual([1, 8, 1024].map(describeConnections), ['1 connection', '8 connections', '1,024 connections'])
@@ -22,3 +22,9 @@ test('listWords() joins by commas and a last and', t => {
 test('oneLine() turns line breaks and other control characters into spaces', t => {
   t.is(oneLine(' a\r\nb\u001b[31mc\u2028d\u0000'), 'a b [31mc d')
 })
+
+for (const [part, whole, text] of [
+  [10, 10, '100 %'], [0, 10, '0 %'], [1, 3, '33.33 %'], [9_999_999_999, 10_000_000_000, '99.99 %'], [2 ** 52 - 1, 2 ** 52, '99.99 %'], [1, 10_000_000, '<0.01 %'], [1, 2, '50 %']
+] as const) {
+  test(`formatShare() writes ${part} of ${whole} as ${text}`, t => { t.is(formatShare(part, whole), text) })
+}

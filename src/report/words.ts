@@ -37,6 +37,13 @@ export function describeChange (ratio: number): string {
   return `${digits} % ${percent < 0 ? 'less' : 'more'}`
 }
 
+/** `99.97 %`: never rounded to all or to nothing. `whole` is not 0. */
+export function formatShare (part: number, whole: number): string {
+  if (part === whole) return '100 %'
+  const percent = Math.min(99.99, Math.floor(part / whole * 10_000) / 100)
+  return percent === 0 && part > 0 ? '<0.01 %' : `${percent} %`
+}
+
 /** `a`, `a and b`, `a, b and c`. */
 export function listWords (words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`

@@ -50,6 +50,11 @@ export function emptyTunnelStats (): TunnelStats {
   }
 }
 
+/** All counters of a host or plugin in one: none of them ever falls. */
+export function countersOf ({ counters, transport }: TunnelStats): SessionCounters & TransportCounters {
+  return { ...counters, ...transport }
+}
+
 /** Adds what `session` has counted so far. */
 export function addSessionStats (stats: TunnelStats, session: Session): void {
   stats.channels += session.channelCount

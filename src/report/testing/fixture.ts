@@ -2,6 +2,7 @@ import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import type { CpuUsage } from '../../metrics/cpu.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult, RunOptions, RunResult } from '../result.js'
+import { TUNNEL_COUNTERS, type TunnelCounters, type TunnelRound } from '../tunnel-counters.js'
 
 /** An encoded histogram with `count` samples of each value. */
 export function encodeNs (valuesNs: readonly number[], count = 1): string {
@@ -35,6 +36,7 @@ export function makeRound (spec: RoundSpec = {}): RoundResult {
     problems: [],
     cpu: { load: { userUs: 4_000, systemUs: 8_000 }, origin: { userUs: 4_000, systemUs: 16_000 } },
     allResponses: counts.ok,
+    tunnel: null,
     ...rest
   }
 }
@@ -42,6 +44,11 @@ export function makeRound (spec: RoundSpec = {}): RoundResult {
 /** Rounds 0, 1, … with these RPS. */
 export function makeRounds (rps: readonly number[], spec: RoundSpec = {}): RoundResult[] {
   return rps.map((ok, round) => makeRound({ ...spec, ok, round }))
+}
+
+/** Counters that are 0 but for these. */
+export function makeCounters (counts: Partial<TunnelCounters> = {}): TunnelCounters {
+  return { ...Object.fromEntries(TUNNEL_COUNTERS.map(name => [name, 0])) as TunnelCounters, ...counts }
 }
 
 export function makeCell (arm: string, spec: Partial<CellResult> = {}): CellResult {
@@ -82,6 +89,7 @@ export function makeResult (cells: readonly CellResult[], options: Partial<RunOp
         requestTimeoutMs: 5_000,
         seed: 1,
         quick: false,
+        segment: null,
         ...options
       }
     },
@@ -148,8 +156,24 @@ function realisticCell ({ arm, size, concurrency, rps, rounds, place }: Realisti
       connect: encodeNs([180_000, 220_000, 260_000], concurrency),
       problems: failed ? ['Cannot read the response: the connection was reset'] : [],
       cpu,
-      allResponses: ok
+      allResponses: ok,
+      tunnel: tunnel ? realisticTunnel(arm, ok, size === 'large' ? 262_144 + 200 : 190) : null
     }))
   }
   return makeCell(arm, { size, concurrency, rounds: results, failures: results.length < rounds ? ['Round 2: the load generator could not connect within 5s'] : [] })
+}
+
+/** Responses in whole slots and requests in descriptors; a host on the stream copies what it accepts. */
+function realisticTunnel (arm: string, requests: number, responseBytes: number): TunnelRound {
+  const [requestBytes, bytes] = [requests * 80, requests * responseBytes]
+  const bulk = arm === 'shm' && responseBytes > 1_024
+  const sent = (payloadBytesSent: number, zero: boolean): Partial<TunnelCounters> =>
+    ({ framesSent: requests, payloadBytesSent, zeroCopyBytesSent: zero ? payloadBytesSent : 0, copiedBytesSent: zero ? 0 : payloadBytesSent })
+  const received = (payloadBytesReceived: number, zero: boolean): Partial<TunnelCounters> =>
+    ({ framesReceived: requests, payloadBytesReceived, zeroCopyBytesReceived: zero ? payloadBytesReceived : 0, copiedBytesReceived: zero ? 0 : payloadBytesReceived })
+  const bells = arm === 'shm' ? { doorbellsSent: Math.round(requests / 9), doorbellsSaved: Math.round(requests / 3) } : {}
+  return {
+    host: makeCounters({ ...sent(requestBytes, false), ...received(bytes, bulk), ...bells, flushes: requests, creditStalls: 3 }),
+    plugin: makeCounters({ ...sent(bytes, bulk), ...received(requestBytes, false), ...bells, flushes: requests, exhausted: 5, parkedReads: 2 })
+  }
 }
