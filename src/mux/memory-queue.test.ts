@@ -6,11 +6,11 @@ import { until } from './testing/session-pair.js'
 type Waiter = MemoryWaiter & { readonly name: string }
 
 /** A queue with waiters that note when they are woken; while there is memory a waiter takes one piece, and then is as it says. */
-function rig (names: string): { queue: MemoryQueue<Waiter>, woken: string[], wakesDue: () => number, give: (pieces: number) => void } {
+function rig (names: string, room = 0): { queue: MemoryQueue<Waiter>, woken: string[], wakesDue: () => number, give: (pieces: number) => void } {
   const woken: string[] = []
   let pieces = 0
   let wakesDue = 0
-  const queue = new MemoryQueue<Waiter>(({ name }) => pieces > 0 && name !== '!', () => { wakesDue++ })
+  const queue = new MemoryQueue<Waiter>(({ name }) => pieces > 0 && name !== '!', () => room, () => { wakesDue++ })
   for (const name of names) {
     const waiter: Waiter = {
       name,
@@ -42,6 +42,14 @@ test('MemoryQueue wakes in the order of waiting, four at a time', async (t) => {
   queue.wake()
   t.is(woken.join(''), 'abcdef')
   queue.stop()
+})
+
+test('MemoryQueue wakes as many as there is room for', (t) => {
+  const { queue, woken, give } = rig('abcdefgh', 6)
+  t.teardown(() => { queue.stop() })
+  give(8)
+  queue.wake()
+  t.is(woken.join(''), 'abcdef')
 })
 
 test('MemoryQueue wakes nobody for whom there is no memory', (t) => {

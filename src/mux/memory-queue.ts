@@ -1,5 +1,5 @@
-/** Channels that go on reading when memory is free again, each with a frame or a few. */
-const WAKE_AT_ONCE = 4
+/** Channels that go on reading when memory is free again, each with a frame or a few; more where the transport has room for more. */
+const WAKE_AT_LEAST = 4
 const WAKE_AGAIN_MS = 1
 
 /** Who may wait: a channel. */
@@ -9,7 +9,7 @@ export interface MemoryWaiter {
 
 /**
  * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that order, and
- * only as many as keep the link busy until the next time: to wake all for every frame that leaves would be quadratic work, of which
+ * only as many as there is room for, or as keep the link busy until the next time: to wake all for every frame that leaves would be quadratic work, of which
  * each gets a sliver of memory. Who has been served and stalls again goes behind the others, so nobody is starved. One that is still
  * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place.
  */
@@ -17,14 +17,16 @@ export class MemoryQueue<W extends MemoryWaiter> {
   /** How many bytes each was refused. */
   readonly #waiters = new Map<W, number>()
   readonly #canClaim: (waiter: W, bytes: number) => boolean
+  readonly #room: () => number
   readonly #onWakeDue: () => void
   /** Somebody was refused since this was last set to false. */
   #refused = false
   #timer: NodeJS.Timeout | null = null
 
-  /** `canClaim` asks the transport. `onWakeDue` is called when it is time for `wake()` although the transport has no reason to say so. */
-  constructor (canClaim: (waiter: W, bytes: number) => boolean, onWakeDue: () => void) {
+  /** `canClaim` and `room` ask the transport. `onWakeDue` is called when it is time for `wake()` although the transport has no reason to say so. */
+  constructor (canClaim: (waiter: W, bytes: number) => boolean, room: () => number, onWakeDue: () => void) {
     this.#canClaim = canClaim
+    this.#room = room
     this.#onWakeDue = onWakeDue
   }
 
@@ -46,7 +48,7 @@ export class MemoryQueue<W extends MemoryWaiter> {
   wake (): void {
     this.#cancelTimer()
     let anyRefused = false
-    let left = WAKE_AT_ONCE
+    let left = Math.max(WAKE_AT_LEAST, this.#room())
     for (const [waiter, bytes] of this.#waiters) {
       if (left === 0) break
       if (!this.#canClaim(waiter, bytes)) {

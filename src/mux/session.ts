@@ -56,7 +56,7 @@ export class Session {
   readonly #channels = new Map<number, Channel>()
   readonly #scheduler: Scheduler<Channel>
   readonly #link: ChannelLink
-  readonly #memoryQueue = new MemoryQueue<Channel>((channel, bytes) => this.#transport.canClaim(bytes, channel.id), () => { this.#wake() })
+  readonly #memoryQueue = new MemoryQueue<Channel>((channel, bytes) => this.#transport.canClaim(bytes, channel.id), () => this.#transport.room, () => { this.#wake() })
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0

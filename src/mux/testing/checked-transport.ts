@@ -22,6 +22,7 @@ export class CheckedTransport implements Transport {
 
   get kind (): string { return this.#inner.kind }
   get counters (): Transport['counters'] { return this.#inner.counters }
+  get room (): number { return this.#inner.room }
   get writable (): boolean { return this.#inner.writable }
 
   /** What was done wrong or not done, once the link is closed. */

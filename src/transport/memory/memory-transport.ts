@@ -109,6 +109,7 @@ export class MemoryTransport implements Transport {
     Object.assign(claim, { committedBytes: bytes, copied })
   }
 
+  get room (): number { return 0 }
   offer (): Uint8Array { return new Uint8Array(0) }
   attach (): void {}
 

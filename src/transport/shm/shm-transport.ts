@@ -196,6 +196,8 @@ export class ShmTransport implements Transport {
     return this.#guard(() => !this.#ended && this.#link?.sender.canClaim(bytes, channelId) === true) === true
   }
 
+  get room (): number { return this.#link === null ? 0 : this.#link.sender.pool.available }
+
   commit (claim: Claim, bytes: number, copied = false): void {
     const own = claim as ShmClaim
     own.committedBytes = bytes

@@ -84,6 +84,9 @@ export class StreamTransport implements Transport {
     return false
   }
 
+  /** Chunks come back one by one, each with room for a few frames. */
+  get room (): number { return 0 }
+
   commit (claim: Claim, bytes: number, copied = false): void {
     (claim as ArenaClaim).commit(bytes, copied)
   }
