@@ -36,7 +36,7 @@ export class ShmLink {
     this.#segment = segment
     this.#counters = counters
     this.#ring = ring
-    this.sender = new ShmSender(this.#endpoint, segment, side, words, counters, poison)
+    this.sender = new ShmSender(this.#endpoint, segment, side, words, counters, poison, onWork)
     this.receiver = new ShmReceiver(this.#endpoint, segment, side, words, counters, () => {
       if (this.#closed) this.#freeIfUnused()
       else onWork()
@@ -83,6 +83,7 @@ export class ShmLink {
     if (this.#closed) return
     this.#closed = true
     this.receiver.stop()
+    this.sender.stop()
     this.#freeIfUnused()
   }
 

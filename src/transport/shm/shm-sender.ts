@@ -15,6 +15,9 @@ const HIGH_WATER_BYTES = 1024 * 1024
 /** Claims for short payloads that may exist at one time. */
 const MAX_INLINE_CLAIMS = 4096
 
+/** A pool that gives nothing back for so long is held by readers that have stalled. */
+const STARVING_AFTER_MS = 20
+
 /** Control frames that do not fit into the ring wait here; a peer that leaves this many unread is given up. */
 const MAX_WAITING_FRAMES = 65_536
 
@@ -37,13 +40,18 @@ export class ShmSender {
   #sentBytes = 0
   /** Frames for which the ring has no room. */
   #waiting: WaitingFrame[] = []
+  readonly #onStarving: () => void
   /** A claim was refused, and memory has come back since. */
   #refused = false
   #gained = false
+  /** The pool is empty, and nothing has come back for a while: who has no slot sends without one. */
+  #starving = false
+  #starvingTimer: NodeJS.Timeout | null = null
   /** `writable` was seen to be false. */
   sawFull = false
 
-  constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, poison: number | null) {
+  /** `onStarving` is called when claims that were refused may succeed although nothing has come back. */
+  constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, poison: number | null, onStarving: () => void) {
     const { sizes: { slots, slotBytes, ringEntries, inlineBytes }, descriptorBytes, directions } = layout
     this.#endpoint = endpoint
     this.#counters = counters
@@ -53,6 +61,7 @@ export class ShmSender {
     this.#descriptorBytes = descriptorBytes
     this.#inlineBytes = inlineBytes
     this.#poison = poison
+    this.#onStarving = onStarving
     this.pool = new SlotPool(slots)
     this.#slotClaims = Array.from({ length: slots }, (_, slot) => new ShmClaim(slot, new Uint8Array(buffer, directions[side].slots + slot * slotBytes, slotBytes)))
     this.#sentUpTo = new Float64Array(ringEntries)
@@ -61,8 +70,8 @@ export class ShmSender {
   // --- Memory
 
   /**
-   * Short payloads need no slot. Where a channel has none and the pool is empty it gets an inline claim, however much it wants: slow, but it
-   * goes on. A channel that has slots waits until they come back.
+   * Short payloads need no slot. A channel over its share waits until slots come back; where none do because readers have stalled, one that has
+   * no slot gets an inline claim, however much it wants: slow, but it goes on.
    */
   tryClaim (bytes: number, channelId: number): ShmClaim | null {
     if (!this.canClaim(bytes, channelId)) return null
@@ -75,10 +84,28 @@ export class ShmSender {
   canClaim (bytes: number, channelId: number): boolean {
     const needsSlot = bytes > this.#inlineBytes
     if (needsSlot && this.#canClaimSlot(channelId)) return true
-    if (!(needsSlot && this.pool.heldBy(channelId) > 0) && this.#inlineClaims < MAX_INLINE_CLAIMS) return true
+    if (this.#inlineClaims < MAX_INLINE_CLAIMS && (!needsSlot || (this.#starving && this.pool.heldBy(channelId) === 0))) return true
     this.#refused = true
     this.#gained = false
+    this.#starvingTimer ??= setTimeout(() => { this.#handleTimer() }, STARVING_AFTER_MS)
     return false
+  }
+
+  #handleTimer (): void {
+    this.#starvingTimer = null
+    if (!this.#refused || this.#gained || this.#starving) return
+    this.#starving = true
+    this.#onStarving()
+  }
+
+  #gain (): void {
+    this.#gained = true
+    this.#starving = false
+  }
+
+  /** No timer runs any more. */
+  stop (): void {
+    if (this.#starvingTimer !== null) clearTimeout(this.#starvingTimer)
   }
 
   /** Somebody was refused, or found `writable` false: this side is to be woken when the peer makes room. */
@@ -86,19 +113,19 @@ export class ShmSender {
 
   /** Whether what was refused may succeed now. Tells so once. */
   tryRecover (): boolean {
-    const recovered = (this.#refused && this.#gained) || (this.sawFull && this.writable)
+    const recovered = (this.#refused && (this.#gained || this.#starving)) || (this.sawFull && this.writable)
     if (recovered) this.#refused = this.sawFull = false
     return recovered
   }
 
   /** A claim that was not sent. */
   release (claim: ShmClaim): void {
-    this.#gained = true
     if (claim.slot === INLINE_PAYLOAD) {
-      this.#inlineClaims--
+      if (this.#inlineClaims-- === MAX_INLINE_CLAIMS) this.#gained = true
       this.#freeInlineClaims.push(claim)
       return
     }
+    this.#gain()
     this.#poisonSlot(claim.slot)
     this.pool.release(claim.slot)
   }
@@ -113,7 +140,7 @@ export class ShmSender {
       if (!this.pool.tryReturn(slot)) throw invalid(`it may give back a slot that it was sent, once: it gives back ${slot}`)
       this.#poisonSlot(slot)
     }
-    this.#gained = true
+    this.#gain()
   }
 
   /** Memory that this side's users may still write to. */
