@@ -104,10 +104,11 @@ function checkTunnel (t: ExecutionContext, { host, plugin }: TunnelRound, respon
   for (const side of [host, plugin]) {
     t.is(side.zeroCopyBytesSent + side.copiedBytesSent, side.payloadBytesSent)
     t.is(side.zeroCopyBytesReceived + side.copiedBytesReceived, side.payloadBytesReceived)
-    t.true(side.framesSent > 0 && side.framesReceived > 0 && side.flushes > 0)
     t.is(side.doorbellsMissed, 0)
+    // On a busy machine a short round may come to nothing.
+    if (responses > 0) t.true(side.framesSent > 0 && side.framesReceived > 0 && side.flushes > 0)
   }
-  t.true(plugin.payloadBytesSent > responses * bodyBytes && host.payloadBytesReceived > responses * bodyBytes)
+  t.true(plugin.payloadBytesSent >= responses * bodyBytes && host.payloadBytesReceived >= responses * bodyBytes)
   // A request of the generator has at least a line and a Host header.
-  t.true(host.payloadBytesSent > responses * 20 && plugin.payloadBytesReceived > responses * 20)
+  t.true(host.payloadBytesSent >= responses * 20 && plugin.payloadBytesReceived >= responses * 20)
 }
