@@ -38,7 +38,7 @@ const trials: Array<Partial<LinkModelOptions>> = [
   { ringEntries: 2, sends: [4, 0], inlineEvery: 1 },
   { sends: [2, 0], slots: 1, keeps: 1, inlineEvery: 9 },
   { sends: [1, 1], ownWakes: 1 },
-  { sends: [3, 1], inlineEvery: 1, ownWakes: 1 }
+  { ringEntries: 1, sends: [2, 1], inlineEvery: 1, ownWakes: 1 }
 ]
 
 const broken: Array<[what: string, options: Partial<LinkModelOptions>]> = [

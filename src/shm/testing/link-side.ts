@@ -49,7 +49,8 @@ const At = {
   MAKE_ROOM: 16,
   PUBLISH: 17,
   RING: 18,
-  SLEEP: 19
+  SLEEP: 19,
+  PUBLISH_RELEASE: 20
 } as const
 
 /** Fields of an endpoint that its steps use. */
@@ -83,8 +84,8 @@ export class LinkSide implements Actor {
   /** Bells on their way to each side. */
   private readonly bells: Int32Array
   private readonly side: ShmSide
-  private readonly ring: number
-  private readonly peerRing: number
+  private readonly ringWords: number
+  private readonly peerRingWords: number
   private readonly slotWords: number
   private readonly peerSlotWords: number
   private at: number = At.POLL
@@ -99,6 +100,8 @@ export class LinkSide implements Actor {
   private wrote = false
   /** The next frame comes with a wake of its own. */
   private postpones = false
+  /** The ring was full the last time; for the mistake `trustsRefresh`. */
+  private waits = false
   /** A bell was rung since this side went to sleep last. */
   private rung = true
 
@@ -113,9 +116,9 @@ export class LinkSide implements Actor {
     this.side = side
     this.sends = options.sends
     this.ownWakes = options.ownWakes
-    this.ring = layout.directions[side].ring >> 2
+    this.ringWords = layout.directions[side].ring >> 2
     this.slotWords = layout.directions[side].slots >> 2
-    this.peerRing = layout.directions[1 - side as ShmSide].ring >> 2
+    this.peerRingWords = layout.directions[1 - side as ShmSide].ring >> 2
     this.peerSlotWords = layout.directions[1 - side as ShmSide].slots >> 2
   }
 
@@ -149,6 +152,10 @@ export class LinkSide implements Actor {
       case At.CHOOSE: return this.choose(choice)
       case At.LOOK: return this.look()
       case At.RELEASE: return this.release()
+      case At.PUBLISH_RELEASE: {
+        this.endpoint.releases.publish()
+        return this.go(At.LOOK, 'publishes a release')
+      }
       case At.COLLECT: return this.go(this.endpoint.peerReleases.refresh() ? At.COLLECT_NEXT : At.SEND, 'looks for released slots')
       case At.COLLECT_NEXT: {
         this.place = this.endpoint.peerReleases.tryNext()
@@ -170,6 +177,7 @@ export class LinkSide implements Actor {
         const moved = frames.refresh()
         const hasRoom = this.options.trustsRefresh === true ? moved : frames.used < frames.capacity
         this.wantsRoom = !hasRoom
+        this.waits = this.options.trustsRefresh === true && !hasRoom
         return this.go(hasRoom ? At.SEND : At.PUBLISH, 'looks how far the peer has read')
       }
       case At.PUBLISH: return this.publish()
@@ -218,7 +226,7 @@ export class LinkSide implements Actor {
   }
 
   private read (): string {
-    const descriptor = Atomics.load(this.words, this.peerRing + this.place)
+    const descriptor = Atomics.load(this.words, this.peerRingWords + this.place)
     this.place = 0
     this.number = descriptor >> 8
     this.slot = (descriptor & 0xFF) - 1
@@ -250,8 +258,7 @@ export class LinkSide implements Actor {
   private release (): string {
     Atomics.store(this.words, this.endpoint.releaseRingOf('own') + this.endpoint.releases.next(), this.slot)
     if (this.options.looksLate !== true || this.wasIdle) return this.afterRelease(`releases slot ${this.slot}`)
-    this.endpoint.releases.publish()
-    return this.go(At.LOOK, `releases slot ${this.slot}`)
+    return this.go(At.PUBLISH_RELEASE, `releases slot ${this.slot}`)
   }
 
   private afterRelease (label: string): string {
@@ -279,7 +286,7 @@ export class LinkSide implements Actor {
       return this.go(At.PUBLISH, 'has nothing to send yet')
     }
     if (choice === 1 || this.sent === this.sends) return this.go(At.PUBLISH, 'has written enough')
-    if (frames.used >= frames.capacity) return this.go(At.MAKE_ROOM, 'finds the ring full')
+    if (this.waits || frames.used >= frames.capacity) return this.go(At.MAKE_ROOM, 'finds the ring full')
     if ((this.sent + 1) % this.options.inlineEvery !== 0) {
       // As many channels as it takes to use the whole pool.
       let channelId = 0
@@ -298,7 +305,7 @@ export class LinkSide implements Actor {
   }
 
   private write (): string {
-    Atomics.store(this.words, this.ring + this.place, this.sent << 8 | (this.slot + 1))
+    Atomics.store(this.words, this.ringWords + this.place, this.sent << 8 | (this.slot + 1))
     return this.go(At.SEND, `writes frame ${this.sent}`)
   }
 

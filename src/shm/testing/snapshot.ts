@@ -1,7 +1,7 @@
 /** Fields that never change, or (the shared words) are given apart; left out to keep states small. */
 const CONSTANTS = new Set([
   'words', 'bells', 'layout', 'options', 'steps', 'capacity', 'writeIndex', 'readIndex', 'ownWait', 'peerWait', 'ownReleaseRing', 'peerReleaseRing',
-  'slots', 'sends', 'side', 'ring', 'peerRing', 'slotWords', 'peerSlotWords'
+  'slots', 'sends', 'side', 'ringWords', 'peerRingWords', 'slotWords', 'peerSlotWords'
 ])
 
 type Numbers = Int32Array | Uint8Array | Uint32Array
