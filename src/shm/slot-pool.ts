@@ -7,7 +7,8 @@ const SENT = 2
  *
  * A channel may claim a slot while it holds fewer than are free (the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds
  * for shared-memory packet switches", 1998, with alpha = 1). So the shares of all channels together never exceed the pool: one busy channel may
- * hold half of it, n stalled ones come to rest at 1/(n + 1) each, and as much is left for the next one.
+ * hold half of it, n that grow together come to rest at 1/(n + 1) each, and as much is left for the next one. Of channels that stall one after the
+ * other each may take half of what was left, so a pool can run dry: who has nothing then needs another way (`ShmSender.tryClaim`).
  */
 export class SlotPool {
   readonly slots: number

@@ -197,7 +197,9 @@ export class ShmSender {
 
   /** Moves frames that waited into the ring, as far as there is room. Returns whether there were any. */
   takeWaiting (): boolean {
-    if (this.#waiting.length === 0 || !this.#endpoint.frames.refresh()) return false
+    if (this.#waiting.length === 0) return false
+    // Whether the peer has read just now does not matter: going to sleep looks, too, and may have been the first to see it.
+    this.#endpoint.frames.refresh()
     const waiting = this.#waiting
     let moved = 0
     for (; moved < waiting.length; moved++) {
