@@ -2,8 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../base/content.js'
-import { TunnelRig, until } from './testing/rig.js'
+import { until } from './testing/rig.js'
 import { connect, startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
+import { BETWEEN_PROCESSES as over } from './testing/transports.js'
 
 const CLIENTS = 32
 
@@ -39,13 +41,12 @@ function startClients (t: ExecutionContext, port: number) {
   })
 }
 
-test('a plugin killed under load: clients are reset, the host keeps nothing, and a new plugin serves', async (t) => {
+testEach('a plugin killed under load: clients are reset, the host keeps nothing, and a new plugin serves', async (t, rig, transport) => {
   const origin = await startBusyOrigin(t)
-  const rig = new TunnelRig(t)
   const { host, engine, events, port } = await rig.startHost()
   const originPort = String((origin.address as { port: number }).port)
   for (let round = 1; round <= 2; round++) {
-    const { child } = await startRole(t, 'plugin', rig.path, originPort)
+    const { child } = await startRole(t, transport, 'plugin', rig.path, originPort)
     await events.until('attached', round)
     const clients = startClients(t, port)
     for (const client of clients) await client.untilReceived(1)
@@ -60,12 +61,11 @@ test('a plugin killed under load: clients are reset, the host keeps nothing, and
     t.is(await connect(t, port).untilClose(), 'ECONNRESET', 'without a plugin clients are turned away')
   }
   await rig.verify()
-})
+}, { over, register: test.serial })
 
-test('a host killed under load: the plugin frees everything and attaches to the next host at the same path', async (t) => {
+testEach('a host killed under load: the plugin frees everything and attaches to the next host at the same path', async (t, rig, transport) => {
   const origin = await startBusyOrigin(t)
-  const rig = new TunnelRig(t)
-  let host = await startRole(t, 'host', rig.path)
+  let host = await startRole(t, transport, 'host', rig.path)
   const { plugin, engine, events } = rig.startPlugin(origin.address)
   for (let round = 1; round <= 2; round++) {
     await events.until('attached', round)
@@ -79,7 +79,7 @@ test('a host killed under load: the plugin frees everything and attaches to the 
     for (const peer of origin.peers) await peer.untilCut()
     for (const client of clients) await client.untilCut()
     // The file of the killed host lies there still, and is replaced.
-    host = await startRole(t, 'host', rig.path)
+    host = await startRole(t, transport, 'host', rig.path)
   }
   await plugin.attached()
   const client = connect(t, host.port)
@@ -87,13 +87,12 @@ test('a host killed under load: the plugin frees everything and attaches to the 
   await plugin.close({ drainMs: 0 })
   t.is(engine.counters.socketsOpened, engine.counters.socketsClosed)
   t.is(plugin.stats().channels, 0)
-})
+}, { over, register: test.serial })
 
-test('a plugin that is stopped, not dead, is given up when it leaves a PING unanswered', async (t) => {
+testEach('a plugin that is stopped, not dead, is given up when it leaves a PING unanswered', async (t, rig, transport) => {
   const origin = await startBusyOrigin(t)
-  const rig = new TunnelRig(t)
-  const { host, events, port } = await rig.startHost({ limits: { pingIntervalMs: 20, pingTimeoutMs: 300 } })
-  const { child } = await startRole(t, 'plugin', rig.path, String((origin.address as { port: number }).port))
+  const { host, events, port } = await rig.startHost({ limits: { pingIntervalMs: 20, pingTimeoutMs: 1500 } })
+  const { child } = await startRole(t, transport, 'plugin', rig.path, String((origin.address as { port: number }).port))
   await events.until('attached')
   const client = connect(t, port)
   await client.untilReceived(1)
@@ -103,4 +102,4 @@ test('a plugin that is stopped, not dead, is given up when it leaves a PING unan
   t.is(host.stats().channels, 0)
   await kill(child)
   await rig.verify()
-})
+}, { over, register: test.serial })
