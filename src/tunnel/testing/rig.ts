@@ -44,7 +44,7 @@ export interface HostRig {
   readonly host: TunnelHost
   readonly engine: Engine
   readonly events: Events
-  /** TCP port for clients. */
+  /** TCP port for clients; 0 where they come over a Unix socket. */
   readonly port: number
 }
 
@@ -78,7 +78,7 @@ export class TunnelRig {
     const events = new Events()
     const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
-    const rig = { host, engine, events, port: portOf(host.address) }
+    const rig = { host, engine, events, port: host.address.kind === 'tcp' ? host.address.port : 0 }
     this.#hosts.push(rig)
     return rig
   }
