@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'
-import { TunnelRig, until } from './testing/rig.js'
+import { until } from './testing/rig.js'
 import { startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
 
 const CONNECTIONS = 10_000
 const AT_ONE_TIME = 50
@@ -36,9 +37,9 @@ const CUSTOMS = [
   }
 ] as const
 
-test('10,000 connections leave no channel, socket or timer', async (t) => {
+// One after the other, for what keeps a process alive is counted.
+testEach('10,000 connections leave no channel, socket or timer', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-  const rig = new TunnelRig(t)
   const { port, hostRig, pluginRig } = await rig.start(origin.address)
   const { host } = hostRig
   const { plugin } = pluginRig
@@ -66,7 +67,7 @@ test('10,000 connections leave no channel, socket or timer', async (t) => {
       }
     }))
   }
-})
+}, { register: test.serial })
 
 /** Everything that keeps this thread alive, by kind. */
 function resources (): string[] {

@@ -1,19 +1,19 @@
 import http from 'node:http'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import { contentBytes, LARGE_BODY_BYTES } from '../base/content.js'
 import { startOrigin } from '../origin/origin.js'
 import { request, sha256 } from './testing/http.js'
-import { TunnelRig } from './testing/rig.js'
+import type { TunnelRig } from './testing/rig.js'
 import { connect, startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
 
 const LARGE_HASH = sha256(contentBytes(LARGE_BODY_BYTES))
 
-async function start (t: ExecutionContext) {
+async function start (t: ExecutionContext, rig: TunnelRig) {
   // The other server closes connections that idle for 8 seconds, which a busy machine may make them do.
   const origin = await startOrigin({ server: 'node', port: 0 })
   t.teardown(() => origin.close())
-  const rig = new TunnelRig(t)
-  return { rig, ...await rig.start(origin.address) }
+  return rig.start(origin.address)
 }
 
 /** `requests` of /large one after the other on one connection. Returns how many came whole. */
@@ -28,16 +28,16 @@ async function fetchLarge (t: ExecutionContext, port: number, requests: number):
   return whole
 }
 
-test('256 clients at one time get every byte of /large', async (t) => {
-  const { rig, port, host } = await start(t)
+testEach('256 clients at one time get every byte of /large', async (t, rig) => {
+  const { port, host } = await start(t, rig)
   const whole = await Promise.all(Array.from({ length: 256 }, () => fetchLarge(t, port, 2)))
   t.deepEqual(whole, whole.map(() => 2))
   t.is(host.stats().counters.channelsOpened, 256)
   await rig.verify()
 })
 
-test('a client that never reads does not stop 63 others, and loses nothing itself', async (t) => {
-  const { rig, port } = await start(t)
+testEach('a client that never reads does not stop 63 others, and loses nothing itself', async (t, rig) => {
+  const { port } = await start(t, rig)
   const stalled = connect(t, port)
   stalled.socket.pause()
   const bytes = 32 * 1024 * 1024
@@ -56,14 +56,13 @@ test('a client that never reads does not stop 63 others, and loses nothing itsel
   await rig.verify()
 })
 
-test('uploads whose origin never reads do not stop others', async (t) => {
+testEach('uploads whose origin never reads do not stop others', async (t, rig) => {
   // The first 8 connections are never read; the others are echoed.
   let connections = 0
   const origin = await startTcpOrigin(t, ({ socket }) => {
     if (connections++ < 8) socket.pause()
     else socket.pipe(socket)
   })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const upload = contentBytes(16 * 1024 * 1024)
   for (let i = 0; i < 8; i++) {

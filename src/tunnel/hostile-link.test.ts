@@ -1,15 +1,18 @@
 import net from 'node:net'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import { tcpAddress } from '../base/address.js'
 import { ErrorCode, type TunnelError } from '../base/errors.js'
 import { contentBytes } from '../base/content.js'
 import { encodeHeader } from '../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../frame/layout.js'
 import { encodeHello, Role } from '../mux/hello.js'
-import { TunnelRig } from './testing/rig.js'
+import { encodeRequest, newRequest } from '../shm/segment-messages.js'
+import { type TunnelRig, until } from './testing/rig.js'
 import { connect, Peer, startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
+import type { TransportName } from './testing/transports.js'
 
-const HELLO = { role: Role.PLUGIN, transport: 'stream', maxPayloadBytes: 65_536, windowBytes: 65_536, maxChannels: 10 } as const
+const HELLO = { role: Role.PLUGIN, maxPayloadBytes: 65_536, windowBytes: 65_536, maxChannels: 10 } as const
 
 function frame (type: FrameType, channelId: number, payload: Uint8Array = new Uint8Array(0), argument = 0): Buffer {
   const header = new Uint8Array(HEADER_BYTES)
@@ -17,10 +20,12 @@ function frame (type: FrameType, channelId: number, payload: Uint8Array = new Ui
   return Buffer.concat([header, payload])
 }
 
-function hello (change: (payload: Uint8Array) => void = () => {}): Buffer {
-  const payload = Uint8Array.from(encodeHello(HELLO))
-  change(payload)
-  return frame(FrameType.HELLO, 0, payload)
+/** The HELLO of a plugin, good but for what `change` does to it. One over shared memory ends with a request for a segment. */
+function hello (name: TransportName, change: (payload: Uint8Array) => Uint8Array | void = () => {}): Buffer {
+  const payload = Uint8Array.from(name === 'stream'
+    ? encodeHello({ ...HELLO, transport: 'stream' })
+    : encodeHello({ ...HELLO, transport: 'shm', attachment: encodeRequest(newRequest('shared-array-buffer')) }))
+  return frame(FrameType.HELLO, 0, change(payload) ?? payload)
 }
 
 function connectLink (t: ExecutionContext, rig: TunnelRig): Peer {
@@ -34,29 +39,30 @@ async function assertServes (t: ExecutionContext, port: number): Promise<void> {
   t.is(client.text, 'hello')
 }
 
-const FIRST_WORDS: Array<[title: string, bytes: Uint8Array, code: ErrorCode]> = [
-  ['random bytes', contentBytes(5000), ErrorCode.PROTOCOL],
-  ['an HTTP request', Buffer.from('GET /small HTTP/1.1\r\nHost: x\r\n\r\n'), ErrorCode.PROTOCOL],
-  ['PING before HELLO', frame(FrameType.PING, 0), ErrorCode.PROTOCOL],
-  ['DATA before HELLO', frame(FrameType.DATA, 1, contentBytes(10)), ErrorCode.PROTOCOL],
-  ['OPEN before HELLO', frame(FrameType.OPEN, 1), ErrorCode.PROTOCOL],
-  ['another version', hello((payload) => { payload[4] = 2 }), ErrorCode.VERSION],
-  ['no magic', hello((payload) => { payload[0] = 0 }), ErrorCode.PROTOCOL],
-  ['a host', hello((payload) => { payload[6] = Role.HOST }), ErrorCode.PROTOCOL],
-  ['another transport', hello((payload) => { payload[7] = 2 }), ErrorCode.PROTOCOL],
-  ['a limit out of bounds', hello((payload) => { payload.fill(0, 16, 20) }), ErrorCode.PROTOCOL],
-  ['a HELLO too long', frame(FrameType.HELLO, 0, contentBytes(1025)), ErrorCode.PROTOCOL],
-  ['a HELLO cut off', hello().subarray(0, 20), ErrorCode.PROTOCOL],
-  ['nothing at all', new Uint8Array(0), ErrorCode.PEER_CLOSED]
+type Words = [title: string, bytes: (name: TransportName) => Uint8Array, code: ErrorCode]
+
+const FIRST_WORDS: Words[] = [
+  ['random bytes', () => contentBytes(5000), ErrorCode.PROTOCOL],
+  ['an HTTP request', () => Buffer.from('GET /small HTTP/1.1\r\nHost: x\r\n\r\n'), ErrorCode.PROTOCOL],
+  ['PING before HELLO', () => frame(FrameType.PING, 0), ErrorCode.PROTOCOL],
+  ['DATA before HELLO', () => frame(FrameType.DATA, 1, contentBytes(10)), ErrorCode.PROTOCOL],
+  ['OPEN before HELLO', () => frame(FrameType.OPEN, 1), ErrorCode.PROTOCOL],
+  ['another version', (name) => hello(name, (payload) => { payload[4] = 2 }), ErrorCode.VERSION],
+  ['no magic', (name) => hello(name, (payload) => { payload[0] = 0 }), ErrorCode.PROTOCOL],
+  ['a host', (name) => hello(name, (payload) => { payload[6] = Role.HOST }), ErrorCode.PROTOCOL],
+  ['another transport', (name) => hello(name === 'stream' ? 'shared-array-buffer' : 'stream'), ErrorCode.PROTOCOL],
+  ['a limit out of bounds', (name) => hello(name, (payload) => { payload.fill(0, 16, 20) }), ErrorCode.PROTOCOL],
+  ['a HELLO too long', () => frame(FrameType.HELLO, 0, contentBytes(1025)), ErrorCode.PROTOCOL],
+  ['a HELLO cut off', (name) => hello(name).subarray(0, 20), ErrorCode.PROTOCOL],
+  ['nothing at all', () => new Uint8Array(0), ErrorCode.PEER_CLOSED]
 ]
 
 for (const [title, bytes, code] of FIRST_WORDS) {
-  test(`a link that begins with ${title} is refused with ${code}, and the host goes on serving`, async (t) => {
+  testEach(`a link that begins with ${title} is refused with ${code}, and the host goes on serving`, async (t, rig, name) => {
     const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-    const rig = new TunnelRig(t)
     const { port, hostRig } = await rig.start(origin.address)
     const link = connectLink(t, rig)
-    link.socket.end(bytes)
+    link.socket.end(bytes(name))
     t.is((await hostRig.events.until('refused')).error.code, code)
     await link.untilClose()
     await assertServes(t, port)
@@ -65,8 +71,35 @@ for (const [title, bytes, code] of FIRST_WORDS) {
   })
 }
 
-test('a link that says nothing is refused when its time is over', async (t) => {
-  const rig = new TunnelRig(t)
+/** Where the request for memory begins in a HELLO. */
+const REQUEST = 20
+
+const BAD_REQUESTS: Words[] = [
+  ['a HELLO without a request for memory', (name) => hello(name, (payload) => payload.slice(0, REQUEST)), ErrorCode.PROTOCOL],
+  ['a request that is cut off', (name) => hello(name, (payload) => payload.slice(0, -1)), ErrorCode.PROTOCOL],
+  ['a request for an unknown kind of memory', (name) => hello(name, (payload) => { payload[REQUEST] = 3 }), ErrorCode.PROTOCOL],
+  ['a request for the memory of processes', (name) => hello(name, (payload) => { payload[REQUEST] = 2 }), ErrorCode.UNAVAILABLE],
+  ['a request from another process', (name) => hello(name, (payload) => { payload[REQUEST + 7]! ^= 1 }), ErrorCode.UNAVAILABLE]
+]
+
+for (const [title, bytes, code] of BAD_REQUESTS) {
+  testEach(`a link that begins with ${title} is refused with ${code}, and the next plugin is taken`, async (t, rig, name) => {
+    const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
+    const { events, port } = await rig.startHost()
+    const link = connectLink(t, rig)
+    link.socket.write(bytes(name))
+    t.is((await events.until('refused')).error.code, code)
+    await link.untilEnd()
+    t.regex(link.text, /Cannot offer shared memory/)
+    link.socket.end()
+    await rig.startPlugin(origin.address).plugin.attached()
+    await events.until('attached')
+    await assertServes(t, port)
+    await rig.verify()
+  }, { over: ['shared-array-buffer'] })
+}
+
+testEach('a link that says nothing is refused when its time is over', async (t, rig) => {
   const { events } = await rig.startHost({ limits: { helloTimeoutMs: 30 } })
   const link = connectLink(t, rig)
   t.is((await events.until('refused')).error.code, ErrorCode.HANDSHAKE_TIMEOUT)
@@ -74,8 +107,7 @@ test('a link that says nothing is refused when its time is over', async (t) => {
   await rig.verify()
 })
 
-test('links that say nothing are bounded in number, and then make room again', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('links that say nothing are bounded in number, and then make room again', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
   const { events, port } = await rig.startHost({ limits: { helloTimeoutMs: 60_000 } })
   const links = Array.from({ length: 17 }, () => connectLink(t, rig))
@@ -88,25 +120,25 @@ test('links that say nothing are bounded in number, and then make room again', a
   await rig.verify()
 })
 
-const LATER_WORDS: Array<[title: string, bytes: Uint8Array]> = [
-  ['a second HELLO', hello()],
-  ['OPEN, which is the host\'s', frame(FrameType.OPEN, 5)],
-  ['DATA for a channel that never was', frame(FrameType.DATA, 77, contentBytes(10))],
-  ['a payload above the limit', frame(FrameType.DATA, 1, contentBytes(65_537))],
-  ['random bytes', contentBytes(5000)]
+// Over shared memory these come on the socket, from a plugin that has not attached yet.
+const LATER_WORDS: Array<[title: string, bytes: (name: TransportName) => Uint8Array]> = [
+  ['a second HELLO', hello],
+  ['OPEN, which is the host\'s', () => frame(FrameType.OPEN, 5)],
+  ['DATA for a channel that never was', () => frame(FrameType.DATA, 77, contentBytes(10))],
+  ['a payload above the limit', () => frame(FrameType.DATA, 1, contentBytes(65_537))],
+  ['random bytes', () => contentBytes(5000)]
 ]
 
 for (const [title, bytes] of LATER_WORDS) {
-  test(`a plugin that sends ${title} is detached with ERR_TUNNEL_PROTOCOL, its clients are reset, and the next plugin is taken`, async (t) => {
+  testEach(`a plugin that sends ${title} is detached with ERR_TUNNEL_PROTOCOL, its clients are reset, and the next plugin is taken`, async (t, rig, name) => {
     const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-    const rig = new TunnelRig(t)
     const { events, port, host } = await rig.startHost()
     const link = connectLink(t, rig)
-    link.socket.write(hello())
+    link.socket.write(hello(name))
     await events.until('attached')
     const client = connect(t, port)
-    await link.untilReceived(HEADER_BYTES + 20 + HEADER_BYTES) // HELLO and OPEN
-    link.socket.write(bytes)
+    await until(() => host.stats().channels === 1)
+    link.socket.write(bytes(name))
     t.is((await events.until('detached')).error?.code, ErrorCode.PROTOCOL)
     t.is(await client.untilClose(), 'ECONNRESET')
     t.is(host.stats().channels, 0)
@@ -118,12 +150,11 @@ for (const [title, bytes] of LATER_WORDS) {
   })
 }
 
-test('a plugin that floods the host with PING and reads nothing is cut off', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('a plugin that floods the host with PING and reads nothing is cut off', async (t, rig, name) => {
   const { events } = await rig.startHost()
   const link = connectLink(t, rig)
   link.socket.pause()
-  link.socket.write(hello())
+  link.socket.write(hello(name))
   await events.until('attached')
   const pings = Buffer.concat(Array.from({ length: 4096 }, (_, i) => frame(FrameType.PING, 0, undefined, i)))
   const flood = () => { while (!link.socket.destroyed && link.socket.write(pings)); }
@@ -138,8 +169,7 @@ for (const [title, answer, code] of [
   ['random bytes', contentBytes(5000), ErrorCode.PROTOCOL],
   ['another version', frame(FrameType.GOAWAY, 0, Buffer.from('no'), 7), ErrorCode.VERSION]
 ] as const) {
-  test(`a plugin that finds ${title} in place of a host gives up with ${code}`, async (t) => {
-    const rig = new TunnelRig(t)
+  testEach(`a plugin that finds ${title} in place of a host gives up with ${code}`, async (t, rig) => {
     const server = net.createServer((socket) => {
       new Peer(t, socket).socket.end(answer)
     })

@@ -4,26 +4,26 @@ import { contentBytes, contentSlice, LARGE_BODY_BYTES } from '../base/content.js
 import { startOrigin } from '../origin/origin.js'
 import { loadUws } from '../origin/uws-origin.js'
 import { request, sha256 } from './testing/http.js'
-import { portOf, TunnelRig } from './testing/rig.js'
+import { portOf, type TunnelRig } from './testing/rig.js'
 import { connect } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
 
 // One after the other, for uWebSockets.js closes connections that idle for 8 seconds, which a busy machine may make them do.
 
-async function start (t: ExecutionContext, server: 'uws' | 'node') {
+async function start (t: ExecutionContext, rig: TunnelRig, server: 'uws' | 'node') {
   const origin = await startOrigin({ server, port: 0 })
   t.teardown(() => origin.close())
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
-  return { rig, port, directPort: portOf(origin.address) }
+  return { port, directPort: portOf(origin.address) }
 }
 
 const hasUws = await loadUws().then(() => true, () => false)
 
 for (const server of ['uws', 'node'] as const) {
   // uWebSockets.js has no binary for every system.
-  const register = server === 'uws' && !hasUws ? test.skip : test.serial
-  register(`${server} origin: answers through the tunnel are those of the origin itself`, async (t) => {
-    const { rig, port, directPort } = await start(t, server)
+  const register = server === 'uws' && !hasUws ? test.skip as typeof test.serial : test.serial
+  testEach(`${server} origin: answers through the tunnel are those of the origin itself`, async (t, rig) => {
+    const { port, directPort } = await start(t, rig, server)
     const agent = new http.Agent({ keepAlive: true })
     t.teardown(() => { agent.destroy() })
     const paths = ['/small', '/large', '/health', '/nothing', ...[0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_144, 1_000_003].map((bytes) => `/bytes/${bytes}`)]
@@ -40,10 +40,10 @@ for (const server of ['uws', 'node'] as const) {
     const large = await request(port, '/large')
     t.is(sha256(large.body), sha256(contentBytes(LARGE_BODY_BYTES)))
     await rig.verify()
-  })
+  }, { register })
 
-  register(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t) => {
-    const { rig, port } = await start(t, server)
+  testEach(`${server} origin: POST /echo of 64 MiB comes back whole`, async (t, rig) => {
+    const { port } = await start(t, rig, server)
     const bytes = 64 * 1024 * 1024
     const body = Array.from({ length: 64 }, (_, i) => contentSlice(i * 1024 * 1024, 1024 * 1024))
     const answer = await request(port, '/echo', { method: 'POST', headers: { 'Content-Length': bytes }, body })
@@ -51,19 +51,19 @@ for (const server of ['uws', 'node'] as const) {
     t.is(answer.body.length, bytes)
     t.is(sha256(answer.body), sha256(Buffer.concat(body)))
     await rig.verify()
-  })
+  }, { register })
 
-  register(`${server} origin: a chunked POST /echo comes back whole`, async (t) => {
-    const { rig, port } = await start(t, server)
+  testEach(`${server} origin: a chunked POST /echo comes back whole`, async (t, rig) => {
+    const { port } = await start(t, rig, server)
     const body = Array.from({ length: 300 }, (_, i) => contentSlice(i * 1000, 1 + i * 7))
     const answer = await request(port, '/echo', { method: 'POST', headers: { 'Transfer-Encoding': 'chunked' }, body })
     t.is(answer.status, 200)
     t.is(sha256(answer.body), sha256(Buffer.concat(body)))
     await rig.verify()
-  })
+  }, { register })
 
-  register(`${server} origin: pipelined requests are answered in order`, async (t) => {
-    const { rig, port } = await start(t, server)
+  testEach(`${server} origin: pipelined requests are answered in order`, async (t, rig) => {
+    const { port } = await start(t, rig, server)
     const client = connect(t, port)
     const sizes = Array.from({ length: 200 }, (_, i) => i * 37 % 5000)
     client.socket.write(sizes.map((bytes) => `GET /bytes/${bytes} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''))
@@ -80,13 +80,13 @@ for (const server of ['uws', 'node'] as const) {
     client.socket.end()
     await client.untilClose()
     await rig.verify()
-  })
+  }, { register })
 }
 
-test.serial('node origin: Expect: 100-continue is answered before the body is sent', async (t) => {
-  const { rig, port } = await start(t, 'node')
+testEach('node origin: Expect: 100-continue is answered before the body is sent', async (t, rig) => {
+  const { port } = await start(t, rig, 'node')
   const answer = await request(port, '/echo', { method: 'POST', headers: { Expect: '100-continue', 'Content-Length': 5 }, body: [Buffer.from('hello')] })
   t.true(answer.continued)
   t.is(answer.body.toString(), 'hello')
   await rig.verify()
-})
+}, { register: test.serial })

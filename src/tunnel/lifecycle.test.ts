@@ -1,4 +1,3 @@
-import test from 'ava'
 import { ErrorCode } from '../base/errors.js'
 import { contentBytes } from '../base/content.js'
 import { createNodeEngine } from '../engine/node/node-engine.js'
@@ -7,6 +6,7 @@ import { TunnelHost } from './tunnel-host.js'
 import { TunnelPlugin } from './tunnel-plugin.js'
 import { type HostRig, type PluginRig, TunnelRig, until } from './testing/rig.js'
 import { connect, type Peer, startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
 
 /** Sends a line and half-closes once it was answered. */
 async function assertServes (t: Parameters<typeof connect>[0], port: number): Promise<void> {
@@ -17,12 +17,15 @@ async function assertServes (t: Parameters<typeof connect>[0], port: number): Pr
   t.is(await client.untilClose(), null)
 }
 
+/** A channel may hold half of a pool: of this one, more than any of these tests has on its way. */
+const roomy = { memory: { sizes: { slots: 2048 } } }
+
 const echo = ({ socket }: Peer) => { socket.pipe(socket) }
 
-test('host and plugin may start in either order', async (t) => {
+testEach('host and plugin may start in either order', async (t, { transport }) => {
   const origin = await startTcpOrigin(t, echo)
   for (const first of ['host', 'plugin'] as const) {
-    const rig = new TunnelRig(t)
+    const rig = new TunnelRig(t, transport)
     let hostRig: HostRig
     let pluginRig: PluginRig
     if (first === 'host') {
@@ -43,9 +46,8 @@ test('host and plugin may start in either order', async (t) => {
   }
 })
 
-test('a second plugin is turned away while one is attached, and attaches when that one leaves', async (t) => {
+testEach('a second plugin is turned away while one is attached, and attaches when that one leaves', async (t, rig) => {
   const origins = [await startTcpOrigin(t, echo), await startTcpOrigin(t, echo)] as const
-  const rig = new TunnelRig(t)
   const { port, hostRig, pluginRig: first } = await rig.start(origins[0].address)
   const second = rig.startPlugin(origins[1].address)
   t.is((await second.events.until('waiting')).error.code, ErrorCode.PEER_BUSY)
@@ -63,9 +65,8 @@ test('a second plugin is turned away while one is attached, and attaches when th
 })
 
 for (const who of ['host', 'plugin'] as const) {
-  test(`close() of the ${who} lets a response in progress finish and takes no new clients`, async (t) => {
+  testEach(`close() of the ${who} lets a response in progress finish and takes no new clients`, async (t, rig) => {
     const origin = await startTcpOrigin(t)
-    const rig = new TunnelRig(t)
     const { port, host, plugin, hostRig, pluginRig } = await rig.start(origin.address)
     const client = connect(t, port)
     client.socket.write('question')
@@ -90,9 +91,8 @@ for (const who of ['host', 'plugin'] as const) {
     await rig.verify()
   })
 
-  test(`close({ drainMs: 0 }) of the ${who} resets clients and origin connections`, async (t) => {
+  testEach(`close({ drainMs: 0 }) of the ${who} resets clients and origin connections`, async (t, rig) => {
     const origin = await startTcpOrigin(t, ({ socket }) => { socket.write('x') })
-    const rig = new TunnelRig(t)
     const { port, host, plugin } = await rig.start(origin.address)
     const clients = Array.from({ length: 20 }, () => connect(t, port))
     for (const client of clients) await client.untilReceived(1)
@@ -103,9 +103,8 @@ for (const who of ['host', 'plugin'] as const) {
   })
 }
 
-test('close() of the host after a longer close() shortens the wait', async (t) => {
+testEach('close() of the host after a longer close() shortens the wait', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.write('x') })
-  const rig = new TunnelRig(t)
   const { port, host } = await rig.start(origin.address)
   const client = connect(t, port)
   await client.untilReceived(1)
@@ -116,10 +115,9 @@ test('close() of the host after a longer close() shortens the wait', async (t) =
   await rig.verify()
 })
 
-test('close() also cuts a client that does not read its last bytes, though its channel has ended', async (t) => {
+testEach('close() also cuts a client that does not read its last bytes, though its channel has ended', async (t, rig) => {
   const answer = contentBytes(24 * 1024 * 1024)
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.end(answer) })
-  const rig = new TunnelRig(t)
   const { port, host } = await rig.start(origin.address, { windowBytes: 64 * 1024 * 1024 })
   const client = connect(t, port)
   client.socket.pause()
@@ -133,14 +131,13 @@ test('close() also cuts a client that does not read its last bytes, though its c
   await client.untilCut()
   t.true(client.receivedBytes < answer.length)
   await rig.verify()
-})
+}, roomy)
 
-test('close() of the plugin also cuts an origin connection that does not read its last bytes', async (t) => {
+testEach('close() of the plugin also cuts an origin connection that does not read its last bytes', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => {
     socket.pause()
     socket.end()
   })
-  const rig = new TunnelRig(t)
   const { port, plugin } = await rig.start(origin.address, { windowBytes: 64 * 1024 * 1024 })
   const client = connect(t, port)
   const question = contentBytes(24 * 1024 * 1024)
@@ -153,10 +150,9 @@ test('close() of the plugin also cuts an origin connection that does not read it
   await peer!.untilCut()
   t.true(peer!.receivedBytes < question.length)
   await rig.verify()
-})
+}, roomy)
 
-test('TunnelPlugin.attached() rejects when the plugin is closed before a host was there', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('TunnelPlugin.attached() rejects when the plugin is closed before a host was there', async (t, rig) => {
   const { plugin, events } = rig.startPlugin(tcpAddress('127.0.0.1', 1))
   await events.until('waiting')
   const waiting = plugin.attached()
@@ -166,8 +162,7 @@ test('TunnelPlugin.attached() rejects when the plugin is closed before a host wa
   await rig.verify()
 })
 
-test('TunnelHost.start() leaves nothing behind when one of its addresses cannot be had', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('TunnelHost.start() leaves nothing behind when one of its addresses cannot be had', async (t, rig) => {
   const { host, port } = await rig.startHost()
   await t.throwsAsync(rig.startHost(), { code: ErrorCode.ADDRESS_IN_USE })
   await t.throwsAsync(rig.startHost({ listen: tcpAddress('127.0.0.1', port) }), { code: ErrorCode.ADDRESS_IN_USE })
@@ -177,8 +172,7 @@ test('TunnelHost.start() leaves nothing behind when one of its addresses cannot 
   await rig.verify()
 })
 
-test('limits out of bounds are refused by host and plugin', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('limits out of bounds are refused by host and plugin', async (t, rig) => {
   for (const limits of [{ maxPayloadBytes: 10 }, { windowBytes: 0 }, { maxChannels: 0 }, { maxChannels: 1.5 }]) {
     await t.throwsAsync(TunnelHost.start({ engine: createNodeEngine(), listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel, limits }), { code: ErrorCode.USAGE })
     t.throws(() => TunnelPlugin.start({ engine: createNodeEngine(), tunnel: rig.tunnel, origin: tcpAddress('127.0.0.1', 1), limits }), { code: ErrorCode.USAGE })

@@ -1,24 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../base/content.js'
-import { TunnelRig, until } from './testing/rig.js'
+import { portOf, until } from './testing/rig.js'
+import { Role } from './testing/role.js'
 import { connect, startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
+import { BETWEEN_PROCESSES as over } from './testing/transports.js'
 
 const CLIENTS = 32
-
-/** Starts a role in a process of its own and waits until it is up (a host) or attached (a plugin). */
-async function startRole (t: ExecutionContext, ...args: string[]): Promise<{ child: ChildProcess, port: number }> {
-  const child = fork(new URL('./testing/role-process.js', import.meta.url), args, { execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
-  t.teardown(() => { child.kill('SIGKILL') })
-  const [{ port }] = await once(child, 'message') as [{ port: number }]
-  return { child, port }
-}
-
-async function kill (child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-}
 
 /** Sends for ever and echoes; every connection of these tests is amid a transfer in both directions. */
 function startBusyOrigin (t: ExecutionContext) {
@@ -39,18 +27,17 @@ function startClients (t: ExecutionContext, port: number) {
   })
 }
 
-test('a plugin killed under load: clients are reset, the host keeps nothing, and a new plugin serves', async (t) => {
+testEach('a plugin killed under load: clients are reset, the host keeps nothing, and a new plugin serves', async (t, rig, transport) => {
   const origin = await startBusyOrigin(t)
-  const rig = new TunnelRig(t)
   const { host, engine, events, port } = await rig.startHost()
-  const originPort = String((origin.address as { port: number }).port)
+  const originPort = String(portOf(origin.address))
   for (let round = 1; round <= 2; round++) {
-    const { child } = await startRole(t, 'plugin', rig.path, originPort)
+    const plugin = await new Role(t, transport, 'plugin', rig.path, originPort).up()
     await events.until('attached', round)
     const clients = startClients(t, port)
     for (const client of clients) await client.untilReceived(1)
     t.is(host.stats().channels, CLIENTS)
-    await kill(child)
+    await plugin.kill()
     for (const client of clients) await client.untilCut()
     t.not((await events.until('detached', round)).error, null)
     t.false(host.attached)
@@ -60,26 +47,25 @@ test('a plugin killed under load: clients are reset, the host keeps nothing, and
     t.is(await connect(t, port).untilClose(), 'ECONNRESET', 'without a plugin clients are turned away')
   }
   await rig.verify()
-})
+}, { over, register: test.serial })
 
-test('a host killed under load: the plugin frees everything and attaches to the next host at the same path', async (t) => {
+testEach('a host killed under load: the plugin frees everything and attaches to the next host at the same path', async (t, rig, transport) => {
   const origin = await startBusyOrigin(t)
-  const rig = new TunnelRig(t)
-  let host = await startRole(t, 'host', rig.path)
+  let host = await new Role(t, transport, 'host', rig.path).up()
   const { plugin, engine, events } = rig.startPlugin(origin.address)
   for (let round = 1; round <= 2; round++) {
     await events.until('attached', round)
     const clients = startClients(t, host.port)
     for (const client of clients) await client.untilReceived(1)
     t.is(plugin.stats().channels, CLIENTS)
-    await kill(host.child)
+    await host.kill()
     t.not((await events.until('detached', round)).error, null)
     await until(() => plugin.stats().sockets === 0)
     t.is(plugin.stats().channels, 0)
     for (const peer of origin.peers) await peer.untilCut()
     for (const client of clients) await client.untilCut()
     // The file of the killed host lies there still, and is replaced.
-    host = await startRole(t, 'host', rig.path)
+    host = await new Role(t, transport, 'host', rig.path).up()
   }
   await plugin.attached()
   const client = connect(t, host.port)
@@ -87,20 +73,19 @@ test('a host killed under load: the plugin frees everything and attaches to the 
   await plugin.close({ drainMs: 0 })
   t.is(engine.counters.socketsOpened, engine.counters.socketsClosed)
   t.is(plugin.stats().channels, 0)
-})
+}, { over, register: test.serial })
 
-test('a plugin that is stopped, not dead, is given up when it leaves a PING unanswered', async (t) => {
+testEach('a plugin that is stopped, not dead, is given up when it leaves a PING unanswered', async (t, rig, transport) => {
   const origin = await startBusyOrigin(t)
-  const rig = new TunnelRig(t)
-  const { host, events, port } = await rig.startHost({ limits: { pingIntervalMs: 20, pingTimeoutMs: 300 } })
-  const { child } = await startRole(t, 'plugin', rig.path, String((origin.address as { port: number }).port))
+  const { host, events, port } = await rig.startHost({ limits: { pingIntervalMs: 20, pingTimeoutMs: 1500 } })
+  const plugin = await new Role(t, transport, 'plugin', rig.path, String(portOf(origin.address))).up()
   await events.until('attached')
   const client = connect(t, port)
   await client.untilReceived(1)
-  child.kill('SIGSTOP')
+  plugin.child.kill('SIGSTOP')
   t.is((await events.until('detached')).error?.code, 'ERR_TUNNEL_PEER_SILENT')
   await client.untilCut()
   t.is(host.stats().channels, 0)
-  await kill(child)
+  await plugin.kill()
   await rig.verify()
-})
+}, { over, register: test.serial })

@@ -2,16 +2,15 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import https from 'node:https'
 import type net from 'node:net'
-import test from 'ava'
 import { generate } from 'selfsigned'
 import { WebSocket, WebSocketServer } from 'ws'
 import { tcpAddress } from '../base/address.js'
 import { contentBytes } from '../base/content.js'
-import { TunnelRig } from './testing/rig.js'
+import { testEach } from './testing/test-each.js'
 
 // What the tunnel carries without knowing it.
 
-test('a WebSocket carries text, 1 MiB of binary and the close code', async (t) => {
+testEach('a WebSocket carries text, 1 MiB of binary and the close code', async (t, rig) => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   t.teardown(() => { server.close() })
   await once(server, 'listening')
@@ -21,7 +20,6 @@ test('a WebSocket carries text, 1 MiB of binary and the close code', async (t) =
       socket.on('close', resolve)
     })
   })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(tcpAddress('127.0.0.1', (server.address() as net.AddressInfo).port))
 
   const client = new WebSocket(`ws://127.0.0.1:${port}`)
@@ -43,7 +41,7 @@ test('a WebSocket carries text, 1 MiB of binary and the close code', async (t) =
   await rig.verify()
 })
 
-test('TLS passes through: the client verifies the certificate of the origin', async (t) => {
+testEach('TLS passes through: the client verifies the certificate of the origin', async (t, rig) => {
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'origin.test' }], {
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'origin.test' }] }]
   })
@@ -52,7 +50,6 @@ test('TLS passes through: the client verifies the certificate of the origin', as
   t.teardown(() => { server.close() })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(tcpAddress('127.0.0.1', (server.address() as net.AddressInfo).port))
 
   t.is(await getHash({ ca: cert, servername: 'origin.test' }), createHash('sha256').update(body).digest('hex'))

@@ -1,12 +1,10 @@
-import test from 'ava'
 import { contentBytes } from '../base/content.js'
 import { tcpAddress } from '../base/address.js'
-import { TunnelRig } from './testing/rig.js'
 import { connect, freePort, startTcpOrigin } from './testing/tcp.js'
+import { testEach } from './testing/test-each.js'
 
-test('an origin that speaks first is heard', async (t) => {
+testEach('an origin that speaks first is heard', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.write('220 ready\r\n') })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const client = connect(t, port)
   await client.untilReceived(11)
@@ -22,10 +20,9 @@ test('an origin that speaks first is heard', async (t) => {
   await rig.verify()
 })
 
-test('a client that half-closes gets the answer the origin gives after the end', async (t) => {
+testEach('a client that half-closes gets the answer the origin gives after the end', async (t, rig) => {
   const answer = contentBytes(3_000_000)
   const origin = await startTcpOrigin(t, (peer) => { peer.socket.on('end', () => { peer.socket.end(answer) }) })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const client = connect(t, port)
   const question = contentBytes(1_000_001)
@@ -38,9 +35,8 @@ test('a client that half-closes gets the answer the origin gives after the end',
   await rig.verify()
 })
 
-test('an origin that half-closes first still gets all that the client sends afterwards', async (t) => {
+testEach('an origin that half-closes first still gets all that the client sends afterwards', async (t, rig) => {
   const origin = await startTcpOrigin(t, (peer) => { peer.socket.end('done') })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const client = connect(t, port)
   await client.untilEnd()
@@ -55,9 +51,8 @@ test('an origin that half-closes first still gets all that the client sends afte
   await rig.verify()
 })
 
-test('a client that sends and half-closes at once loses nothing', async (t) => {
+testEach('a client that sends and half-closes at once loses nothing', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const clients = Array.from({ length: 50 }, (_, i) => {
     const client = connect(t, port)
@@ -71,9 +66,8 @@ test('a client that sends and half-closes at once loses nothing', async (t) => {
   await rig.verify()
 })
 
-test('a reset of the client reaches the origin as a reset', async (t) => {
+testEach('a reset of the client reaches the origin as a reset', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.write('hello') })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const client = connect(t, port)
   await client.untilReceived(5)
@@ -82,9 +76,8 @@ test('a reset of the client reaches the origin as a reset', async (t) => {
   await rig.verify()
 })
 
-test('a reset of the origin reaches the client as a reset', async (t) => {
+testEach('a reset of the origin reaches the client as a reset', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.once('data', () => { socket.resetAndDestroy() }) })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const client = connect(t, port)
   client.socket.write('hello')
@@ -92,10 +85,9 @@ test('a reset of the origin reaches the client as a reset', async (t) => {
   await rig.verify()
 })
 
-test('a reset amid a transfer reaches the other end, in both directions', async (t) => {
+testEach('a reset amid a transfer reaches the other end, in both directions', async (t, rig) => {
   const transfer = contentBytes(20_000_000)
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.write(transfer) })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   for (const who of ['client', 'origin'] as const) {
     const client = connect(t, port)
@@ -111,9 +103,8 @@ test('a reset amid a transfer reaches the other end, in both directions', async 
   await rig.verify()
 })
 
-test('an origin that hangs up gives the client an end', async (t) => {
+testEach('an origin that hangs up gives the client an end', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.end() })
-  const rig = new TunnelRig(t)
   const { port } = await rig.start(origin.address)
   const client = connect(t, port)
   await client.untilEnd()
@@ -123,8 +114,7 @@ test('an origin that hangs up gives the client an end', async (t) => {
   await rig.verify()
 })
 
-test('an origin that refuses makes the host reset the client', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('an origin that refuses makes the host reset the client', async (t, rig) => {
   const { port, host, plugin } = await rig.start(tcpAddress('127.0.0.1', await freePort()))
   for (let i = 0; i < 20; i++) {
     const client = connect(t, port)
@@ -137,8 +127,7 @@ test('an origin that refuses makes the host reset the client', async (t) => {
   await rig.verify()
 })
 
-test('without a plugin a client is reset at once', async (t) => {
-  const rig = new TunnelRig(t)
+testEach('without a plugin a client is reset at once', async (t, rig) => {
   const { port, host } = await rig.startHost()
   for (let i = 0; i < 20; i++) t.is(await connect(t, port).untilClose(), 'ECONNRESET')
   t.is(host.stats().clientsTurnedAway, 20)
@@ -146,9 +135,8 @@ test('without a plugin a client is reset at once', async (t) => {
   await rig.verify()
 })
 
-test('a client beyond maxChannels is reset, and is served when another has left', async (t) => {
+testEach('a client beyond maxChannels is reset, and is served when another has left', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.write('x') })
-  const rig = new TunnelRig(t)
   const { port, host } = await rig.start(origin.address, { maxChannels: 2 })
   const first = [connect(t, port), connect(t, port)]
   for (const client of first) await client.untilReceived(1)

@@ -18,11 +18,11 @@ export interface RequestOptions {
   readonly body?: Iterable<Uint8Array>
 }
 
-/** One request; without an agent on a connection of its own. Rejects as node:http does. */
-export function request (port: number, path: string, { method = 'GET', headers = {}, agent, body }: RequestOptions = {}): Promise<Answer> {
+/** One request to a TCP port or the path of a Unix socket; without an agent on a connection of its own. Rejects as node:http does. */
+export function request (to: number | string, path: string, { method = 'GET', headers = {}, agent, body }: RequestOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let continued = false
-    const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent: agent ?? false }, (res) => {
+    const req = http.request({ ...(typeof to === 'number' ? { host: '127.0.0.1', port: to } : { socketPath: to }), path, method, headers, agent: agent ?? false }, (res) => {
       const chunks: Uint8Array[] = []
       res.on('data', (chunk: Uint8Array) => { chunks.push(chunk) })
       res.on('error', reject)

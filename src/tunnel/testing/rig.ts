@@ -5,6 +5,8 @@ import type { ExecutionContext } from 'ava'
 import { type Address, tcpAddress, unixAddress } from '../../base/address.js'
 import type { Engine } from '../../engine/engine.js'
 import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { streamTransport } from '../../transport/stream/stream-transport.js'
+import type { TransportKind } from '../../transport/transport.js'
 import { TunnelHost, type TunnelHostOptions } from '../tunnel-host.js'
 import { TunnelPlugin, type TunnelPluginOptions } from '../tunnel-plugin.js'
 import type { TunnelEvent } from '../tunnel.js'
@@ -42,7 +44,7 @@ export interface HostRig {
   readonly host: TunnelHost
   readonly engine: Engine
   readonly events: Events
-  /** TCP port for clients. */
+  /** TCP port for clients; 0 where they come over a Unix socket. */
   readonly port: number
 }
 
@@ -56,12 +58,14 @@ export interface PluginRig {
 export class TunnelRig {
   readonly directory: string
   readonly tunnel: Address
+  readonly transport: TransportKind
   readonly #t: ExecutionContext
   readonly #hosts: HostRig[] = []
   readonly #plugins: PluginRig[] = []
 
-  constructor (t: ExecutionContext) {
+  constructor (t: ExecutionContext, transport: TransportKind = streamTransport) {
     this.#t = t
+    this.transport = transport
     this.directory = mkdtempSync(join(tmpdir(), 'tunnel-'))
     this.tunnel = unixAddress(join(this.directory, 't.sock'))
     t.teardown(() => { rmSync(this.directory, { recursive: true }) })
@@ -72,9 +76,9 @@ export class TunnelRig {
   async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
     const engine = createNodeEngine()
     const events = new Events()
-    const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, onEvent: events.note, ...options })
+    const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
-    const rig = { host, engine, events, port: portOf(host.address) }
+    const rig = { host, engine, events, port: host.address.kind === 'tcp' ? host.address.port : 0 }
     this.#hosts.push(rig)
     return rig
   }
@@ -82,7 +86,7 @@ export class TunnelRig {
   startPlugin (origin: Address, options: Partial<TunnelPluginOptions> = {}): PluginRig {
     const engine = createNodeEngine()
     const events = new Events()
-    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, origin, onEvent: events.note, ...options })
+    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, origin, onEvent: events.note, ...options })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))
     const rig = { plugin, engine, events }
     this.#plugins.push(rig)
@@ -97,7 +101,7 @@ export class TunnelRig {
     return { ...hostRig, ...pluginRig, hostRig, pluginRig }
   }
 
-  /** Ends everything, and checks that nothing is left: no channel, no socket, no file. */
+  /** Ends everything, and checks that nothing is left: no channel, no socket, no file; and that no doorbell was missed. */
   async verify (): Promise<void> {
     const t = this.#t
     for (const { plugin } of this.#plugins) await plugin.close({ drainMs: 0 })
@@ -106,6 +110,7 @@ export class TunnelRig {
       t.is(one.stats.channels, 0)
       t.is(one.stats.sockets, 0)
       t.is(one.stats.counters.channelsOpened, one.stats.counters.channelsClosed)
+      t.is(one.stats.transport.doorbellsMissed, 0)
       t.is(one.engine.counters.socketsOpened, one.engine.counters.socketsClosed)
     }
     t.false(existsSync(this.path))

@@ -1,21 +1,65 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { tcpAddress, unixAddress } from '../../base/address.js'
 import { createNodeEngine } from '../../engine/node/node-engine.js'
 import { TunnelHost } from '../tunnel-host.js'
 import { TunnelPlugin } from '../tunnel-plugin.js'
 import { portOf } from './rig.js'
+import type { RoleState } from './role.js'
+import { createTransport, type TransportName } from './transports.js'
 
-/** A host or a plugin in a process of its own, to be killed. Arguments: role, socket path, and for a plugin the origin's port. */
-const [role, path, originPort] = process.argv.slice(2)
+/**
+ * A host or a plugin in a process of its own, to be killed. Arguments: transport, role, socket path, and for a plugin the origin's port.
+ * Says its port when it is up (a plugin: attached, or at once with `unattached` as the last argument), and its state whenever it is asked.
+ */
+const [transportName, role, path, originPort, unattached] = process.argv.slice(2)
 const engine = createNodeEngine()
 const tunnel = unixAddress(path!)
+const transport = createTransport(transportName as TransportName)
 
+let stats
+let port = 0
 if (role === 'host') {
-  const host = await TunnelHost.start({ engine, tunnel, listen: tcpAddress('127.0.0.1', 0) })
-  process.send!({ port: portOf(host.address) })
+  const host = await TunnelHost.start({ engine, tunnel, transport, listen: tcpAddress('127.0.0.1', 0) })
+  port = portOf(host.address)
+  stats = () => host.stats()
 } else {
-  const plugin = TunnelPlugin.start({ engine, tunnel, origin: tcpAddress('127.0.0.1', Number(originPort)) })
-  await plugin.attached()
-  process.send!({ port: 0 })
+  const plugin = TunnelPlugin.start({ engine, tunnel, transport, origin: tcpAddress('127.0.0.1', Number(originPort)) })
+  if (unattached === undefined) await plugin.attached()
+  stats = () => plugin.stats()
 }
+
+process.on('message', () => {
+  const { sockets, channels, counters, transport } = stats()
+  const { user, system } = process.cpuUsage()
+  const state: RoleState = {
+    sockets,
+    channels,
+    openChannels: counters.channelsOpened - counters.channelsClosed,
+    doorbellsSent: transport.doorbellsSent,
+    doorbellsMissed: transport.doorbellsMissed,
+    // Linux only, as all that asks for it.
+    openFiles: filesIn('/proc/self/fd'),
+    segments: mappedSegments(),
+    cpuUs: user + system
+  }
+  process.send!({ state })
+})
+process.send!({ port })
 // A test that is over takes its processes with it.
 process.on('disconnect', () => { process.exit() })
+
+function filesIn (path: string): number {
+  try {
+    return readdirSync(path).length
+  } catch {
+    return 0
+  }
+}
+
+function mappedSegments (): number {
+  try {
+    return readFileSync('/proc/self/maps', 'latin1').split('memfd:http-tunnel-segment').length - 1
+  } catch {
+    return 0
+  }
+}
