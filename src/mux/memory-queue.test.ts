@@ -52,6 +52,16 @@ test('MemoryQueue wakes as many as there is room for', (t) => {
   t.is(woken.join(''), 'abcdef')
 })
 
+test('MemoryQueue wakes those whose turn has not come soon, whoever is refused meanwhile', async (t) => {
+  const { queue, wakesDue, give } = rig('abcdef')
+  t.teardown(() => { queue.stop() })
+  give(10)
+  queue.wake()
+  queue.handleRefusal({ name: '!', handler: { onClaimable () {} } }, 1)
+  await until(() => wakesDue() === 1, 'the next wake')
+  t.pass()
+})
+
 test('MemoryQueue wakes nobody for whom there is no memory', (t) => {
   const { queue, woken, give } = rig('abcd')
   t.teardown(() => { queue.stop() })

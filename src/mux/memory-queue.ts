@@ -35,7 +35,6 @@ export class MemoryQueue<W extends MemoryWaiter> {
     const isNew = !this.#waiters.has(waiter)
     this.#refused = true
     this.#waiters.set(waiter, bytes)
-    this.#cancelTimer()
     return isNew
   }
 
@@ -47,28 +46,26 @@ export class MemoryQueue<W extends MemoryWaiter> {
   /** There is memory again. */
   wake (): void {
     this.#cancelTimer()
-    let anyRefused = false
     let left = Math.max(WAKE_AT_LEAST, this.#room())
     for (const [waiter, bytes] of this.#waiters) {
-      if (left === 0) break
-      if (!this.#canClaim(waiter, bytes)) {
-        anyRefused = true
-        continue
-      }
+      // The transport calls again for those whom it refuses only, and those just woken may have nothing to send.
+      if (left === 0) return this.#wakeSoon()
+      if (!this.#canClaim(waiter, bytes)) continue
       left--
       this.#refused = false
       waiter.handler.onClaimable()
-      if (this.#refused) anyRefused = true
-      else this.#waiters.delete(waiter)
+      if (!this.#refused) this.#waiters.delete(waiter)
     }
-    // As long as nobody is refused the transport has no reason to call, and those just woken may have nothing to send.
-    if (this.#waiters.size > 0 && !anyRefused) this.#timer = setTimeout(this.#onWakeDue, WAKE_AGAIN_MS)
   }
 
   /** Nobody is woken any more. */
   stop (): void {
     this.#cancelTimer()
     this.#waiters.clear()
+  }
+
+  #wakeSoon (): void {
+    this.#timer = setTimeout(this.#onWakeDue, WAKE_AGAIN_MS)
   }
 
   #cancelTimer (): void {

@@ -26,30 +26,30 @@ test('SlotPool.release() gives back a claim that was not sent', (t) => {
 })
 
 for (const slots of [1, 2, 16, 100, 512]) {
-  test(`SlotPool gives each stalled channel no more than half of what the others left, rounded up, of ${slots} slots`, (t) => {
+  test(`SlotPool gives each stalled channel no more than a seventeenth of what the others left, rounded up, of ${slots} slots`, (t) => {
     const pool = new SlotPool(slots)
     let channelId = 1
     for (let left = slots; left > 0; left = pool.available) {
       while (pool.canClaim(channelId)) pool.send(pool.tryClaim(channelId))
-      t.is(pool.heldBy(channelId), Math.ceil(left / 2))
+      t.is(pool.heldBy(channelId), Math.ceil(left / 17))
       channelId++
     }
-    t.is(channelId - 1, Math.floor(Math.log2(slots)) + 1)
+    t.true(channelId - 1 >= Math.min(slots, 16 + 7 * Math.log2(slots / 17)), `${channelId - 1} channels`)
     t.false(pool.canClaim(channelId))
     t.is(pool.tryClaim(channelId), -1)
   })
 }
 
-test('SlotPool comes to rest at 1/(n + 1) of the pool for each of n busy channels', (t) => {
+test('SlotPool comes to rest at 1/(n + 16) of the pool for each of n busy channels', (t) => {
   for (const channels of [1, 2, 3, 7, 15, 127]) {
     const pool = new SlotPool(512)
     for (let moved = true; moved;) {
       moved = false
       for (let channelId = 1; channelId <= channels; channelId++) moved = pool.tryClaim(channelId) >= 0 || moved
     }
-    const share = 512 / (channels + 1)
+    const share = 512 / (channels + 16)
     for (let channelId = 1; channelId <= channels; channelId++) t.true(Math.abs(pool.heldBy(channelId) - share) <= 1, `${channels} channels: ${pool.heldBy(channelId)}`)
-    t.true(pool.available >= Math.floor(share))
+    t.true(pool.available >= Math.floor(share * 8))
   }
 })
 
@@ -71,7 +71,7 @@ test('SlotPool behaves as a list of slots', (t) => {
     for (const { what, channelId, which } of commands) {
       if (what === 'claim') {
         const own = [...held.values()].filter((state) => state.channelId === channelId).length
-        const may = own < slots - held.size
+        const may = own * 16 < slots - held.size
         t.is(pool.canClaim(channelId), may)
         const slot = pool.tryClaim(channelId)
         t.is(slot >= 0, may)
@@ -104,19 +104,17 @@ test('SlotPool behaves as a list of slots', (t) => {
   }), { numRuns: 500 })
 })
 
-test('SlotPool lets the shares never exceed the pool, and a share grow only while more than it is left', (t) => {
+test('SlotPool lets the shares never exceed the pool, and a share grow only while sixteen times as much is left', (t) => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 64 }), fc.array(fc.nat(63), { maxLength: 400 }), (slots, claims) => {
     const pool = new SlotPool(slots)
     for (const claim of claims) {
       const channelId = 1 + claim % slots
       const [before, left] = [pool.heldBy(channelId), pool.available]
       const got = pool.tryClaim(channelId) >= 0
-      t.is(got, before < left)
+      t.is(got, before * 16 < left)
       let shares = 0
       for (let id = 1; id <= slots; id++) shares += pool.heldBy(id)
       t.is(shares + pool.available, slots)
-      // Of what a channel holds there was as much left when it got the last one.
-      if (got) t.true(pool.heldBy(channelId) <= pool.available + 1)
     }
   }), { numRuns: 300 })
 })

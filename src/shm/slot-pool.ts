@@ -1,3 +1,6 @@
+/** A channel's share is this part of what is free: see `SlotPool`. */
+const SHARE = 16
+
 const FREE = 0
 const CLAIMED = 1
 const SENT = 2
@@ -5,10 +8,10 @@ const SENT = 2
 /**
  * Who holds which slot of the pool that this side fills, from private state only: the peer can give back what it was sent, and nothing else.
  *
- * A channel may claim a slot while it holds fewer than are free (the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds
- * for shared-memory packet switches", 1998, with alpha = 1). So the shares of all channels together never exceed the pool: one busy channel may
- * hold half of it, n that grow together come to rest at 1/(n + 1) each, and as much is left for the next one. Of channels that stall one after the
- * other each may take half of what was left, so a pool can run dry: who has nothing then needs another way (`ShmSender.tryClaim`).
+ * A channel may claim a slot while it holds less than a sixteenth of what is free (the dynamic threshold of Choudhury and Hahne, "Dynamic queue
+ * length thresholds for shared-memory packet switches", 1998, with alpha = 1/16). So the shares of all channels together never exceed the pool: n busy
+ * channels come to rest at 1/(n + 16) of it each, and 16/(n + 16) are left. Of readers that stall one after the other each takes at most a seventeenth
+ * of what was left, so that halves with every eleven of them; a pool can still run dry: who has nothing then needs another way (`ShmSender.tryClaim`).
  */
 export class SlotPool {
   readonly slots: number
@@ -37,13 +40,13 @@ export class SlotPool {
   }
 
   canClaim (channelId: number): boolean {
-    return this.heldBy(channelId) < this.freeCount
+    return this.heldBy(channelId) * SHARE < this.freeCount
   }
 
   /** A slot for `channelId`, or -1: its share is used up. */
   tryClaim (channelId: number): number {
     const held = this.heldBy(channelId)
-    if (held >= this.freeCount) return -1
+    if (held * SHARE >= this.freeCount) return -1
     const slot = this.free[--this.freeCount]!
     this.state[slot] = CLAIMED
     this.owner[slot] = channelId

@@ -13,10 +13,10 @@ for (const memory of memories) {
     makePair: (options) => makeShmPair(createNodeEngine, { ...options, memory })
   })
 
-  // Far too few and too small for what the suite sends: slow and right.
-  runTransportSuite(`shm (${memory.kind}, tiny pool, node engine)`, {
+  // Far too small for what the suite sends: every payload is cut up, and the ring is often full.
+  runTransportSuite(`shm (${memory.kind}, tiny slots, node engine)`, {
     maxUnreadBytes: 2 * 1024 * 1024,
     maxUnreadFrames: 200_000,
-    makePair: (options) => makeShmPair(createNodeEngine, { ...options, memory, sizes: { slotBytes: 4096, slots: 128, ringEntries: 128, inlineBytes: 512 } })
+    makePair: (options) => makeShmPair(createNodeEngine, { ...options, memory, sizes: { slotBytes: 4096, slots: 1024, ringEntries: 128, inlineBytes: 512 } })
   })
 }

@@ -8,12 +8,14 @@ import { ShmSender } from './shm-sender.js'
 
 const NO_PAYLOAD = new Uint8Array(0)
 
-function makeSender (ringEntries: number): { sender: ShmSender, own: ShmEndpoint, peer: ShmEndpoint } {
+function makeSender (ringEntries: number): { sender: ShmSender, own: ShmEndpoint, peer: ShmEndpoint, starving: Promise<void> } {
   const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries, inlineBytes: 512 })
   const segment = { buffer: new SharedArrayBuffer(layout.totalBytes), layout, free () {} }
   const words = new Int32Array(segment.buffer)
   const own = new ShmEndpoint(words, layout, ShmSide.HOST)
-  return { own, peer: new ShmEndpoint(words, layout, ShmSide.PLUGIN), sender: new ShmSender(own, segment, ShmSide.HOST, words, emptyTransportCounters(), null) }
+  let onStarving!: () => void
+  const starving = new Promise<void>((resolve) => { onStarving = resolve })
+  return { starving, own, peer: new ShmEndpoint(words, layout, ShmSide.PLUGIN), sender: new ShmSender(own, segment, ShmSide.HOST, words, emptyTransportCounters(), null, onStarving) }
 }
 
 function takeAll ({ peerFrames }: ShmEndpoint): number {
@@ -38,8 +40,8 @@ test('ShmSender.takeWaiting() moves what waits although going to sleep was the f
   t.is(takeAll(peer), 6)
 })
 
-test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stalled ones have left no slot', (t) => {
-  const { sender } = makeSender(64)
+test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stalled ones have left no slot, and none comes back', async (t) => {
+  const { sender, starving } = makeSender(64)
   for (let channelId = 1; channelId <= 128; channelId++) {
     for (let claim = sender.tryClaim(1024, channelId); claim !== null && claim.slot >= 0; claim = sender.tryClaim(1024, channelId)) {
       claim.committedBytes = 1024
@@ -47,6 +49,11 @@ test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stal
     }
   }
   t.is(sender.pool.available, 0)
+  t.is(sender.tryClaim(1024, 129), null)
+  t.false(sender.tryRecover())
+  await starving
+  t.true(sender.tryRecover())
+  t.false(sender.tryRecover(), 'once')
   const claim = sender.tryClaim(1024, 129)
   t.is(claim?.slot, -1)
   t.is(claim?.view.length, 512)

@@ -94,7 +94,7 @@ export class ShmSender {
   #handleTimer (): void {
     this.#starvingTimer = null
     if (!this.#refused || this.#gained || this.#starving) return
-    this.#starving = true
+    this.#starving = this.#gained = true
     this.#onStarving()
   }
 
@@ -113,7 +113,7 @@ export class ShmSender {
 
   /** Whether what was refused may succeed now. Tells so once. */
   tryRecover (): boolean {
-    const recovered = (this.#refused && (this.#gained || this.#starving)) || (this.sawFull && this.writable)
+    const recovered = (this.#refused && this.#gained) || (this.sawFull && this.writable)
     if (recovered) this.#refused = this.sawFull = false
     return recovered
   }
