@@ -70,7 +70,7 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-host', [...HOST, '--transport=shm', '--slot-bytes=5000'], USAGE, /^Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000; the next ones are 4096 and 8192$/],
   ['http-tunnel-plugin', ['--addr=./s', '--transport=shm', '--slots=64'], USAGE, /there is no option or command "slots"/],
   ['tunnel-bench', ['run', '--arms=baseline,stream', '--slots=64'], USAGE, /^Cannot use --slots=64: it is for arms with shared memory: leave it out, or add shm to --arms$/],
-  ['tunnel-bench', ['run', '--slot-bytes=1024'], USAGE, /^Cannot use --slot-bytes=1024: --inline-bytes must be less than --slot-bytes, or no slot would be used: they are 1024 and 1024$/],
+  ['tunnel-bench', ['run', '--slot-bytes=4096', '--inline-bytes=4096'], USAGE, /^Cannot use --slot-bytes=4096 --inline-bytes=4096: --inline-bytes must be less than --slot-bytes, or no slot would be used: they are 4096 and 4096$/],
   ['http-tunnel-host', [...HOST, '--stats=1'], USAGE, /^Cannot use --stats "1": a duration needs a unit/],
   ['http-tunnel-plugin', ['--addr=./s', '--stats=99ms'], USAGE, /^Cannot use --stats=99ms: it must be from 100ms to 60m$/],
   ['http-tunnel-host', [...HOST, '--host='], USAGE, /^Cannot use --host=: it must be text/],

@@ -22,7 +22,7 @@ const refused: Array<[given: Record<string, unknown>, message: string]> = [
   [{ 'slot-bytes': '5000' }, 'Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000; the next ones are 4096 and 8192'],
   [{ slots: '20', 'ring-entries': '100' }, 'Cannot use --slots=20 --ring-entries=100: --ring-entries must be a power of two: it is 100; the next ones are 64 and 128'],
   [{ 'inline-bytes': '1000' }, 'Cannot use --inline-bytes=1000: --inline-bytes must be a multiple of 32: it is 1000'],
-  [{ 'slot-bytes': '1024' }, 'Cannot use --slot-bytes=1024: --inline-bytes must be less than --slot-bytes, or no slot would be used: they are 1024 and 1024']
+  [{ 'slot-bytes': '1024', 'inline-bytes': '1024' }, 'Cannot use --slot-bytes=1024 --inline-bytes=1024: --inline-bytes must be less than --slot-bytes, or no slot would be used: they are 1024 and 1024']
 ]
 for (const [given, message] of refused) {
   test(`segmentSizesOf() refuses ${JSON.stringify(given)}`, (t) => {

@@ -1,5 +1,5 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, type SegmentSizes, SizeLimit } from '../src/shm/segment-sizes.js'
+import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, type SegmentSizes, segmentSizes, SizeLimit } from '../src/shm/segment-sizes.js'
 import type { Flag } from './cli.js'
 import { integerOf } from './option-values.js'
 
@@ -13,7 +13,7 @@ const MEANINGS: Readonly<Record<keyof SegmentSizes, string>> = {
   slotBytes: `Shared memory: bytes of a slot, a power of two from ${rangeOf('slotBytes')}`,
   slots: `Shared memory: slots of each direction, ${rangeOf('slots')}; too few only make it slower`,
   ringEntries: `Shared memory: descriptors of each direction's ring, a power of two from ${rangeOf('ringEntries')}`,
-  inlineBytes: `Shared memory: payloads up to this many bytes travel in the descriptor and not in a slot, a multiple of 32 from ${SizeLimit.inlineBytes[0]}, less than --slot-bytes`
+  inlineBytes: `Shared memory: payloads up to this many bytes travel in the descriptor and not in a slot, a multiple of 32 from ${SizeLimit.inlineBytes[0]}, less than --slot-bytes; half of that by default where slots are smaller than 8192`
 }
 
 export const SEGMENT_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(NAMES.map((name) =>
@@ -31,7 +31,7 @@ export function segmentSizesOf (given: Readonly<Record<string, unknown>>): Segme
     const [minimum, maximum] = SizeLimit[name]
     return integerOf(FLAG_OF[name], given[FLAG_OF[name]], minimum, maximum)
   }
-  const sizes: SegmentSizes = { ...DEFAULT_SEGMENT_SIZES, ...Object.fromEntries(chosen.map((name) => [name, valueOf(name)])) }
+  const sizes = segmentSizes(Object.fromEntries(chosen.map((name) => [name, valueOf(name)])))
   return checkSegmentSizes(sizes, (rule) => {
     const typed = chosen.map((name) => `--${FLAG_OF[name]}=${sizes[name]}`).join(' ')
     return new TunnelError(ErrorCode.USAGE, `Cannot use ${typed}: ${withFlags(rule)}`)

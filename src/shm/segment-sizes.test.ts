@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { LINE_BYTES, RINGS_OFFSET } from './layout.js'
-import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, layOut, MAX_SEGMENT_BYTES, type SegmentLayout, type SegmentSizes } from './segment-sizes.js'
+import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, layOut, MAX_SEGMENT_BYTES, type SegmentLayout, type SegmentSizes, segmentSizes } from './segment-sizes.js'
 import { arbitrarySizes } from './testing/arbitrary-sizes.js'
 
 interface Part { readonly name: string, readonly offset: number, readonly bytes: number, readonly alignment: number }
@@ -44,10 +44,19 @@ test('layOut() makes release rings that hold every slot, and whose length is a p
   t.pass()
 })
 
-test('layOut() never drifts: the default sizes in numbers', (t) => {
+test('segmentSizes() fills in what was not chosen, and keeps inline payloads below small slots', (t) => {
+  t.deepEqual(segmentSizes(), DEFAULT_SEGMENT_SIZES)
+  t.deepEqual(segmentSizes({ slots: 20 }), { ...DEFAULT_SEGMENT_SIZES, slots: 20 })
+  t.is(segmentSizes({ slotBytes: 4096 }).inlineBytes, 2048)
+  t.is(segmentSizes({ slotBytes: 1024 }).inlineBytes, 512)
+  t.is(segmentSizes({ slotBytes: 8192 }).inlineBytes, 4096)
+  t.is(segmentSizes({ slotBytes: 4096, inlineBytes: 1024 }).inlineBytes, 1024)
+})
+
+test('layOut() never drifts: sizes in numbers', (t) => {
   t.is(RINGS_OFFSET, 1280)
-  t.deepEqual(layOut(DEFAULT_SEGMENT_SIZES), {
-    sizes: DEFAULT_SEGMENT_SIZES,
+  t.deepEqual(layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 }), {
+    sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 },
     descriptorBytes: 1056,
     releaseEntries: 512,
     totalBytes: 69_279_744,

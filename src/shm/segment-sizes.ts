@@ -3,17 +3,23 @@ import { DescriptorOffset, DIRECTION_BYTES, LINE_BYTES, RINGS_OFFSET, WordOffset
 
 /** What the maker of a segment chooses; per direction. */
 export interface SegmentSizes {
-  /** Payload bytes of one slot: a power of two from 1,024 to 131,072. */
+  /** Payload bytes of one slot: a power of two from 1,024 to 131,072. Default 65,536. */
   readonly slotBytes: number
-  /** Slots of one direction: 16 to 65,536. */
+  /** Slots of one direction: 16 to 65,536. Default 512. */
   readonly slots: number
-  /** Descriptors of one direction's ring: a power of two from 64 to 65,536. */
+  /** Descriptors of one direction's ring: a power of two from 64 to 65,536. Default 1,024. */
   readonly ringEntries: number
-  /** Payloads up to this length travel in the descriptor: a multiple of 32 from 512, less than `slotBytes`. */
+  /** Payloads up to this length travel in the descriptor: a multiple of 32 from 512, less than `slotBytes`. Default: 4,096, or half of `slotBytes` if that is less. */
   readonly inlineBytes: number
 }
 
-export const DEFAULT_SEGMENT_SIZES: SegmentSizes = { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 }
+export const DEFAULT_SEGMENT_SIZES: SegmentSizes = { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 4096 }
+
+/** What was chosen, and defaults for the rest; inline payloads are half a slot where slots are small. Unchecked. */
+export function segmentSizes (chosen: Partial<SegmentSizes> = {}): SegmentSizes {
+  const { slotBytes = DEFAULT_SEGMENT_SIZES.slotBytes } = chosen
+  return { ...DEFAULT_SEGMENT_SIZES, inlineBytes: Math.min(DEFAULT_SEGMENT_SIZES.inlineBytes, slotBytes / 2), ...chosen }
+}
 
 export const SizeLimit = {
   slotBytes: [1024, 131_072],

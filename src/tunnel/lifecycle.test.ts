@@ -18,7 +18,7 @@ async function assertServes (t: Parameters<typeof connect>[0], port: number): Pr
 }
 
 /** A channel may hold half of a pool: of this one, more than any of these tests has on its way. */
-const roomy = { memory: { sizes: { slots: 2048 } } }
+const roomy = { memory: { sizes: { slots: 4096 } } }
 
 const echo = ({ socket }: Peer) => { socket.pipe(socket) }
 
@@ -116,7 +116,7 @@ testEach('close() of the host after a longer close() shortens the wait', async (
 })
 
 testEach('close() also cuts a client that does not read its last bytes, though its channel has ended', async (t, rig) => {
-  const answer = contentBytes(24 * 1024 * 1024)
+  const answer = contentBytes(12 * 1024 * 1024)
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.end(answer) })
   const { port, host } = await rig.start(origin.address, { windowBytes: 64 * 1024 * 1024 })
   const client = connect(t, port)
@@ -140,7 +140,7 @@ testEach('close() of the plugin also cuts an origin connection that does not rea
   })
   const { port, plugin } = await rig.start(origin.address, { windowBytes: 64 * 1024 * 1024 })
   const client = connect(t, port)
-  const question = contentBytes(24 * 1024 * 1024)
+  const question = contentBytes(12 * 1024 * 1024)
   client.socket.end(question)
   await until(() => plugin.stats().counters.channelsClosed === 1)
   t.is(plugin.stats().sockets, 1)

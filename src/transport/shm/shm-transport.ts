@@ -1,34 +1,26 @@
 import type { Address } from '../../base/address.js'
-import { ErrorCode, TunnelError } from '../../base/errors.js'
+import { TunnelError } from '../../base/errors.js'
 import type { Engine, Reader, Socket } from '../../engine/engine.js'
-import { FrameReader } from '../../frame/frame-reader.js'
-import { encodeHeader, type FrameHeader } from '../../frame/header.js'
-import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
+import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
 import { WordOffset } from '../../shm/layout.js'
 import { memfdMemory } from '../../shm/memfd-memory.js'
 import type { Segment, SegmentMemory, SegmentRequest } from '../../shm/segment-memory.js'
-import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, type SegmentSizes } from '../../shm/segment-sizes.js'
+import { checkSegmentSizes, type SegmentSizes, segmentSizes } from '../../shm/segment-sizes.js'
 import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
 import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
+import { ControlSocket } from './control-socket.js'
 import { ShmLink } from './shm-link.js'
 import type { ShmClaim } from './slot-claim.js'
 
 export interface ShmOptions {
   /** `shared-array-buffer`: host and plugin are threads of one process. `memfd`: processes of one user on one Linux machine; needs koffi. */
   readonly memory: 'shared-array-buffer' | 'memfd'
-  /** The host's say; the plugin is told. Default: DEFAULT_SEGMENT_SIZES. */
+  /** The host's say; the plugin is told. Defaults: see `SegmentSizes`. */
   readonly sizes?: Partial<SegmentSizes>
   /** For tests: slots that are given back are filled with this byte. */
   readonly poison?: number
 }
-
-/** One byte on the socket: look at the rings. */
-const BELL = 1
-const BELL_MESSAGE = Uint8Array.of(BELL)
-
-/** A peer that has left so many bells unread needs no more. */
-const MAX_PENDING_BELLS = 1024
 
 /** How long something may lie unread before it is asked whether a bell was missed. */
 const WATCH_MS = 1000
@@ -36,7 +28,7 @@ const WATCH_MS = 1000
 /** Throws ERR_TUNNEL_USAGE for sizes that break a rule. */
 export function createShmTransport ({ memory: kind, sizes, poison }: ShmOptions): TransportKind {
   const memory = kind === 'memfd' ? memfdMemory() : sharedArrayMemory()
-  const checked = checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, ...sizes })
+  const checked = checkSegmentSizes(segmentSizes(sizes))
   return {
     kind: 'shm',
     check () { memory.check() },
@@ -63,21 +55,14 @@ export class ShmTransport implements Transport {
   readonly #engine: Engine
   readonly #parts: ShmParts
   readonly #side: ShmSide
-  /** The handshake. After it the socket carries bells. */
-  readonly #frames: FrameReader
-  readonly #bells = new Uint8Array(64)
-  #socket!: Socket
+  readonly #socket: ControlSocket
   #handler: TransportHandler | null = null
   #request: SegmentRequest | null = null
   #settleOffer: (() => void) | null = null
   #link: ShmLink | null = null
   #words: Int32Array | null = null
   #maxPayloadBytes = HELLO_MAX_BYTES
-  /** Frames of the handshake that wait for `flush()`. */
-  #unflushed: Uint8Array[] = []
   #flushedFrames = 0
-  /** The memory claimed last is for bells, not for frames of the handshake. */
-  #readsBells = false
   /** The socket ended when nothing could be delivered. */
   #endHeldBack = false
   #turnDue = false
@@ -85,37 +70,45 @@ export class ShmTransport implements Transport {
   #watch: NodeJS.Timeout | null = null
   /** `close()` was called: nothing more is taken; the socket is shut down when all of it lies in the ring. */
   #ended = false
-  #isShutDown = false
   /** Nothing is delivered any more. */
   #closed = false
   #gone = false
   #error: TunnelError | null = null
 
-  private constructor (engine: Engine, side: ShmSide, parts: ShmParts) {
+  private constructor (engine: Engine, side: ShmSide, parts: ShmParts, open: (reader: Reader) => Socket) {
     this.#engine = engine
     this.#side = side
     this.#parts = parts
-    this.#frames = new FrameReader(HELLO_MAX_BYTES, {
-      onFrame: (header: FrameHeader, payload, release) => {
+    this.#socket = new ControlSocket({
+      isReady: () => this.#handler !== null && !this.paused,
+      isAttached: () => this.#isAttached,
+      onFrame: (header, payload, release) => {
         this.counters.framesReceived++
         this.#handler!.onFrame(header, payload, release)
+      },
+      onBell: () => { this.#poll() },
+      onEnd: () => { this.#receiveEnd() },
+      onBroken: (error) => { this.abort(error) },
+      onClose: (error) => {
+        this.#gone = true
+        this.#error ??= error
+        this.#stop()
+        this.#handler?.onClose(this.#error)
       }
-    })
+    }, open)
   }
 
   /** The accepting side, which makes the segment: call inside `onSocket`. */
   static accept (engine: Engine, socket: Socket, parts: ShmParts): ShmTransport {
-    const transport = new ShmTransport(engine, ShmSide.HOST, parts)
-    transport.#socket = socket
-    socket.start(transport.#reader())
-    return transport
+    return new ShmTransport(engine, ShmSide.HOST, parts, (reader) => {
+      socket.start(reader)
+      return socket
+    })
   }
 
   /** The connecting side. A failed connect is an `onClose()` with the engine's error. */
   static connect (engine: Engine, address: Address, timeoutMs: number, parts: ShmParts): ShmTransport {
-    const transport = new ShmTransport(engine, ShmSide.PLUGIN, parts)
-    transport.#socket = engine.connect(address, transport.#reader(), { timeoutMs })
-    return transport
+    return new ShmTransport(engine, ShmSide.PLUGIN, parts, (reader) => engine.connect(address, reader, { timeoutMs }))
   }
 
   start (handler: TransportHandler): void {
@@ -147,7 +140,7 @@ export class ShmTransport implements Transport {
     const segment = this.#request!.attach(ticket)
     this.#use(segment)
     Atomics.store(this.#words!, WordOffset.ATTACHED >> 2, 1)
-    this.#ring()
+    this.#socket.ring()
     this.#pollSoon()
   }
 
@@ -158,7 +151,7 @@ export class ShmTransport implements Transport {
       side: this.#side,
       counters: this.counters,
       poison: this.#parts.poison,
-      ring: () => this.#ring(),
+      ring: () => this.#socket.ring(),
       onWork: () => { this.#engage() }
     })
     this.#link.receiver.maxPayloadBytes = this.#maxPayloadBytes
@@ -218,11 +211,8 @@ export class ShmTransport implements Transport {
     if (this.#ended) return
     // HELLO is what the peer needs in order to attach; and before it has done so a GOAWAY can only be read on the socket.
     if (this.#link === null || type === FrameType.HELLO) {
-      const frame = new Uint8Array(HEADER_BYTES + payload.length)
-      encodeHeader(frame, 0, type, channelId, payload.length, flags, argument)
-      frame.set(payload, HEADER_BYTES)
       this.counters.framesSent++
-      this.#unflushed.push(frame)
+      this.#socket.send(type, channelId, argument, flags, payload)
       return
     }
     this.#engage()
@@ -240,14 +230,8 @@ export class ShmTransport implements Transport {
     if (framesSent === this.#flushedFrames) return
     this.#flushedFrames = framesSent
     this.counters.flushes++
-    for (const frame of this.#unflushed.splice(0)) this.#socket.write(frame, () => {})
+    this.#socket.flush()
     this.#link?.publish(true)
-  }
-
-  #ring (): boolean {
-    if (this.#isShutDown || this.#gone || this.#socket.pendingBytes > MAX_PENDING_BELLS) return false
-    this.#socket.write(BELL_MESSAGE, () => {})
-    return true
   }
 
   close (): void {
@@ -259,9 +243,7 @@ export class ShmTransport implements Transport {
   }
 
   #shutDownIfDrained (): void {
-    if (!this.#ended || this.#isShutDown || this.#link?.sender.drained === false) return
-    this.#isShutDown = true
-    this.#socket.shutdown()
+    if (this.#ended && this.#link?.sender.drained !== false) this.#socket.shutdown()
   }
 
   abort (error: TunnelError): void {
@@ -330,53 +312,19 @@ export class ShmTransport implements Transport {
     this.#pollSoon()
   }
 
-  // --- The socket
-
-  #reader (): Reader {
-    return {
-      claimReserves: false,
-      claim: () => {
-        if (this.#handler === null || this.paused) return null
-        this.#readsBells = this.#isAttached
-        return this.#readsBells ? this.#bells : this.#frames.claim()
-      },
-      commit: (bytes) => { this.#guard(() => { this.#receive(bytes) }) },
-      end: () => { this.#guard(() => { this.#receiveEnd() }) },
-      close: (error) => {
-        this.#gone = true
-        this.#error ??= error
-        this.#stop()
-        this.#handler?.onClose(this.#error)
-      }
-    }
-  }
-
-  #receive (bytes: number): void {
-    if (this.#closed) return
-    if (!this.#readsBells) {
-      this.#frames.commit(bytes)
-      if (this.#closed) return
-      this.#handler!.onBatchEnd?.()
-      if (this.#isAttached && this.#frames.insideFrame) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot go on with the link: the peer sent frames on the socket after the handshake')
-      return
-    }
-    for (let i = 0; i < bytes; i++) {
-      if (this.#bells[i] !== BELL) throw new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: a doorbell must be the byte ${BELL}: it is ${this.#bells[i]}`)
-    }
-    this.#poll()
-  }
-
   /** The peer sends nothing more on the socket: what it had published before is still delivered. */
   #receiveEnd (): void {
     if (this.#closed) return
-    if (!this.#readsBells && this.#frames.insideFrame) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it')
     if (this.#handler === null || this.paused) {
       this.#endHeldBack = true
       return
     }
-    const { handler, link } = { handler: this.#handler, link: this.#link }
+    const handler = this.#handler
+    const receiver = this.#link?.receiver
     // At most one ring full, whatever the peer goes on writing.
-    if (link !== null) for (let left = this.#parts.sizes.ringEntries; left > 0 && link.receiver.deliver(handler); left--) if (this.#closed) return
+    for (let left = this.#parts.sizes.ringEntries; left > 0 && receiver?.deliver(handler) === true; left--) {
+      if (this.#closed) return
+    }
     this.close()
   }
 
@@ -385,8 +333,7 @@ export class ShmTransport implements Transport {
   #stop (): void {
     if (this.#closed) return
     this.#ended = this.#closed = true
-    this.#frames.stop()
-    this.#unflushed = []
+    this.#socket.stop()
     if (this.#nextPoll !== null) clearImmediate(this.#nextPoll)
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#settle()

@@ -8,7 +8,7 @@ import { HEADER_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
 import { DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
 import type { Segment, SegmentMemory } from '../../shm/segment-memory.js'
-import { DEFAULT_SEGMENT_SIZES, type SegmentSizes } from '../../shm/segment-sizes.js'
+import { type SegmentSizes, segmentSizes } from '../../shm/segment-sizes.js'
 import { ShmTransport } from '../shm/shm-transport.js'
 import { garbageBytes } from './garbage.js'
 import type { PairOptions, SideName, TransportPair } from './harness.js'
@@ -45,7 +45,7 @@ export async function makeShmPair (createEngine: () => Engine, { memory, sizes, 
       return offer
     }
   }
-  const parts = { memory: watched, sizes: { ...DEFAULT_SEGMENT_SIZES, ...sizes }, poison: poison ?? null }
+  const parts = { memory: watched, sizes: segmentSizes(sizes), poison: poison ?? null }
   const directory = mkdtempSync(join(tmpdir(), 'shm-'))
   const accepted = deferred<ShmTransport>()
   const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => { accepted.resolve(ShmTransport.accept(engine, socket, parts)) })
