@@ -94,26 +94,25 @@ for (const memory of memories) {
   })
 }
 
-test.serial('a link goes on or ends cleanly, whatever another thread writes into its segment at any time', async (t) => {
-  const mutations = isSlow ? 1_000_000 : 100_000
+/** Attacks link after link from a thread of its own, until there were `mutations` and `links`. */
+async function attackFromThread (t: ExecutionContext, campaigns: typeof CAMPAIGNS, { mutations, links, turns }: { mutations: number, links: number, turns: number }, act: (pair: VictimPair, random: Random) => void): Promise<Tally> {
   const factory = await VictimFactory.start(t, sharedArrayMemory())
   const worker = new Worker(new URL('../transport/shm/testing/scribbler-worker.js', import.meta.url))
   t.teardown(() => worker.terminate())
   const stop = new Int32Array(new SharedArrayBuffer(4))
   const tally = new Tally()
-  for (let seed = 1; tally.mutations < mutations || tally.links < 200; seed++) {
+  for (let seed = 1; tally.mutations < mutations || tally.links < links; seed++) {
     const random = new Random(seed)
-    const targets = CAMPAIGNS[seed % CAMPAIGNS.length]!
+    const targets = campaigns[seed % campaigns.length]!
     const what = `seed ${seed}, ${targets.join(' and ')}`
     const pair = await factory.makePair()
-    Atomics.store(stop, 0, 0)
+    Atomics.store(stop, 0, targets.length === 0 ? 1 : 0)
     const done = once(worker, 'message')
-    const order: ScribblerOrder = { buffer: pair.segment.buffer as SharedArrayBuffer, layout: pair.segment.layout, seed, targets, mutations: 20_000, pause: 10 ** random.below(5), stop }
-    if (targets.length === 0) order.stop[0] = 1
+    const order: ScribblerOrder = { buffer: pair.segment.buffer as SharedArrayBuffer, layout: pair.segment.layout, seed, targets, mutations: 20_000, pause: targets.includes('flips') ? 1 : 10 ** random.below(5), stop }
     worker.postMessage(order)
     for (let i = 0; i < 4; i++) pair.host.open()
-    for (let i = 0; i < 100 && !isOver(pair); i++) {
-      for (let actions = random.below(6); actions > 0; actions--) (random.below(2) === 0 ? pair.host : pair.plugin).act(random)
+    for (let i = 0; i < turns && !isOver(pair); i++) {
+      act(pair, random)
       await new Promise<void>((resolve) => { setImmediate(resolve) })
     }
     Atomics.store(stop, 0, 1)
@@ -125,4 +124,18 @@ test.serial('a link goes on or ends cleanly, whatever another thread writes into
   }
   t.log(tally.toString())
   t.true(tally.count(ErrorCode.PROTOCOL) > 0)
+  return tally
+}
+
+test.serial('a link goes on or ends cleanly, whatever another thread writes into its segment at any time', async (t) => {
+  await attackFromThread(t, CAMPAIGNS, isSlow ? { mutations: 1_000_000, links: 3000, turns: 100 } : { mutations: 100_000, links: 200, turns: 100 }, ({ host, plugin }, random) => {
+    for (let actions = random.below(6); actions > 0; actions--) (random.below(2) === 0 ? host : plugin).act(random)
+  })
+})
+
+test.serial('what a descriptor said when it was checked is what counts', async (t) => {
+  await attackFromThread(t, [['flips']], { mutations: 0, links: isSlow ? 2000 : 60, turns: 300 }, ({ host, plugin }) => {
+    host.stream()
+    plugin.stream()
+  })
 })

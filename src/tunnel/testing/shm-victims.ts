@@ -83,6 +83,11 @@ export class Victim {
     }
   }
 
+  /** Keeps every channel full of payloads that need slots. */
+  stream (): void {
+    for (const endpoint of this.endpoints) if (endpoint.unsentBytes === 0) endpoint.send(contentSlice(0, MAX_BODY_BYTES))
+  }
+
   get transportClosed (): boolean { return !this.#checked.problems.includes('onClose() was called 0 times') }
 
   /** Once the link is closed: what is left or went wrong. */

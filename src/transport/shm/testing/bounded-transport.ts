@@ -13,6 +13,7 @@ export class BoundedTransport implements Transport {
   readonly #inner: Transport
   readonly #side: ShmSide
   readonly #segment: () => Segment
+  readonly #held = new Set<number>()
 
   constructor (inner: Transport, side: ShmSide, segment: () => Segment) {
     this.#inner = inner
@@ -29,8 +30,14 @@ export class BoundedTransport implements Transport {
       onFrame: (header, payload, release) => {
         if (payload.length !== header.payloadBytes) this.violations.push(`a payload of ${payload.length} bytes whose header says ${header.payloadBytes}`)
         // Nothing but the handshake comes before there is a segment.
-        if (payload.length > 0) this.#check('payload', payload, 1 - this.#side as ShmSide)
-        handler.onFrame(header, payload, release)
+        const slot = payload.length > 0 ? this.#check('payload', payload, 1 - this.#side as ShmSide) : null
+        if (slot === null) return handler.onFrame(header, payload, release)
+        if (this.#held.has(slot)) this.violations.push(`slot ${slot} was handed out again before its release`)
+        this.#held.add(slot)
+        handler.onFrame(header, payload, () => {
+          this.#held.delete(slot)
+          release()
+        })
       },
       onBatchEnd: () => { handler.onBatchEnd?.() },
       onWritable: () => { handler.onWritable() },
@@ -63,22 +70,24 @@ export class BoundedTransport implements Transport {
   close (): void { this.#inner.close() }
   abort (error: TunnelError): void { this.#inner.abort(error) }
 
-  #check (what: string, view: Uint8Array, filledBy: ShmSide): void {
+  /** Returns the slot that `view` lies in; null: private memory. */
+  #check (what: string, view: Uint8Array, filledBy: ShmSide): number | null {
     let segment
     try {
       segment = this.#segment()
     } catch {
-      return
+      return null
     }
     const { buffer, layout: { sizes: { slots, slotBytes, inlineBytes }, directions } } = segment
     if (view.buffer !== buffer) {
       if (view.length > Math.max(inlineBytes, 1024)) this.violations.push(`a ${what} of ${view.length} bytes in private memory`)
-      return
+      return null
     }
     const offset = view.byteOffset - directions[filledBy].slots
     const slot = offset / slotBytes
     if (!Number.isInteger(slot) || slot < 0 || slot >= slots || view.length > slotBytes) {
       this.violations.push(`a ${what} of ${view.length} bytes at ${view.byteOffset}, which is no slot of direction ${filledBy}`)
     }
+    return slot
   }
 }

@@ -3,8 +3,9 @@ import { DescriptorOffset, NONCE_BYTES, SegmentOffset, WordOffset } from '../../
 import type { SegmentLayout } from '../../../shm/segment-sizes.js'
 
 /** What a peer can write to. */
-export const TARGETS = ['positions', 'releases', 'waits', 'attached', 'header', 'descriptors', 'contents'] as const
-export type Target = typeof TARGETS[number]
+export const TARGETS = ['positions', 'releases', 'waits', 'attached', 'header', 'descriptors', 'replays', 'contents'] as const
+/** `flips`: a descriptor that is good and bad by turns, for another thread. */
+export type Target = typeof TARGETS[number] | 'flips'
 
 /** Those that say nothing about frames or memory: whatever stands there, a link goes on. */
 export const HARMLESS: readonly Target[] = ['waits', 'header', 'contents']
@@ -35,6 +36,8 @@ export class Scribbler {
       case 'attached': return this.#write(WordOffset.ATTACHED >> 2, this.#pick([0, 1, 2, -1, this.#any()]))
       case 'header': return this.#write(this.#random.below(HEADER_WORDS), this.#any())
       case 'descriptors': return this.#mutateDescriptor()
+      case 'replays': return this.#replay()
+      case 'flips': return this.#flip()
       case 'contents': return this.#mutateContents()
     }
   }
@@ -63,6 +66,34 @@ export class Scribbler {
       case 2: return this.#write((offset + 8) >> 2, this.#random.below(13) | this.#pick([0, 0, 0, 1, 1, 2, 255]) << 8 | this.#pick([0, 0, 0, 1]) << 16)
       case 3: return this.#write((offset + 12) >> 2, this.#pick([0, 1, 6, this.#random.below(12), 0xFFFF_FFFF, this.#any()]))
       default: return this.#write((offset + DescriptorOffset.SLOT) >> 2, this.#slot())
+    }
+  }
+
+  /** Publishes a descriptor of late once more. */
+  #replay (): void {
+    const { ring, writePosition } = this.#direction()
+    const { sizes: { ringEntries }, descriptorBytes } = this.#layout
+    const position = Atomics.load(this.#words, writePosition >> 2)
+    const placeOf = (at: number): number => (ring + (at & (ringEntries - 1)) * descriptorBytes) >> 2
+    const from = placeOf(position - 1 - this.#random.below(4))
+    this.#words.copyWithin(placeOf(position), from, from + (descriptorBytes >> 2))
+    Atomics.store(this.#words, writePosition >> 2, (position + 1) | 0)
+  }
+
+  /** Now good, now bad, where a slot is named: for a reader that looks twice. */
+  #flip (): void {
+    const { ring, readPosition } = this.#direction()
+    const { sizes: { ringEntries }, descriptorBytes } = this.#layout
+    const position = Atomics.load(this.#words, readPosition >> 2) + this.#random.below(3)
+    const entry = ring + (position & (ringEntries - 1)) * descriptorBytes
+    if (this.#words[(entry + DescriptorOffset.SLOT) >> 2]! < 0) return
+    const index = (entry + this.#pick([0, DescriptorOffset.SLOT, DescriptorOffset.SLOT])) >> 2
+    for (let i = 0; i < 32; i++) {
+      const good = Atomics.load(this.#words, index)
+      Atomics.store(this.#words, index, 0x00FF_FFFF)
+      Atomics.store(this.#words, index, good)
+      // Good for longer than bad, or who looks once would find it out most of the time.
+      for (let left = 16; left > 0; left--) Atomics.load(this.#words, 0)
     }
   }
 
