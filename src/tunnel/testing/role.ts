@@ -23,6 +23,8 @@ const WINDOW_MS = 250
 const QUIET_SHARE = 0.1
 const MAX_WINDOWS = 40
 
+const MAX_WAIT_MS = 20_000
+
 /** A host or a plugin in a process of its own. */
 export class Role {
   readonly child: ChildProcess
@@ -58,11 +60,13 @@ export class Role {
     return state
   }
 
-  /** Its state, as soon as `condition` holds. */
+  /** Its state, as soon as `condition` holds. Rejects with what it is instead when that takes far too long. */
   async until (condition: (state: RoleState) => boolean): Promise<RoleState> {
+    const deadlineMs = Date.now() + MAX_WAIT_MS
     for (;;) {
       const state = await this.state()
       if (condition(state)) return state
+      if (Date.now() > deadlineMs) throw new Error(`the role never came to be as it should: ${JSON.stringify(state)}`)
       await new Promise((resolve) => { setTimeout(resolve, 5) })
     }
   }
