@@ -17,7 +17,7 @@ async function assertServes (t: Parameters<typeof connect>[0], port: number): Pr
   t.is(await client.untilClose(), null)
 }
 
-/** A channel may hold half of a pool: of this one, more than any of these tests has on its way. */
+/** A channel may hold a seventeenth of a pool: of this one, more than any of these tests has on its way. */
 const roomy = { memory: { sizes: { slots: 4096 } } }
 
 const echo = ({ socket }: Peer) => { socket.pipe(socket) }
