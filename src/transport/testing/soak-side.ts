@@ -91,6 +91,7 @@ export class SoakSide implements TransportHandler {
     } else {
       this.check(header, payload)
       this.received++
+      if (this.random.below(10_000) === 0) standStill()
       this.keepOrRelease(payload, release)
       this.sayFarewell()
       return
@@ -104,6 +105,8 @@ export class SoakSide implements TransportHandler {
 
   onBatchEnd (): void {
     if (this.random.below(300) === 0) standStill()
+    // The link goes on all the same, a second at a time.
+    if (this.transport.counters.doorbellsMissed > 0) this.reject(new Error(`a bell was missed after ${this.received} frames received`))
   }
 
   onClose (error: Error | null): void {
