@@ -10,7 +10,7 @@ import type { ScribblerOrder } from '../transport/shm/testing/scribbler-worker.j
 import { until } from './testing/rig.js'
 import { VictimFactory, type VictimPair } from './testing/shm-victims.js'
 
-const isSlow = process.env.SLOW === '1'
+const isSlow = process.env['SLOW_TESTS'] !== undefined
 
 /** How a link under attack may end. */
 const OUTCOMES: ReadonlyArray<ErrorCode | undefined> = [

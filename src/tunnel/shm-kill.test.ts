@@ -8,7 +8,7 @@ import { Role } from './testing/role.js'
 import { startTcpOrigin } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
 
-const POINTS = process.env.SLOW === '1' ? 100 : 10
+const POINTS = process.env['SLOW_TESTS'] !== undefined ? 100 : 10
 const CLIENTS = 8
 const options = { over: process.platform === 'linux' ? ['memfd'] as const : [], register: test.serial }
 

@@ -10,7 +10,7 @@ import { SHARED_MEMORY as over } from './testing/transports.js'
 
 /** What slots are filled with when they are given back. No content has it: where it is seen, memory was used after its release. */
 const POISON = 0xEE
-const CONNECTIONS = process.env.SLOW === '1' ? 2000 : 300
+const CONNECTIONS = process.env['SLOW_TESTS'] !== undefined ? 2000 : 300
 const AT_ONE_TIME = 40
 const MAX_BYTES = 600_000
 
