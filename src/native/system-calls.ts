@@ -16,6 +16,30 @@ export interface SystemCalls {
   /** For descriptors that a system call made: in a worker thread `fs.close` warns about those. */
   close (fd: number): number
   geteuid (): number
+  epoll_create1 (flags: number): number
+  /** `event`: a `struct epoll_event`. */
+  epoll_ctl (epollFd: number, operation: number, fd: number, event: Memory): number
+  epoll_wait (epollFd: number, events: Memory, maxEvents: number, timeoutMs: number): number
+  socket (domain: number, type: number, protocol: number): number
+  /** `pair`: two 32-bit descriptors. */
+  socketpair (domain: number, type: number, protocol: number, pair: Memory): number
+  /** `address` and its length here and below: a `struct sockaddr`. */
+  bind (fd: number, address: Memory, bytes: number): number
+  listen (fd: number, backlog: number): number
+  accept4 (fd: number, address: null, bytes: null, flags: number): number
+  connect (fd: number, address: Memory, bytes: number): number
+  getsockname (fd: number, address: Memory, bytes: Memory): number
+  getsockopt (fd: number, level: number, option: number, value: Memory, bytes: Memory): number
+  setsockopt (fd: number, level: number, option: number, value: Memory, bytes: number): number
+  recv (fd: number, memory: Memory, bytes: number, flags: number): number
+  send (fd: number, memory: Memory, bytes: number, flags: number): number
+  shutdown (fd: number, how: number): number
+  /** Makes `newFd` another name of `oldFd`, closing what it was. */
+  dup3 (oldFd: number, newFd: number, flags: number): number
+  /** 1: `address` holds the bytes of the address that `text` names; 0: it names none. */
+  inet_pton (family: number, text: string, address: Memory): number
+  /** 0: there is no such interface. */
+  if_nametoindex (name: string): number
   /** Why the last call of this thread failed. */
   errno (): number
   /**
@@ -24,6 +48,9 @@ export interface SystemCalls {
    */
   view (address: bigint, bytes: number): ArrayBuffer
 }
+
+/** Passed by address, which must not move: everything but memory of WebAssembly that grows. */
+type Memory = Uint8Array | Uint16Array | Int32Array
 
 /** Values of Linux's asm-generic headers, which all processors with a binary of koffi share. */
 export const Linux = {
@@ -40,7 +67,35 @@ export const Linux = {
   MAP_PRIVATE: 0x2,
   MAP_FIXED: 0x10,
   MAP_ANONYMOUS: 0x20,
-  MAP_NORESERVE: 0x4000
+  MAP_NORESERVE: 0x4000,
+  O_CLOEXEC: 0x80000,
+  AF_UNIX: 1,
+  AF_INET: 2,
+  AF_INET6: 10,
+  SOCK_STREAM: 1,
+  SOCK_NONBLOCK: 0x800,
+  SOCK_CLOEXEC: 0x80000,
+  SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
+  SO_ERROR: 4,
+  SO_LINGER: 13,
+  IPPROTO_TCP: 6,
+  TCP_NODELAY: 1,
+  SHUT_WR: 1,
+  MSG_NOSIGNAL: 0x4000,
+  MSG_MORE: 0x8000,
+  EPOLL_CLOEXEC: 0x80000,
+  EPOLL_CTL_ADD: 1,
+  EPOLL_CTL_DEL: 2,
+  EPOLL_CTL_MOD: 3,
+  EPOLLIN: 0x1,
+  EPOLLOUT: 0x4,
+  EPOLLERR: 0x8,
+  EPOLLHUP: 0x10,
+  EINTR: 4,
+  EAGAIN: 11,
+  ECONNABORTED: 103,
+  EINPROGRESS: 115
 } as const
 
 /** `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits tell, however long a pointer is. */
@@ -98,6 +153,24 @@ function declare (koffi: Koffi): SystemCalls {
     munmap: libc.func('int munmap(void *address, size_t bytes)') as SystemCalls['munmap'],
     close: libc.func('int close(int fd)') as SystemCalls['close'],
     geteuid: libc.func('unsigned int geteuid()') as SystemCalls['geteuid'],
+    epoll_create1: libc.func('int epoll_create1(int flags)') as SystemCalls['epoll_create1'],
+    epoll_ctl: libc.func('int epoll_ctl(int epoll_fd, int operation, int fd, void *event)') as SystemCalls['epoll_ctl'],
+    epoll_wait: libc.func('int epoll_wait(int epoll_fd, void *events, int max_events, int timeout)') as SystemCalls['epoll_wait'],
+    socket: libc.func('int socket(int domain, int type, int protocol)') as SystemCalls['socket'],
+    socketpair: libc.func('int socketpair(int domain, int type, int protocol, void *pair)') as SystemCalls['socketpair'],
+    bind: libc.func('int bind(int fd, const void *address, unsigned int bytes)') as SystemCalls['bind'],
+    listen: libc.func('int listen(int fd, int backlog)') as SystemCalls['listen'],
+    accept4: libc.func('int accept4(int fd, void *address, void *bytes, int flags)') as SystemCalls['accept4'],
+    connect: libc.func('int connect(int fd, const void *address, unsigned int bytes)') as SystemCalls['connect'],
+    getsockname: libc.func('int getsockname(int fd, void *address, void *bytes)') as SystemCalls['getsockname'],
+    getsockopt: libc.func('int getsockopt(int fd, int level, int option, void *value, void *bytes)') as SystemCalls['getsockopt'],
+    setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)') as SystemCalls['setsockopt'],
+    recv: libc.func('intptr_t recv(int fd, void *memory, size_t bytes, int flags)') as SystemCalls['recv'],
+    send: libc.func('intptr_t send(int fd, const void *memory, size_t bytes, int flags)') as SystemCalls['send'],
+    shutdown: libc.func('int shutdown(int fd, int how)') as SystemCalls['shutdown'],
+    dup3: libc.func('int dup3(int old_fd, int new_fd, int flags)') as SystemCalls['dup3'],
+    inet_pton: libc.func('int inet_pton(int family, const char *text, void *address)') as SystemCalls['inet_pton'],
+    if_nametoindex: libc.func('unsigned int if_nametoindex(const char *name)') as SystemCalls['if_nametoindex'],
     errno: () => koffi.errno(),
     view: (address, bytes) => koffi.view(address, bytes)
   }

@@ -3,7 +3,7 @@ import { formatAddress, type Address } from '../../base/address.js'
 import type { TunnelError } from '../../base/errors.js'
 import type { Reader } from '../engine.js'
 import { NodeSocket, type NodeEngineParts } from './node-socket.js'
-import { brokenError } from './socket-errors.js'
+import { brokenError } from '../socket-errors.js'
 
 /** Node reads accepted sockets into memory of its own, with no way to supply another: what arrives is copied into claims. */
 export class AcceptedSocket extends NodeSocket {

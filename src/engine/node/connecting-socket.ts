@@ -3,7 +3,7 @@ import { formatAddress, type Address } from '../../base/address.js'
 import type { TunnelError } from '../../base/errors.js'
 import type { Reader } from '../engine.js'
 import { NodeSocket, type NodeEngineParts } from './node-socket.js'
-import { brokenError, connectError, connectTimeout } from './socket-errors.js'
+import { brokenError, connectError, connectTimeout } from '../socket-errors.js'
 
 /** Claims that wait for their bytes, over all sockets of an engine. A pool must have more. */
 const MAX_RESERVATIONS = 8

@@ -3,7 +3,7 @@ import type { ConnectOptions, Engine, EngineCounters, Listener, Reader, Socket }
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenNode } from './node-listener.js'
 import type { NodeEngineParts } from './node-socket.js'
-import { TurnEnd } from './turn-end.js'
+import { TurnEnd } from '../turn-end.js'
 
 /** Large enough for most requests and small responses, small enough that copying it costs little. */
 const PARKING_BYTES = 4096
@@ -20,7 +20,7 @@ export function createNodeEngine (): Engine {
 class NodeEngine implements Engine, NodeEngineParts {
   readonly name = 'node'
   readonly counters: EngineCounters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
-  readonly turnEnd = new TurnEnd()
+  readonly turnEnd: TurnEnd = new TurnEnd(() => { setImmediate(this.runTurnEnd) })
   readonly parking = new Uint8Array(PARKING_BYTES)
   reservations = 0
 
@@ -31,6 +31,9 @@ class NodeEngine implements Engine, NodeEngineParts {
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket {
     return new ConnectingSocket(this, address, reader, options.timeoutMs)
   }
+
+  /** Its phase follows the one in which Node reads sockets. */
+  private readonly runTurnEnd = (): void => { this.turnEnd.run() }
 
   atTurnEnd (task: () => void): void {
     this.turnEnd.addTask(task)

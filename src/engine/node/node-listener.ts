@@ -3,8 +3,8 @@ import type { Address } from '../../base/address.js'
 import type { Listener, Socket } from '../engine.js'
 import { AcceptedSocket } from './accepted-socket.js'
 import type { NodeEngineParts } from './node-socket.js'
-import { listenError } from './socket-errors.js'
-import { placeSocket, removeSocket } from './socket-file.js'
+import { listenError } from '../socket-errors.js'
+import { placeSocket, removeSocket } from '../socket-file.js'
 
 const BACKLOG = 1024
 

@@ -1,7 +1,7 @@
 import type net from 'node:net'
 import type { TunnelError } from '../../base/errors.js'
 import type { EngineCounters, Reader, Socket } from '../engine.js'
-import type { Corked, TurnEnd } from './turn-end.js'
+import type { Corked, TurnEnd } from '../turn-end.js'
 
 /** What all sockets of one engine share. */
 export interface NodeEngineParts {

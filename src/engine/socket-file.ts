@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync, type BigIntStats } from 'node:fs'
 import net from 'node:net'
 import { dirname, join } from 'node:path'
-import { UNIX_PATH_MAX_BYTES } from '../../base/address.js'
-import { ErrorCode, TunnelError } from '../../base/errors.js'
+import { UNIX_PATH_MAX_BYTES } from '../base/address.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
 import { systemCode } from './socket-errors.js'
 
 /** Which file a path named: inode numbers are unique per device. null: none. */

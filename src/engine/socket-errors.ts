@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { formatAddress, type Address } from '../../base/address.js'
-import { ErrorCode, TunnelError } from '../../base/errors.js'
+import { formatAddress, type Address } from '../base/address.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
 
 /** The system's name of an error (`ECONNREFUSED`), or its message when it has none. */
 export function systemCode (error: unknown): string {

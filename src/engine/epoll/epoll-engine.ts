@@ -1,0 +1,32 @@
+import type { Address } from '../../base/address.js'
+import type { ConnectOptions, Engine, EngineCounters, Listener, Reader, Socket } from '../engine.js'
+import { ConnectingSocket } from './connecting-socket.js'
+import { listenEpoll } from './epoll-listener.js'
+import type { EpollEngineParts } from './epoll-socket.js'
+import { eventLoop } from './event-loop.js'
+
+/**
+ * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight into the reader's claim, which is
+ * asked for when the bytes are there. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux.
+ */
+export function createEpollEngine (): Engine {
+  return new EpollEngine()
+}
+
+class EpollEngine implements Engine, EpollEngineParts {
+  readonly name = 'epoll'
+  readonly loop = eventLoop()
+  readonly counters: EngineCounters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
+
+  listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
+    return listenEpoll(this, address, onSocket)
+  }
+
+  connect (address: Address, reader: Reader, options: ConnectOptions): Socket {
+    return new ConnectingSocket(this, address, reader, options.timeoutMs)
+  }
+
+  atTurnEnd (task: () => void): void {
+    this.loop.turnEnd.addTask(task)
+  }
+}

@@ -1,0 +1,110 @@
+import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-calls.js'
+import { TurnEnd } from '../turn-end.js'
+import { InterestSet, type Watcher } from './interest-set.js'
+import { findNodePoll } from './node-poll.js'
+
+/** Work goes on for this long before Node has a turn, for its promises, its ticks and what it has set for "immediately". */
+const MAX_BUSY_MS = 1
+/** Nothing happens: Node still has a turn this often, for its timers. */
+const MAX_IDLE_MS = 10
+
+let shared: EventLoop | undefined
+
+/** One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux. */
+export function eventLoop (): EventLoop {
+  shared ??= new EventLoop(loadSystemCalls())
+  return shared
+}
+
+/**
+ * Waits for sockets in the place of Node's loop, with which it shares the thread. While a socket is open it runs from `setImmediate`: a run is many
+ * turns (events, tasks, writes), then Node gets its turn:
+ *
+ *     at once      when Node itself has something to do (another thread's message, a signal, a child process, a socket of node:net, a finished file
+ *                  operation): libuv's own epoll instance is one of the descriptors that are waited for
+ *     within 1 ms  of an event that was handled here: its promises, ticks and immediates run
+ *     every 10 ms  otherwise: so late a timer may be
+ *
+ * Where libuv's descriptor cannot be found every wait ends after 1 ms. With nothing open the loop rests, and does not keep the process alive.
+ */
+export class EventLoop {
+  readonly system: SystemCalls
+  readonly interest: InterestSet
+  readonly turnEnd = new TurnEnd(() => { this.#wake() })
+  #open = 0
+  #scheduled = false
+  #running = false
+  /** Since the last run something was begun from Node's side, which is likely to go on. */
+  #nodeActive = false
+  /** The last run handled nothing. */
+  #quiet = false
+  /** In this run libuv has asked for its turn. */
+  #nodeDue = false
+  #maxIdleMs = MAX_BUSY_MS
+
+  constructor (system: SystemCalls) {
+    this.system = system
+    this.interest = new InterestSet(system)
+    void this.#watchNode()
+  }
+
+  /** From here to `release()` the loop runs, and keeps the process alive. */
+  hold (): void {
+    this.#open++
+    this.#wake()
+  }
+
+  release (): void {
+    this.#open--
+  }
+
+  async #watchNode (): Promise<void> {
+    const fd = await findNodePoll(this.system)
+    if (fd === -1) return
+    const watcher: Watcher = { handleEvents: () => { this.#nodeDue = true } }
+    this.interest.add(fd, Linux.EPOLLIN, watcher)
+    this.#maxIdleMs = MAX_IDLE_MS
+  }
+
+  #wake (): void {
+    if (this.#running) return
+    this.#nodeActive = true
+    this.#schedule()
+  }
+
+  #schedule (): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#run)
+  }
+
+  readonly #run = (): void => {
+    this.#scheduled = false
+    this.#running = true
+    try {
+      this.#turns()
+    } finally {
+      this.#running = false
+      if (this.#open > 0 || this.turnEnd.pending) this.#schedule()
+    }
+  }
+
+  #turns (): void {
+    let waitMs = this.#nodeActive ? 0 : this.#quiet ? this.#maxIdleMs : MAX_BUSY_MS
+    this.#quiet = !this.#nodeActive
+    this.#nodeActive = this.#nodeDue = false
+    let busySince = 0
+    this.turnEnd.run()
+    while (this.#open > 0) {
+      const count = this.interest.dispatch(this.turnEnd.pending ? 0 : waitMs)
+      if (this.turnEnd.pending) this.turnEnd.run()
+      else if (count === 0) return
+      if (count > (this.#nodeDue ? 1 : 0)) this.#quiet = false
+      if (this.#nodeDue || count < 0) return
+      const now = performance.now()
+      if (busySince === 0) busySince = now
+      else if (now - busySince >= MAX_BUSY_MS) return
+      waitMs = MAX_BUSY_MS
+    }
+  }
+}
