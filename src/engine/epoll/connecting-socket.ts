@@ -56,8 +56,7 @@ export class ConnectingSocket extends EpollSocket {
     switch (errno) {
       case 0:
       case Linux.EINPROGRESS:
-      // A signal came in between: it goes on all the same.
-      case Linux.EINTR:
+      case Linux.EINTR: // A signal came in between: it goes on all the same.
         this.watch(Linux.EPOLLOUT)
         break
       case Linux.EAGAIN:
