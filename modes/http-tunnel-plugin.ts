@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { type Address, formatAddress, tcpAddress } from '../src/base/address.js'
-import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { createEngine } from '../src/engine/create-engine.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
@@ -14,7 +14,7 @@ import { printStats } from './stats-printer.js'
 const NAME = 'http-tunnel-plugin'
 const ORIGIN_PORT = '9876'
 
-const { transport, addr, server, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, addr, server, drain, stats, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
@@ -22,6 +22,7 @@ await runProgram({
   action: {
     flags: {
       transport,
+      engine,
       addr,
       origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin', standard: 'none' },
       'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
@@ -48,7 +49,7 @@ async function start (given: Given): Promise<void> {
   const tunnel = valueOf.addr(given)
   const drainMs = valueOf.drainMs(given)
   const statsMs = valueOf.statsMs(given)
-  const engine = createNodeEngine()
+  const engine = createEngine(valueOf.engine(given), (why) => { if (!json) console.error(`${NAME}: ${why}`) })
   // Before an origin is started that would keep this process alive.
   transportKind.check()
   const print = tunnelEventPrinter(NAME, json)

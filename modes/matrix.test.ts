@@ -23,7 +23,8 @@ function loadResult (found: Partial<LoadResult> = {}): LoadResult {
 /** Roles that note what happens to them in `log`. `measure` decides what each measurement comes to. */
 function fakeRoles (log: string[], measure: (transport: string, job: Omit<LoadJob, 'target'>) => Promise<LoadResult>, start = async (): Promise<void> => {}): () => Roles {
   return () => ({
-    engine: 'fake',
+    engine: 'node',
+    engineNote: null,
     server: 'node',
     serverNote: null,
     start: async () => {

@@ -27,7 +27,7 @@ export function planMatrix (options: RunOptions): PlannedRound[] {
 }
 
 /** What the matrix needs of a topology. */
-export type Roles = Pick<Topology, 'engine' | 'server' | 'serverNote' | 'start' | 'measure' | 'close'>
+export type Roles = Pick<Topology, 'engine' | 'engineNote' | 'server' | 'serverNote' | 'start' | 'measure' | 'close'>
 
 export interface MatrixHooks {
   /** All roles run: at the beginning, and again after a failure. */

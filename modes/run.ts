@@ -29,7 +29,7 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, transports: armsOf(options).map((arm) => arm.transport), segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, transports: armsOf(options).map((arm) => arm.transport), segment: options.segment })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -46,10 +46,12 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   let cells: CellResult[]
   try {
     cells = await runMatrix(options, createTopology, {
-      onReady: ({ engine, server, serverNote }) => {
+      onReady: ({ engine, engineNote, server, serverNote }) => {
         if (metadata !== null) return
         metadata = collectMetadata(options, engine, server)
-        if (serverNote !== null) console.error(`tunnel-bench: ${serverNote}`)
+        for (const note of [engineNote, serverNote]) {
+          if (note !== null) console.error(`tunnel-bench: ${note}`)
+        }
         console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, seed ${options.seed}; about ${formatDuration(expectedMs(options))}`)
       },
       onStart: (place) => { progress.status((columns) => formatStatus(place, 'measuring', columns)) },

@@ -1,4 +1,5 @@
 import { type Address, unixAddress } from '../src/base/address.js'
+import { ENGINES } from '../src/engine/create-engine.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
 import type { Flag, Given } from './cli.js'
@@ -6,7 +7,7 @@ import { durationOf, oneOf, portOf, textOf } from './option-values.js'
 
 /** Options and output that the three long-running commands share. */
 
-const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', transport: 'stream', drain: '2s' } as const
+const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', engine: 'auto', transport: 'stream', drain: '2s' } as const
 
 export const SERVICE_FLAGS = {
   transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },
@@ -14,6 +15,7 @@ export const SERVICE_FLAGS = {
   port: { describe: 'TCP port to listen on; 0 takes any free one, which is printed', standard: STANDARD.port },
   host: { describe: 'Address to listen on; 0.0.0.0 opens the port to the network', standard: STANDARD.host },
   server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
+  engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   drain: { describe: 'How long SIGTERM and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
@@ -26,6 +28,7 @@ export const valueOf = {
   port: ({ port = STANDARD.port }: Given) => portOf('port', port),
   host: ({ host = STANDARD.host }: Given) => textOf('host', host, STANDARD.host),
   server: ({ server = STANDARD.server }: Given) => oneOf('server', server, ['auto', 'uws', 'node']),
+  engine: ({ engine = STANDARD.engine }: Given) => oneOf('engine', engine, ENGINES),
   statsMs: ({ stats }: Given) => stats === undefined ? null : durationOf('stats', stats, 100),
   drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const

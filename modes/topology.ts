@@ -1,5 +1,6 @@
 import { tcpAddress, unixAddress, type Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import type { EngineChoice } from '../src/engine/create-engine.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
 import type { Mode, SegmentOptions } from '../src/report/result.js'
@@ -21,6 +22,7 @@ const CLOSING_ORDER: readonly RoleName[] = ['load', 'host', 'plugin', 'origin']
 export interface TopologyOptions {
   readonly mode: Mode
   readonly server: 'auto' | 'uws' | 'node'
+  readonly engine: EngineChoice
   /** Transports to set up a tunnel for; `baseline` needs none. */
   readonly transports: ReadonlyArray<TransportName | 'baseline'>
   /** Sizes of the shared memory; null: the defaults. */
@@ -77,6 +79,8 @@ export class Topology {
   }
 
   get engine (): string { return this.#load.ready.engine }
+  /** Why another engine than the preferred one runs, or null. */
+  get engineNote (): string | null { return this.#load.ready.note }
   get server (): string { return this.#origin.ready.server }
   /** Why another origin than the preferred one runs, or null. */
   get serverNote (): string | null { return this.#origin.ready.note }
@@ -114,14 +118,15 @@ export class Topology {
   }
 
   async #start (): Promise<void> {
+    const { engine } = this.#options
     this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0 })
     for (const transport of this.#choices) {
       const tunnel = unixAddress(this.#folder.pathOf(`${transport.kind}.sock`))
-      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, ownDirectory: true })
-      const plugin = await this.#startRole('plugin', { tunnel, transport, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, ownDirectory: true })
+      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
       this.#tunnels.set(transport.kind, { host, plugin })
     }
-    this.#load = await this.#startRole('load', {})
+    this.#load = await this.#startRole('load', { engine })
   }
 
   async #startRole<N extends RoleName> (name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {

@@ -2,6 +2,8 @@
 export { type Address, formatAddress, tcpAddress, unixAddress } from './base/address.js'
 export { ErrorCode, TunnelError } from './base/errors.js'
 export type { Engine } from './engine/engine.js'
+export { createEngine, type EngineChoice } from './engine/create-engine.js'
+export { createEpollEngine } from './engine/epoll/epoll-engine.js'
 export { createNodeEngine } from './engine/node/node-engine.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './mux/session.js'
 export type { DrainOptions, TunnelEvent, TunnelLimits, TunnelStats } from './tunnel/tunnel.js'

@@ -1,12 +1,12 @@
 import { rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { createEngine } from '../src/engine/create-engine.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { serveRole } from './control.js'
 
-serveRole<'host'>(async ({ listen, tunnel, transport, ownDirectory }) => {
-  const host = await TunnelHost.start({ engine: createNodeEngine(), listen, tunnel, transport: transportKindOf(transport) })
+serveRole<'host'>(async ({ listen, tunnel, transport, engine, ownDirectory }) => {
+  const host = await TunnelHost.start({ engine: createEngine(engine), listen, tunnel, transport: transportKindOf(transport) })
   return {
     ready: { address: host.address },
     stats: () => host.stats(),

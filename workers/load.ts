@@ -1,12 +1,13 @@
-import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { createEngine } from '../src/engine/create-engine.js'
 import { runLoad } from '../src/load/run-load.js'
 import { serveRole } from './control.js'
 
-serveRole<'load'>(async () => {
-  const engine = createNodeEngine()
+serveRole<'load'>(async ({ engine: choice }) => {
+  let note: string | null = null
+  const engine = createEngine(choice, (why) => { note = why })
   const stop = new AbortController()
   return {
-    ready: { engine: engine.name },
+    ready: { engine: engine.name, note },
     measure: async (job) => await runLoad(engine, job, { workerUrl: new URL('load-slice.js', import.meta.url), signal: stop.signal }),
     close: async () => { stop.abort() }
   }

@@ -1,12 +1,12 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatAddress } from '../src/base/address.js'
-import { createNodeEngine } from '../src/engine/node/node-engine.js'
+import { createEngine } from '../src/engine/create-engine.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { serveRole } from './control.js'
 
-serveRole<'plugin'>(async ({ tunnel, transport, origin, attachTimeoutMs }) => {
-  const plugin = TunnelPlugin.start({ engine: createNodeEngine(), tunnel, origin, transport: transportKindOf(transport) })
+serveRole<'plugin'>(async ({ tunnel, transport, engine, origin, attachTimeoutMs }) => {
+  const plugin = TunnelPlugin.start({ engine: createEngine(engine), tunnel, origin, transport: transportKindOf(transport) })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

@@ -1,5 +1,6 @@
 import type { Address } from '../src/base/address.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
+import type { EngineChoice } from '../src/engine/create-engine.js'
 import type { CpuUsage } from '../src/metrics/cpu.js'
 import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
@@ -14,20 +15,21 @@ export interface RoleTypes {
   }
   host: {
     /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, ownDirectory: boolean }
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, ownDirectory: boolean }
     ready: { address: Address }
     job: never
     result: never
   }
   plugin: {
-    options: { tunnel: Address, transport: TransportChoice, origin: Address, attachTimeoutMs: number }
+    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, origin: Address, attachTimeoutMs: number }
     ready: Record<string, never>
     job: never
     result: never
   }
   load: {
-    options: Record<string, never>
-    ready: { engine: string }
+    options: { engine: EngineChoice }
+    /** `note`: why another engine than the preferred one runs, or null. */
+    ready: { engine: string, note: string | null }
     job: LoadJob
     result: LoadResult
   }

@@ -1,12 +1,14 @@
 import type { Address } from '../base/address.js'
 import type { TunnelError } from '../base/errors.js'
 
+export type EngineName = 'epoll' | 'node'
+
 /**
  * The Engine seam: how bytes move between this thread and TCP or Unix sockets. Everything runs on the thread that made the
  * engine; callbacks never run inside the call that caused them, except where stated.
  */
 export interface Engine {
-  readonly name: string
+  readonly name: EngineName
   readonly counters: EngineCounters
 
   /**

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { machineMs } from '../base/clock.js'
 import { contentBytes, LARGE_BODY_BYTES } from '../base/content.js'
 import { ErrorCode } from '../base/errors.js'
-import { createNodeEngine } from '../engine/node/node-engine.js'
+import { createTestEngine } from '../engine/testing/engines.js'
 import { emptyCounts } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import { runLoadSlice } from './generator.js'
@@ -249,8 +249,8 @@ test.serial('runLoadSlice() measures nothing where the signal comes before the w
 test.serial('runLoadSlice() refuses paths that could end the request line', async (t) => {
   const address = await refusedAddress()
   for (const path of ['', 'small', '/a b', '/a\r\nX: y', '/ü', '/a\0']) {
-    await t.throwsAsync(runLoadSlice(createNodeEngine(), jobFor(address, { path })), { code: ErrorCode.USAGE })
-    await t.throwsAsync(runLoadSlice(createNodeEngine(), jobFor(address, { stalledPath: path })), { code: ErrorCode.USAGE })
+    await t.throwsAsync(runLoadSlice(createTestEngine(), jobFor(address, { path })), { code: ErrorCode.USAGE })
+    await t.throwsAsync(runLoadSlice(createTestEngine(), jobFor(address, { stalledPath: path })), { code: ErrorCode.USAGE })
   }
 })
 

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ErrorCode } from '../base/errors.js'
-import { createNodeEngine } from '../engine/node/node-engine.js'
+import { createTestEngine } from '../engine/testing/engines.js'
 import { Histogram } from '../metrics/histogram.js'
 import { runLoad, splitJob } from './run-load.js'
 import { checkIdentity, jobFor, serve } from './testing/load-rig.js'
@@ -21,7 +21,7 @@ test('splitJob() spreads connections and stalled readers evenly, and starts no t
 
 test.serial('runLoad() runs one thread over the engine it is given', async (t) => {
   const server = await serve(t, (socket) => socket.write(OK))
-  const engine = createNodeEngine()
+  const engine = createTestEngine()
   const job = jobFor(server.address)
   const result = await runLoad(engine, job, { workerUrl })
   checkIdentity(t, result, job)
@@ -31,7 +31,7 @@ test.serial('runLoad() runs one thread over the engine it is given', async (t) =
 
 test.serial('runLoad() adds up what several threads found', async (t) => {
   const server = await serve(t, (socket) => socket.write(OK))
-  const engine = createNodeEngine()
+  const engine = createTestEngine()
   const job = jobFor(server.address, { threads: 2, concurrency: 5 })
   const result = await runLoad(engine, job, { workerUrl })
   checkIdentity(t, result, job)
@@ -52,13 +52,13 @@ test.serial('runLoad() begins on all threads only when every connection stands',
     if (index === 0) connectionsAtFirst = server.connections
     socket.write(OK)
   })
-  await runLoad(createNodeEngine(), jobFor(server.address, { threads: 3, concurrency: 6 }), { workerUrl })
+  await runLoad(createTestEngine(), jobFor(server.address, { threads: 3, concurrency: 6 }), { workerUrl })
   t.is(connectionsAtFirst, 6)
 })
 
 test.serial('runLoad() counts the refusals of all threads', async (t) => {
   const job = jobFor(await refusedAddress(), { threads: 2 })
-  const result = await runLoad(createNodeEngine(), job, { workerUrl })
+  const result = await runLoad(createTestEngine(), job, { workerUrl })
   checkIdentity(t, result, job)
   t.true(result.counts.refused > 0)
   t.is(result.counts.sent, result.counts.refused)
@@ -72,19 +72,19 @@ test.serial('runLoad() ends several threads early on a signal', async (t) => {
     if (index === 500) stopping.abort()
   })
   const job = jobFor(server.address, { threads: 2, durationMs: 60_000 })
-  const result = await runLoad(createNodeEngine(), job, { workerUrl, signal: stopping.signal })
+  const result = await runLoad(createTestEngine(), job, { workerUrl, signal: stopping.signal })
   checkIdentity(t, result, job)
   t.true(result.windowMs < job.durationMs)
-  const early = await runLoad(createNodeEngine(), job, { workerUrl, signal: AbortSignal.abort() })
+  const early = await runLoad(createTestEngine(), job, { workerUrl, signal: AbortSignal.abort() })
   t.is(early.counts.sent, 0)
 })
 
 test.serial('runLoad() throws the error of a thread with its code', async (t) => {
   const job = jobFor(await refusedAddress(), { threads: 2, path: 'no slash' })
-  await t.throwsAsync(runLoad(createNodeEngine(), job, { workerUrl }), { code: ErrorCode.USAGE })
+  await t.throwsAsync(runLoad(createTestEngine(), job, { workerUrl }), { code: ErrorCode.USAGE })
 })
 
 test.serial('runLoad() rejects where the module of a thread cannot be loaded', async (t) => {
   const job = jobFor(await refusedAddress(), { threads: 2 })
-  await t.throwsAsync(runLoad(createNodeEngine(), job, { workerUrl: new URL('./no-such-worker.js', import.meta.url) }), { code: ErrorCode.ROLE_FAILED })
+  await t.throwsAsync(runLoad(createTestEngine(), job, { workerUrl: new URL('./no-such-worker.js', import.meta.url) }), { code: ErrorCode.ROLE_FAILED })
 })

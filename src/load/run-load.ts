@@ -13,13 +13,13 @@ export interface RunLoadOptions {
 
 /**
  * Runs one closed-loop measurement: on this thread over `engine` where one thread is asked for, else in as many pool threads, each
- * with an engine of its own. Threads beyond the number of connections are not started.
+ * with an engine of its own of the same kind. Threads beyond the number of connections are not started.
  * Rejects with ERR_TUNNEL_USAGE where a path cannot be requested; never for what the target does.
  */
 export async function runLoad (engine: Engine, job: LoadJob, { workerUrl, signal }: RunLoadOptions): Promise<LoadResult> {
   const slices = splitJob(job)
   if (slices.length === 1) return await runLoadSlice(engine, job, { signal })
-  return mergeResults(await runInPool(slices, workerUrl, signal))
+  return mergeResults(await runInPool(slices, { workerUrl, engine: engine.name, signal }))
 }
 
 /** One job for each thread, with its share of the connections and of the stalled readers. */

@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { machineMs } from '../base/clock.js'
 import { ErrorCode, TunnelError, fromErrorData, type ErrorData } from '../base/errors.js'
+import type { EngineName } from '../engine/engine.js'
 import type { LoadJob, LoadResult } from './job.js'
 
 /** From "all are connected" to the common start: enough for the message to reach every thread. */
@@ -11,6 +12,7 @@ const START_DELAY_MS = 20
 /** What a pool thread is given. `port` carries `SliceMessage` up, `SliceCommand` down. */
 export interface SliceTask {
   readonly job: LoadJob
+  readonly engine: EngineName
   readonly port: MessagePort
 }
 
@@ -21,6 +23,13 @@ export type SliceCommand = { readonly kind: 'start', readonly startAtMs: number 
 export type SliceReply =
   | { readonly kind: 'result', readonly result: LoadResult }
   | { readonly kind: 'error', readonly error: ErrorData }
+
+export interface PoolOptions {
+  readonly workerUrl: URL
+  /** What each thread is to make for itself. */
+  readonly engine: EngineName
+  readonly signal: AbortSignal | undefined
+}
 
 async function runTask (pool: Piscina, task: SliceTask): Promise<SliceReply> {
   try {
@@ -42,7 +51,7 @@ function threadFailed (cause: unknown): TunnelError {
  * If one fails the others are stopped, and its error is thrown when all have ended: ERR_TUNNEL_ROLE_FAILED where the thread died or its
  * module cannot be loaded.
  */
-export async function runInPool (jobs: readonly LoadJob[], workerUrl: URL, signal: AbortSignal | undefined): Promise<LoadResult[]> {
+export async function runInPool (jobs: readonly LoadJob[], { workerUrl, engine, signal }: PoolOptions): Promise<LoadResult[]> {
   const pool = new Piscina({
     filename: fileURLToPath(workerUrl),
     minThreads: jobs.length,
@@ -65,7 +74,7 @@ export async function runInPool (jobs: readonly LoadJob[], workerUrl: URL, signa
       port1.on('message', () => {
         if (--waiting === 0) tell({ kind: 'start', startAtMs: machineMs() + START_DELAY_MS })
       })
-      const reply = await runTask(pool, { job, port: port2 })
+      const reply = await runTask(pool, { job, engine, port: port2 })
       if (reply.kind === 'error') throw fromErrorData(reply.error)
       return reply.result
     })

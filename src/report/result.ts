@@ -16,6 +16,7 @@ export interface RunMetadata {
   readonly program: { readonly name: string, readonly version: string, readonly commit: string | null, readonly dirty: boolean | null }
   readonly machine: { readonly cpuModel: string, readonly cpus: number, readonly memoryBytes: number, readonly os: string, readonly kernel: string, readonly arch: string }
   readonly versions: Readonly<Record<string, string>>
+  /** The engine that host, plugin and load generator really used: `epoll` or `node`. */
   readonly engine: string
   /** The origin that really answered: `uws` or `node`. */
   readonly server: string
@@ -35,6 +36,7 @@ export interface RunOptions {
   readonly warmupMs: number
   readonly rounds: number
   readonly server: 'auto' | 'uws' | 'node'
+  readonly engine: 'auto' | 'epoll' | 'node'
   readonly loadThreads: number
   readonly requestTimeoutMs: number
   readonly seed: number

@@ -1,6 +1,6 @@
 import { ErrorCode } from '../base/errors.js'
 import { contentBytes } from '../base/content.js'
-import { createNodeEngine } from '../engine/node/node-engine.js'
+import { createTestEngine } from '../engine/testing/engines.js'
 import { tcpAddress } from '../base/address.js'
 import { TunnelHost } from './tunnel-host.js'
 import { TunnelPlugin } from './tunnel-plugin.js'
@@ -174,8 +174,8 @@ testEach('TunnelHost.start() leaves nothing behind when one of its addresses can
 
 testEach('limits out of bounds are refused by host and plugin', async (t, rig) => {
   for (const limits of [{ maxPayloadBytes: 10 }, { windowBytes: 0 }, { maxChannels: 0 }, { maxChannels: 1.5 }]) {
-    await t.throwsAsync(TunnelHost.start({ engine: createNodeEngine(), listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel, limits }), { code: ErrorCode.USAGE })
-    t.throws(() => TunnelPlugin.start({ engine: createNodeEngine(), tunnel: rig.tunnel, origin: tcpAddress('127.0.0.1', 1), limits }), { code: ErrorCode.USAGE })
+    await t.throwsAsync(TunnelHost.start({ engine: createTestEngine(), listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel, limits }), { code: ErrorCode.USAGE })
+    t.throws(() => TunnelPlugin.start({ engine: createTestEngine(), tunnel: rig.tunnel, origin: tcpAddress('127.0.0.1', 1), limits }), { code: ErrorCode.USAGE })
   }
   await rig.verify()
 })

@@ -27,7 +27,7 @@ serveRole<'load'>(async (options) => {
   const { oddity } = options as { oddity?: Oddity }
   await actions[oddity ?? '']?.()
   return {
-    ready: { engine: `odd in ${process.pid}` },
+    ready: { engine: `odd in ${process.pid}`, note: null },
     measure: async (job) => (await actions[job.path]?.() ?? job) as LoadResult,
     close: async () => {
       if (oddity === 'linger') setInterval(() => {}, 1000)

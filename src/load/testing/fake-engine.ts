@@ -4,7 +4,7 @@ import type { ConnectOptions, Engine, Listener, Reader, Socket } from '../../eng
 
 /** An engine whose sockets do what the test says, when it says so. */
 export class FakeEngine implements Engine {
-  readonly name = 'fake'
+  readonly name = 'node'
   readonly counters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
   readonly sockets: FakeSocket[] = []
 

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'ava'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import { errorCount } from '../../metrics/counts.js'
 import { Histogram } from '../../metrics/histogram.js'
 import { runLoadSlice, type SliceOptions } from '../generator.js'
@@ -35,7 +35,7 @@ export function checkIdentity (t: ExecutionContext, { counts, latency, windowMs,
 
 /** Runs a slice over an engine of its own, and checks that it leaves no socket open. */
 export async function runChecked (t: ExecutionContext, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
-  const engine = createNodeEngine()
+  const engine = createTestEngine()
   try {
     const result = await runLoadSlice(engine, job, options)
     checkIdentity(t, result, job)

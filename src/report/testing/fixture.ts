@@ -85,6 +85,7 @@ export function makeResult (cells: readonly CellResult[], options: Partial<RunOp
         warmupMs: 500,
         rounds: Math.max(1, ...cells.map(cell => cell.rounds.length)),
         server: 'auto',
+        engine: 'auto',
         loadThreads: 1,
         requestTimeoutMs: 5_000,
         seed: 1,

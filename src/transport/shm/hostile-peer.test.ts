@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { ErrorCode } from '../../base/errors.js'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
@@ -35,7 +35,7 @@ class Attack {
 
   /** Both sides have sent payloads in slots 0 to 3 by then; b keeps those it got, a has given back none. */
   static async start (t: ExecutionContext): Promise<Attack> {
-    const pair = await makeShmPair(createNodeEngine, { memory: sharedArrayMemory(), sizes: SIZES })
+    const pair = await makeShmPair(createTestEngine, { memory: sharedArrayMemory(), sizes: SIZES })
     const attack = new Attack(pair)
     const { link } = attack
     t.teardown(async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
 import { unixAddress } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import { Random } from '../../engine/testing/random.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
 import { Recorder } from '../testing/recorder.js'
@@ -13,7 +13,7 @@ import { makeStreamPair, type StreamPair } from '../testing/stream-pair.js'
 import { StreamTransport } from './stream-transport.js'
 
 async function makeLink (t: ExecutionContext): Promise<Link & { pair: StreamPair }> {
-  const link = await Link.make(t, { maxUnreadBytes: 0, maxUnreadFrames: 0, makePair: () => makeStreamPair(createNodeEngine) })
+  const link = await Link.make(t, { maxUnreadBytes: 0, maxUnreadFrames: 0, makePair: () => makeStreamPair(createTestEngine) })
   link.start(65_536)
   return link as Link & { pair: StreamPair }
 }
@@ -85,7 +85,7 @@ test('StreamTransport copies what it hands out once many payloads are kept, and 
 test('StreamTransport.connect() tells the engine\'s error if nothing listens', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'stream-'))
   t.teardown(() => { rmSync(directory, { recursive: true }) })
-  const transport = StreamTransport.connect(createNodeEngine(), unixAddress(join(directory, 'none')), 1000)
+  const transport = StreamTransport.connect(createTestEngine(), unixAddress(join(directory, 'none')), 1000)
   const recorder = new Recorder()
   transport.start(recorder)
   transport.send(FrameType.PING, 0, 1)
@@ -98,7 +98,7 @@ test('StreamTransport.connect() may be aborted and closed before the connection 
   for (const end of ['abort', 'close'] as const) {
     const directory = mkdtempSync(join(tmpdir(), 'stream-'))
     t.teardown(() => { rmSync(directory, { recursive: true }) })
-    const engine = createNodeEngine()
+    const engine = createTestEngine()
     const peer = new Recorder()
     const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => { StreamTransport.accept(socket).start(peer) })
     t.teardown(() => listener.close())

@@ -1,9 +1,9 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, Listener, Reader, Socket } from '../../engine/engine.js'
+import type { ConnectOptions, Engine, EngineCounters, EngineName, Listener, Reader, Socket } from '../../engine/engine.js'
 
 /** An engine whose sockets can be held, cut into pieces and spoken through: all that may happen to a link, on purpose. */
 export class RiggedEngine implements Engine {
-  readonly name: string
+  readonly name: EngineName
   readonly counters: EngineCounters
   /** Every socket made so far. */
   readonly sockets: RiggedSocket[] = []

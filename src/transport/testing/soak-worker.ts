@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { unixAddress } from '../../base/address.js'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import { ShmSide } from '../../shm/endpoint.js'
 import { createShmTransport, type ShmOptions } from '../shm/shm-transport.js'
 import type { Transport } from '../transport.js'
@@ -19,7 +19,7 @@ const tell = (message: unknown): void => {
   else parentPort.postMessage(message)
 }
 
-const engine = createNodeEngine()
+const engine = createTestEngine()
 const kind = createShmTransport({ memory, sizes, poison: 0xA5 })
 const address = unixAddress(path)
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type Address, tcpAddress, unixAddress } from '../../base/address.js'
 import type { Engine } from '../../engine/engine.js'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import { streamTransport } from '../../transport/stream/stream-transport.js'
 import type { TransportKind } from '../../transport/transport.js'
 import { TunnelHost, type TunnelHostOptions } from '../tunnel-host.js'
@@ -74,7 +74,7 @@ export class TunnelRig {
   get path (): string { return join(this.directory, 't.sock') }
 
   async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
-    const engine = createNodeEngine()
+    const engine = createTestEngine()
     const events = new Events()
     const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
@@ -84,7 +84,7 @@ export class TunnelRig {
   }
 
   startPlugin (origin: Address, options: Partial<TunnelPluginOptions> = {}): PluginRig {
-    const engine = createNodeEngine()
+    const engine = createTestEngine()
     const events = new Events()
     const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, origin, onEvent: events.note, ...options })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))

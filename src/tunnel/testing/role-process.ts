@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { tcpAddress, unixAddress } from '../../base/address.js'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import { TunnelHost } from '../tunnel-host.js'
 import { TunnelPlugin } from '../tunnel-plugin.js'
 import { portOf } from './rig.js'
@@ -12,7 +12,7 @@ import { createTransport, type TransportName } from './transports.js'
  * Says its port when it is up (a plugin: attached, or at once with `unattached` as the last argument), and its state whenever it is asked.
  */
 const [transportName, role, path, originPort, unattached] = process.argv.slice(2)
-const engine = createNodeEngine()
+const engine = createTestEngine()
 const tunnel = unixAddress(path!)
 const transport = createTransport(transportName as TransportName)
 

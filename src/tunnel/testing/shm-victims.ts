@@ -6,7 +6,7 @@ import { unixAddress } from '../../base/address.js'
 import { contentSlice } from '../../base/content.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Listener } from '../../engine/engine.js'
-import { createNodeEngine } from '../../engine/node/node-engine.js'
+import { createTestEngine } from '../../engine/testing/engines.js'
 import type { Random } from '../../engine/testing/random.js'
 import { deferred } from '../../engine/testing/rig.js'
 import { Reason } from '../../frame/layout.js'
@@ -112,7 +112,7 @@ export interface VictimPair {
 
 /** Makes pairs, one after the other, on one listening socket. */
 export class VictimFactory {
-  readonly #engine = createNodeEngine()
+  readonly #engine = createTestEngine()
   readonly #memory: WatchedMemory
   #listener!: Listener
   #onTransport: (transport: ShmTransport) => void = () => {}
