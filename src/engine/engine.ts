@@ -32,6 +32,9 @@ export interface Engine {
    * added by a task runs in the same turn. This is where frames are scheduled and transports flushed: once per turn, not once per event.
    */
   atTurnEnd (task: () => void): void
+
+  /** Runs `task` once in the next turn, after the sockets, and lets the loop not sleep before. */
+  inNextTurn (task: () => void): void
 }
 
 export interface ConnectOptions {

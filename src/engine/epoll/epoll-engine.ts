@@ -29,4 +29,8 @@ class EpollEngine implements Engine, EpollEngineParts {
   atTurnEnd (task: () => void): void {
     this.loop.turnEnd.addTask(task)
   }
+
+  inNextTurn (task: () => void): void {
+    this.loop.inNextTurn(task)
+  }
 }

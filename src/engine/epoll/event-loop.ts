@@ -16,12 +16,17 @@ export function eventLoop (): EventLoop {
   return shared
 }
 
+/** Whether something but this loop is set for Node's next turn. */
+function hasImmediates (): boolean {
+  return process.getActiveResourcesInfo().includes('Immediate')
+}
+
 /**
  * Waits for sockets in the place of Node's loop, with which it shares the thread. While a socket is open it runs from `setImmediate`: a run is many
  * turns (events, tasks, writes), then Node gets its turn:
  *
  *     at once      when Node itself has something to do (another thread's message, a signal, a child process, a socket of node:net, a finished file
- *                  operation): libuv's own epoll instance is one of the descriptors that are waited for
+ *                  operation): libuv's own epoll instance is one of the descriptors that are waited for. Or when something is set for "immediately"
  *     within 1 ms  of an event that was handled here: its promises, ticks and immediates run
  *     every 10 ms  otherwise: so late a timer may be
  *
@@ -31,6 +36,8 @@ export class EventLoop {
   readonly system: SystemCalls
   readonly interest: InterestSet
   readonly turnEnd = new TurnEnd(() => { this.#wake() })
+  #next: Array<() => void> = []
+  #spare: Array<() => void> = []
   #open = 0
   #scheduled = false
   #running = false
@@ -56,6 +63,12 @@ export class EventLoop {
 
   release (): void {
     this.#open--
+  }
+
+  /** Runs `task` in the next turn, after the sockets. */
+  inNextTurn (task: () => void): void {
+    this.#next.push(task)
+    this.#wake()
   }
 
   async #watchNode (): Promise<void> {
@@ -85,18 +98,19 @@ export class EventLoop {
       this.#turns()
     } finally {
       this.#running = false
-      if (this.#open > 0 || this.turnEnd.pending) this.#schedule()
+      if (this.#open > 0 || this.#isDue) this.#schedule()
     }
   }
 
   #turns (): void {
-    let waitMs = this.#nodeActive ? 0 : this.#quiet ? this.#maxIdleMs : MAX_BUSY_MS
+    let waitMs = this.#nodeActive || hasImmediates() ? 0 : this.#quiet ? this.#maxIdleMs : MAX_BUSY_MS
     this.#quiet = !this.#nodeActive
     this.#nodeActive = this.#nodeDue = false
     let busySince = 0
     this.turnEnd.run()
-    while (this.#open > 0) {
-      const count = this.interest.dispatch(this.turnEnd.pending ? 0 : waitMs)
+    while (this.#open > 0 || this.#isDue) {
+      const count = this.interest.dispatch(this.#isDue ? 0 : waitMs)
+      this.#runNext()
       if (this.turnEnd.pending) this.turnEnd.run()
       else if (count === 0) return
       if (count > (this.#nodeDue ? 1 : 0)) this.#quiet = false
@@ -104,7 +118,27 @@ export class EventLoop {
       const now = performance.now()
       if (busySince === 0) busySince = now
       else if (now - busySince >= MAX_BUSY_MS) return
+      if (hasImmediates()) return
       waitMs = MAX_BUSY_MS
     }
+  }
+
+  get #isDue (): boolean {
+    return this.turnEnd.pending || this.#next.length > 0
+  }
+
+  #runNext (): void {
+    if (this.#next.length === 0) return
+    const tasks = this.#next
+    this.#next = this.#spare
+    this.#spare = tasks
+    for (const task of tasks) {
+      try {
+        task()
+      } catch (error) {
+        queueMicrotask(() => { throw error })
+      }
+    }
+    tasks.length = 0
   }
 }

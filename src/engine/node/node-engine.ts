@@ -38,4 +38,8 @@ class NodeEngine implements Engine, NodeEngineParts {
   atTurnEnd (task: () => void): void {
     this.turnEnd.addTask(task)
   }
+
+  inNextTurn (task: () => void): void {
+    setImmediate(task)
+  }
 }

@@ -18,6 +18,10 @@ export class FakeEngine implements Engine {
     throw new Error('Nothing listens in a load generator')
   }
 
+  inNextTurn (task: () => void): void {
+    setImmediate(task)
+  }
+
   atTurnEnd (task: () => void): void {
     setImmediate(task)
   }

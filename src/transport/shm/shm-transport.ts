@@ -66,7 +66,7 @@ export class ShmTransport implements Transport {
   /** The socket ended when nothing could be delivered. */
   #endHeldBack = false
   #turnDue = false
-  #nextPoll: NodeJS.Immediate | null = null
+  #pollDue = false
   #watch: NodeJS.Timeout | null = null
   /** `close()` was called: nothing more is taken; the socket is shut down when all of it lies in the ring. */
   #ended = false
@@ -305,11 +305,14 @@ export class ShmTransport implements Transport {
 
   /** The sockets of this thread have their turn first. */
   #pollSoon (): void {
-    if (this.#nextPoll !== null || this.#closed) return
-    this.#nextPoll = setImmediate(() => {
-      this.#nextPoll = null
-      this.#poll()
-    })
+    if (this.#pollDue || this.#closed) return
+    this.#pollDue = true
+    this.#engine.inNextTurn(this.#runPoll)
+  }
+
+  readonly #runPoll = (): void => {
+    this.#pollDue = false
+    this.#poll()
   }
 
   #poll (): void {
@@ -368,7 +371,6 @@ export class ShmTransport implements Transport {
     if (this.#closed) return
     this.#ended = this.#closed = true
     this.#socket.stop()
-    if (this.#nextPoll !== null) clearImmediate(this.#nextPoll)
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#settle()
     this.#link?.close()

@@ -32,6 +32,10 @@ export class RiggedEngine implements Engine {
     this.#engine.atTurnEnd(task)
   }
 
+  inNextTurn (task: () => void): void {
+    this.#engine.inNextTurn(task)
+  }
+
   #rig (socket: Socket): RiggedSocket {
     const rigged = new RiggedSocket(this.#pieceBytes)
     rigged.socket = socket
