@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { ENGINES_HERE } from '../src/engine/testing/engines.js'
 import { loadUws } from '../src/origin/uws-origin.js'
 import { ohaFileName } from '../src/report/oha.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
@@ -12,6 +13,8 @@ import { temporaryFolder } from './testing/temporary.js'
 const SHORT = ['--duration=100ms', '--warmup=50ms']
 const SMALL_MATRIX = [...SHORT, '--sizes=small,large', '--concurrency=1,8', '--rounds=2']
 
+/** What `--engine=auto` comes to here. */
+const ENGINE = ENGINES_HERE[0]!
 const preferred = await loadUws().then(() => 'uws', () => 'node')
 
 for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes', 'node', 'node']] as const) {
@@ -22,7 +25,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     t.is(code, 0)
     const { result } = bench
     checkRounds(t, result)
-    t.like(result.metadata, { program: { name: PROGRAM.name, version: PROGRAM.version }, engine: 'node', server: ran })
+    t.like(result.metadata, { program: { name: PROGRAM.name, version: PROGRAM.version }, engine: ENGINE, server: ran })
     t.deepEqual(result.metadata.options, {
       mode,
       arms: ['baseline', 'stream', 'shm'],
@@ -32,6 +35,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
       warmupMs: 50,
       rounds: 2,
       server,
+      engine: 'auto',
       loadThreads: 1,
       requestTimeoutMs: 10_000,
       seed: 5,
@@ -44,7 +48,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     const summary = bench.read('SUMMARY.md')
     t.is(summary.split('\n').filter((line) => line === TABLE_HEADER).length, 2)
     for (const heading of ['## Small responses (2 bytes)', '## Large responses (256 KiB)', '## Reading the results', '### Rules', '### Warnings']) t.true(summary.includes(`\n${heading}\n`), heading)
-    t.regex(stdout, new RegExp(`^baseline, stream, shm in ${mode}, ${ran} origin, node engine, seed 5; about \\d`))
+    t.regex(stdout, new RegExp(`^baseline, stream, shm in ${mode}, ${ran} origin, ${ENGINE} engine, seed 5; about \\d`))
     t.is([...stdout.matchAll(/^\[ ?\d+\/24\] round \d (small|large) c=\d (baseline|stream|shm) {2}[\d,.]+ RPS/gm)].length, 24)
     t.true(stdout.includes(`Results: ${bench.folder}/SUMMARY.md`))
     t.is(summary.split('\n').filter((line) => line === '### What the tunnel did').length, 2)

@@ -3,11 +3,15 @@ import net from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../src/base/content.js'
+import { ENGINES_HERE } from '../src/engine/testing/engines.js'
 import { finish, get, open } from './testing/client.js'
 import { Program } from './testing/program.js'
 import { startBaseline, startHost, startPlugin, startTunnel, urlOf } from './testing/services.js'
 import { temporaryFolder } from './testing/temporary.js'
 import { until } from './testing/wait.js'
+
+/** What `--engine=auto` comes to here. */
+const ENGINE = ENGINES_HERE[0]!
 
 /** More than the sockets on the way take, so that its transfer lasts until the client has read. */
 const LONG_BYTES = 24 * 1024 * 1024
@@ -26,8 +30,8 @@ async function refuses (url: string): Promise<boolean> {
 
 test.serial('host and plugin say what they do in one JSON object per line, and /health answers through them', async (t) => {
   const { addr, host, plugin, url } = await startTunnel(t)
-  t.deepEqual(host.events[0], { event: 'listening', name: 'http-tunnel-host', http: url, tunnel: addr, transport: 'stream', engine: 'node', pid: host.pid })
-  t.like(await plugin.event('started'), { name: 'http-tunnel-plugin', tunnel: addr, transport: 'stream', engine: 'node', pid: plugin.pid })
+  t.deepEqual(host.events[0], { event: 'listening', name: 'http-tunnel-host', http: url, tunnel: addr, transport: 'stream', engine: ENGINE, pid: host.pid })
+  t.like(await plugin.event('started'), { name: 'http-tunnel-plugin', tunnel: addr, transport: 'stream', engine: ENGINE, pid: plugin.pid })
   t.regex(String(plugin.events[0]!.origin), /^http:\/\/127\.0\.0\.1:\d+$/)
   t.is(statSync(addr).mode & 0o777, 0o600)
   const health = await get(t, `${url}/health`)
@@ -38,10 +42,10 @@ test.serial('host and plugin say what they do in one JSON object per line, and /
 test.serial('host and plugin say it in sentences without --json', async (t) => {
   const addr = join(temporaryFolder(t), 's')
   const plugin = new Program(t, 'http-tunnel-plugin', [`--addr=${addr}`, '--origin-port=0', '--server=node'])
-  await plugin.output(/^http-tunnel-plugin: forwarding \S+\/s to http:\/\/127\.0\.0\.1:\d+ \(node origin, stream transport, node engine\)\n/)
+  await plugin.output(/^http-tunnel-plugin: forwarding \S+\/s to http:\/\/127\.0\.0\.1:\d+ \(node origin, stream transport, \w+ engine\)\n/)
   await plugin.output(/http-tunnel-plugin: waiting for a host: Cannot connect to \S+: nothing listens there \(ENOENT\): .*\n/)
   const host = new Program(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0'])
-  await host.output(/^http-tunnel-host: listening on http:\/\/127\.0\.0\.1:\d+, waiting for a plugin at \S+\/s \(stream transport, node engine\)\n/)
+  await host.output(/^http-tunnel-host: listening on http:\/\/127\.0\.0\.1:\d+, waiting for a plugin at \S+\/s \(stream transport, \w+ engine\)\n/)
   await host.output(/http-tunnel-host: attached\n/)
   await plugin.output(/http-tunnel-plugin: attached\n/)
   plugin.kill('SIGTERM')

@@ -36,7 +36,7 @@ export interface RunOptions {
   readonly warmupMs: number
   readonly rounds: number
   readonly server: 'auto' | 'uws' | 'node'
-  readonly engine: 'auto' | 'epoll' | 'node'
+  readonly engine?: 'auto' | 'epoll' | 'node'
   readonly loadThreads: number
   readonly requestTimeoutMs: number
   readonly seed: number
