@@ -22,7 +22,10 @@ export function registerPressureTests (suite: TransportSuite): void {
         link.pair.stopReading(other(name))
         const before = sender.transport.counters.payloadBytesSent
         const sentBytes = () => sender.transport.counters.payloadBytesSent - before
+        // Asked for before each attempt: the call that follows a refusal may come at any time after it.
+        let writable = sender.recorder.untilWritableCall()
         for (let idleTurns = 0; idleTurns < IDLE_TURNS && sentBytes() <= maxUnreadBytes; idleTurns++) {
+          writable = sender.recorder.untilWritableCall()
           while (sender.transport.writable && sentBytes() <= maxUnreadBytes) {
             const claim = sender.tryClaim(FRAME_BYTES)
             if (claim === null) break
@@ -33,7 +36,6 @@ export function registerPressureTests (suite: TransportSuite): void {
           await turn()
         }
         t.true(sentBytes() <= maxUnreadBytes, `${sentBytes()} bytes left for a peer that does not read`)
-        const writable = sender.recorder.untilWritableCall()
         link.pair.resumeReading(other(name))
         await writable
         await link.untilDelivered(t)
