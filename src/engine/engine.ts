@@ -33,8 +33,16 @@ export interface Engine {
    */
   atTurnEnd (task: () => void): void
 
-  /** Runs `task` once in the next turn, after the sockets, and lets the loop not sleep before. */
-  inNextTurn (task: () => void): void
+  /** Looks at `polled` in every turn and while the loop spins, until it is asleep. Call it again then; more often does no harm. */
+  pollUntilAsleep (polled: Polled): void
+}
+
+/** What a thread waits for beside its sockets: something that its peer changes without a system call, such as a ring in shared memory. */
+export interface Polled {
+  /** Looks once, and takes what is there. Returns whether there was anything. */
+  poll (): boolean
+  /** The thread is about to sleep. False: there is something to take already. True: whoever brings something wakes this thread, by one of its sockets. */
+  trySleep (): boolean
 }
 
 export interface ConnectOptions {

@@ -63,6 +63,12 @@ export class ShmEndpoint {
     return this.news === 0 ? 'nothing' : this.bell ? 'ring' : 'saved'
   }
 
+  /** Whether there is what `waitFor` names, while this side is awake. */
+  hasNews (waitFor: number): boolean {
+    if (this.peerFrames.refresh()) return true
+    return (waitFor & WaitFor.ROOM) !== 0 && (this.peerReleases.refresh() || this.frames.refresh())
+  }
+
   /** Goes to sleep until there is what `waitFor` names. False: there is some already, so this side stays awake. */
   trySleep (waitFor: number): boolean {
     this.waitFor = waitFor

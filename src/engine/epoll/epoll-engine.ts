@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, Listener, Reader, Socket } from '../engine.js'
+import type { ConnectOptions, Engine, EngineCounters, Listener, Polled, Reader, Socket } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenEpoll } from './epoll-listener.js'
 import type { EpollEngineParts } from './epoll-socket.js'
@@ -30,7 +30,7 @@ class EpollEngine implements Engine, EpollEngineParts {
     this.loop.turnEnd.addTask(task)
   }
 
-  inNextTurn (task: () => void): void {
-    this.loop.inNextTurn(task)
+  pollUntilAsleep (polled: Polled): void {
+    this.loop.pollUntilAsleep(polled)
   }
 }

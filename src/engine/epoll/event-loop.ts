@@ -1,4 +1,5 @@
 import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-calls.js'
+import type { Polled } from '../engine.js'
 import { TurnEnd } from '../turn-end.js'
 import { InterestSet, type Watcher } from './interest-set.js'
 import { findNodePoll } from './node-poll.js'
@@ -36,8 +37,7 @@ export class EventLoop {
   readonly system: SystemCalls
   readonly interest: InterestSet
   readonly turnEnd = new TurnEnd(() => { this.#wake() })
-  #next: Array<() => void> = []
-  #spare: Array<() => void> = []
+  readonly #polled: Polled[] = []
   #open = 0
   #scheduled = false
   #running = false
@@ -65,9 +65,9 @@ export class EventLoop {
     this.#open--
   }
 
-  /** Runs `task` in the next turn, after the sockets. */
-  inNextTurn (task: () => void): void {
-    this.#next.push(task)
+  pollUntilAsleep (polled: Polled): void {
+    if (this.#polled.includes(polled)) return
+    this.#polled.push(polled)
     this.#wake()
   }
 
@@ -98,7 +98,7 @@ export class EventLoop {
       this.#turns()
     } finally {
       this.#running = false
-      if (this.#open > 0 || this.#isDue) this.#schedule()
+      if (this.#open > 0 || this.turnEnd.pending) this.#schedule()
     }
   }
 
@@ -108,9 +108,8 @@ export class EventLoop {
     this.#nodeActive = this.#nodeDue = false
     let busySince = 0
     this.turnEnd.run()
-    while (this.#open > 0 || this.#isDue) {
-      const count = this.interest.dispatch(this.#isDue ? 0 : waitMs)
-      this.#runNext()
+    while (this.#open > 0 || this.turnEnd.pending) {
+      const count = this.#wait(this.turnEnd.pending ? 0 : waitMs)
       if (this.turnEnd.pending) this.turnEnd.run()
       else if (count === 0) return
       if (count > (this.#nodeDue ? 1 : 0)) this.#quiet = false
@@ -123,22 +122,23 @@ export class EventLoop {
     }
   }
 
-  get #isDue (): boolean {
-    return this.turnEnd.pending || this.#next.length > 0
+  /** Returns how many events there were, with what was polled; -1: a signal. */
+  #wait (waitMs: number): number {
+    const count = this.interest.dispatch(waitMs > 0 && this.#trySleep() ? waitMs : 0)
+    return count < 0 ? count : count + this.#poll()
   }
 
-  #runNext (): void {
-    if (this.#next.length === 0) return
-    const tasks = this.#next
-    this.#next = this.#spare
-    this.#spare = tasks
-    for (const task of tasks) {
-      try {
-        task()
-      } catch (error) {
-        queueMicrotask(() => { throw error })
-      }
+  #poll (): number {
+    let count = 0
+    for (let i = 0; i < this.#polled.length; i++) if (this.#polled[i]!.poll()) count++
+    return count
+  }
+
+  #trySleep (): boolean {
+    for (let i = this.#polled.length - 1; i >= 0; i--) {
+      if (!this.#polled[i]!.trySleep()) return false
+      this.#polled.splice(i, 1)
     }
-    tasks.length = 0
+    return true
   }
 }

@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, Listener, Reader, Socket } from '../engine.js'
+import type { ConnectOptions, Engine, EngineCounters, Listener, Polled, Reader, Socket } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenNode } from './node-listener.js'
 import type { NodeEngineParts } from './node-socket.js'
@@ -39,7 +39,8 @@ class NodeEngine implements Engine, NodeEngineParts {
     this.turnEnd.addTask(task)
   }
 
-  inNextTurn (task: () => void): void {
-    setImmediate(task)
+  /** Whether Node will sleep it does not tell: asleep from the end of each turn. */
+  pollUntilAsleep (polled: Polled): void {
+    if (!polled.trySleep()) setImmediate(() => { polled.poll() })
   }
 }

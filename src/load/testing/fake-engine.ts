@@ -18,8 +18,8 @@ export class FakeEngine implements Engine {
     throw new Error('Nothing listens in a load generator')
   }
 
-  inNextTurn (task: () => void): void {
-    setImmediate(task)
+  pollUntilAsleep (): void {
+    throw new Error('A load generator has no shared memory')
   }
 
   atTurnEnd (task: () => void): void {

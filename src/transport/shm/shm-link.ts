@@ -27,6 +27,8 @@ export class ShmLink {
   readonly #ring: () => boolean
   #closed = false
   #freed = false
+  /** Found and not taken yet. The rings tell of each movement once. */
+  #hasNews = false
   /** What lay unread at the last check although this side slept, or null. */
   #suspicion: string | null = null
 
@@ -57,17 +59,29 @@ export class ShmLink {
     else this.#counters.doorbellsSaved++
   }
 
-  /** The end of a turn: takes back what the peer is done with, and sleeps. Returns whether this side stays awake because there is more to deliver. */
-  turn (handler: TransportHandler): boolean {
+  /** The end of a turn: takes back what the peer is done with. */
+  turn (handler: TransportHandler): void {
     const { sender } = this
+    this.#hasNews = false
     sender.takeReleases()
     this.publish(sender.takeWaiting())
-    if (this.#closed) return false
-    if (sender.tryRecover()) {
-      handler.onWritable()
-      if (this.#closed) return false
-    }
-    return !this.#endpoint.trySleep(sender.wantsRoom ? WaitFor.FRAMES | WaitFor.ROOM : WaitFor.FRAMES)
+    if (!this.#closed && sender.tryRecover()) handler.onWritable()
+  }
+
+  /** Whether there is something to take, while this side is awake. Stays true until the next `turn()`. */
+  look (): boolean {
+    this.#hasNews ||= this.#endpoint.hasNews(this.#waitFor)
+    return this.#hasNews
+  }
+
+  /** False: there is something to take, and this side stays awake. */
+  trySleep (): boolean {
+    this.#hasNews ||= !this.#endpoint.trySleep(this.#waitFor)
+    return !this.#hasNews
+  }
+
+  get #waitFor (): number {
+    return this.sender.wantsRoom ? WaitFor.FRAMES | WaitFor.ROOM : WaitFor.FRAMES
   }
 
   /** Once a second: whether something has lain unread since the last time while this side slept and no bell came. */

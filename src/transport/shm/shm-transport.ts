@@ -1,6 +1,6 @@
 import type { Address } from '../../base/address.js'
 import { TunnelError } from '../../base/errors.js'
-import type { Engine, Reader, Socket } from '../../engine/engine.js'
+import type { Engine, Polled, Reader, Socket } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
 import { WordOffset } from '../../shm/layout.js'
@@ -47,7 +47,7 @@ export interface ShmParts {
  * Frames in shared memory. The socket carries the handshake as ordinary frames; from then on it is the doorbell and the sign of life. The side that
  * accepts makes the segment, a new one for each peer.
  */
-export class ShmTransport implements Transport {
+export class ShmTransport implements Transport, Polled {
   readonly kind = 'shm'
   readonly counters = emptyTransportCounters()
   /** For tests: while true nothing is taken from the peer, as in a program that hangs. */
@@ -66,7 +66,6 @@ export class ShmTransport implements Transport {
   /** The socket ended when nothing could be delivered. */
   #endHeldBack = false
   #turnDue = false
-  #pollDue = false
   #watch: NodeJS.Timeout | null = null
   /** `close()` was called: nothing more is taken; the socket is shut down when all of it lies in the ring. */
   #ended = false
@@ -86,7 +85,7 @@ export class ShmTransport implements Transport {
         this.counters.framesReceived++
         this.#handler!.onFrame(header, payload, release)
       },
-      onBell: () => { this.#poll() },
+      onBell: () => { this.#receive() },
       onEnd: () => { this.#receiveEnd() },
       onBroken: (error) => { this.abort(error) },
       onClose: (error) => {
@@ -115,7 +114,7 @@ export class ShmTransport implements Transport {
     this.#handler = handler
     if (this.#gone) return handler.onClose(this.#error)
     this.#socket.resume()
-    this.#pollSoon()
+    this.#engage()
   }
 
   setMaxPayloadBytes (bytes: number): void {
@@ -141,7 +140,7 @@ export class ShmTransport implements Transport {
     this.#use(segment)
     Atomics.store(this.#words!, WordOffset.ATTACHED >> 2, 1)
     this.#socket.ring()
-    this.#pollSoon()
+    this.#engage()
   }
 
   #use (segment: Segment): void {
@@ -293,29 +292,38 @@ export class ShmTransport implements Transport {
   readonly #endTurn = (): void => {
     this.#turnDue = false
     if (this.#closed || this.#link === null || this.paused) return
-    let staysAwake = false
     try {
-      staysAwake = this.#link.turn(this.#handler!)
+      this.#link.turn(this.#handler!)
     } catch (error) {
       this.#break(error)
     }
     this.#shutDownIfDrained()
-    if (staysAwake) this.#pollSoon()
+    this.#engine.pollUntilAsleep(this)
   }
 
-  /** The sockets of this thread have their turn first. */
-  #pollSoon (): void {
-    if (this.#pollDue || this.#closed) return
-    this.#pollDue = true
-    this.#engine.inNextTurn(this.#runPoll)
+  poll (): boolean {
+    if (this.#closed || this.paused) return false
+    try {
+      if (!this.#link!.look()) return false
+    } catch (error) {
+      this.#break(error)
+      return true
+    }
+    this.#receive()
+    return true
   }
 
-  readonly #runPoll = (): void => {
-    this.#pollDue = false
-    this.#poll()
+  trySleep (): boolean {
+    if (this.#closed || this.paused) return true
+    try {
+      return this.#link!.trySleep()
+    } catch (error) {
+      this.#break(error)
+      return true
+    }
   }
 
-  #poll (): void {
+  #receive (): void {
     this.#engage()
     this.#deliver()
   }
@@ -334,7 +342,7 @@ export class ShmTransport implements Transport {
   resume (): void {
     this.paused = false
     this.#socket.resume()
-    this.#pollSoon()
+    this.#engage()
   }
 
   #watchBells (): void {
@@ -346,7 +354,7 @@ export class ShmTransport implements Transport {
       return
     }
     this.counters.doorbellsMissed++
-    this.#pollSoon()
+    this.#engage()
   }
 
   /** The peer sends nothing more on the socket: what it had published before is still delivered. */

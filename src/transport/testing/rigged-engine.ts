@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, EngineName, Listener, Reader, Socket } from '../../engine/engine.js'
+import type { ConnectOptions, Engine, EngineCounters, EngineName, Listener, Polled, Reader, Socket } from '../../engine/engine.js'
 
 /** An engine whose sockets can be held, cut into pieces and spoken through: all that may happen to a link, on purpose. */
 export class RiggedEngine implements Engine {
@@ -32,8 +32,8 @@ export class RiggedEngine implements Engine {
     this.#engine.atTurnEnd(task)
   }
 
-  inNextTurn (task: () => void): void {
-    this.#engine.inNextTurn(task)
+  pollUntilAsleep (polled: Polled): void {
+    this.#engine.pollUntilAsleep(polled)
   }
 
   #rig (socket: Socket): RiggedSocket {
