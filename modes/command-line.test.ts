@@ -9,8 +9,8 @@ import { temporaryFolder } from './testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-baseline', [], ['port', 'host', 'server', 'drain', 'json']],
-  ['http-tunnel-host', [], ['engine', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'port', 'host', 'drain', 'stats', 'json']],
-  ['http-tunnel-plugin', [], ['engine', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
+  ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'port', 'host', 'drain', 'stats', 'json']],
+  ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
   ['tunnel-bench', ['report'], []]

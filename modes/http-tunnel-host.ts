@@ -12,13 +12,13 @@ import { printStats } from './stats-printer.js'
 
 const NAME = 'http-tunnel-host'
 
-const { transport, engine, addr, port, host, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, 'spin-us': spin, addr, port, host, drain, stats, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
   action: {
-    flags: { transport, engine, addr, ...SEGMENT_FLAGS, port, host, drain, stats, json },
+    flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, port, host, drain, stats, json },
     run: async (given) => {
       const json = given.json === true
       const transport = transportOf(given)
@@ -26,7 +26,7 @@ await runProgram({
       const listen = tcpAddress(valueOf.host(given), valueOf.port(given))
       const drainMs = valueOf.drainMs(given)
       const statsMs = valueOf.statsMs(given)
-      const engine = createEngine(valueOf.engine(given), (why) => { if (!json) console.error(`${NAME}: ${why}`) })
+      const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
 
       const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), onEvent: tunnelEventPrinter(NAME, json) })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })

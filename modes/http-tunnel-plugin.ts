@@ -14,7 +14,7 @@ import { printStats } from './stats-printer.js'
 const NAME = 'http-tunnel-plugin'
 const ORIGIN_PORT = '9876'
 
-const { transport, engine, addr, server, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
@@ -27,6 +27,7 @@ await runProgram({
       origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin', standard: 'none' },
       'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
       server,
+      'spin-us': spin,
       drain,
       stats,
       json
@@ -49,7 +50,7 @@ async function start (given: Given): Promise<void> {
   const tunnel = valueOf.addr(given)
   const drainMs = valueOf.drainMs(given)
   const statsMs = valueOf.statsMs(given)
-  const engine = createEngine(valueOf.engine(given), (why) => { if (!json) console.error(`${NAME}: ${why}`) })
+  const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
   // Before an origin is started that would keep this process alive.
   transportKind.check()
   const print = tunnelEventPrinter(NAME, json)

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { durationOf, integerOf, listOf, oneOf, portOf, textOf } from './option-values.js'
+import { durationOf, integerOf, listOf, oneOf, portOf, spinOf, textOf } from './option-values.js'
 
 const refuses = test.macro((t, read: () => unknown, message: string) => {
   const error = t.throws(read, { instanceOf: TunnelError })
@@ -61,5 +61,13 @@ test('listOf() reads text and arrays', (t) => {
 for (const value of ['', 'a,', ',', 'a,,b']) {
   test(`listOf() refuses the gap in "${value}"`, refuses, () => listOf('sizes', value), `Cannot use --sizes=${value}: it must be a list of values with commas between them, for example a,b`)
 }
+test('spinOf() takes auto, no time, and some', (t) => {
+  t.deepEqual([undefined, 'auto', '0', '250', 7].map((value) => spinOf(value, 'auto')), ['auto', 'auto', 0, 250, 7])
+  t.is(spinOf(undefined, 'node'), 'auto')
+})
+for (const value of ['-1', '1.5', '100001', 'always', '']) {
+  test(`spinOf() refuses "${value}"`, refuses, () => spinOf(value, 'epoll'), `Cannot use --spin-us=${value}: it must be auto, or an integer from 0 (never) to 100000`)
+}
+test('spinOf() refuses what the node engine cannot do', refuses, () => spinOf('auto', 'node'), 'Cannot use --spin-us=auto: it is for the epoll engine: leave it out, or leave out --engine=node')
 test('listOf() refuses an empty array', refuses, () => listOf('sizes', []), 'Cannot use --sizes=[]: it must be a list of values with commas between them, for example a,b')
 test('listOf() refuses a value named twice', refuses, () => listOf('sizes', 'a,b,a'), 'Cannot use --sizes=a,b,a: it must not name a value twice')

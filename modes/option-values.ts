@@ -1,5 +1,6 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { parseDurationMs } from '../src/base/units.js'
+import type { SpinChoice } from '../src/engine/create-engine.js'
 
 /**
  * Reads the values of options, from the command line (text) or a config file (any JSON). All throw ERR_TUNNEL_USAGE with the option,
@@ -47,6 +48,22 @@ export function durationOf (flag: string, value: unknown, minimumMs: number): nu
   const durationMs = parseDurationMs(value, `--${flag}`)
   if (durationMs < minimumMs || durationMs > DURATION_MAX_MS) throw usage(flag, value, `must be from ${minimumMs}ms to ${DURATION_MAX_MS / 60_000}m`)
   return durationMs
+}
+
+export const SPIN_DESCRIPTION = 'How long a thread of the tunnel looks for work before it sleeps: so many µs, 0 for never, or auto, which is up to 200 while that pays and nobody else wants the processor; epoll engine only'
+
+const MAX_SPIN_US = 100_000
+
+/** `auto`, or µs. `engine` is the one asked for: that of Node cannot spin. */
+export function spinOf (value: unknown, engine: string): SpinChoice {
+  if (value === undefined) return 'auto'
+  if (engine === 'node') throw usage('spin-us', value, 'is for the epoll engine: leave it out, or leave out --engine=node')
+  if (value === 'auto') return value
+  try {
+    return integerOf('spin-us', value, 0, MAX_SPIN_US)
+  } catch {
+    throw usage('spin-us', value, `must be auto, or an integer from 0 (never) to ${MAX_SPIN_US}`)
+  }
 }
 
 /** `a,b,c`; in a config file also an array. No value may be there twice unless `mayRepeat`. */

@@ -4,7 +4,7 @@ import { ENGINES } from '../src/engine/create-engine.js'
 import type { RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
-import { durationOf, integerOf, listOf, oneOf, textOf, usage } from './option-values.js'
+import { durationOf, integerOf, listOf, oneOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 const MAX_CONCURRENCY = 4000
@@ -44,6 +44,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   mode: { describe: 'Where the roles live: threads (worker threads of one process) or processes', standard: STANDARD.mode },
   server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program, in host, plugin and load generator: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
+  'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
@@ -78,6 +79,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     rounds: integerOf('rounds', raw.rounds, 1, MAX_ROUNDS),
     server: oneOf('server', raw.server, ['auto', 'uws', 'node']),
     engine: oneOf('engine', raw.engine, ENGINES),
+    spinUs: spinOf(raw['spin-us'], String(raw.engine)),
     loadThreads: integerOf('load-threads', raw['load-threads'], 1, MAX_LOAD_THREADS),
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
     seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),

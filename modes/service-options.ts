@@ -3,7 +3,7 @@ import { ENGINES } from '../src/engine/create-engine.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
 import type { Flag, Given } from './cli.js'
-import { durationOf, oneOf, portOf, textOf } from './option-values.js'
+import { durationOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
 
 /** Options and output that the three long-running commands share. */
 
@@ -16,6 +16,7 @@ export const SERVICE_FLAGS = {
   host: { describe: 'Address to listen on; 0.0.0.0 opens the port to the network', standard: STANDARD.host },
   server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
+  'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   drain: { describe: 'How long SIGTERM and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
@@ -29,6 +30,7 @@ export const valueOf = {
   host: ({ host = STANDARD.host }: Given) => textOf('host', host, STANDARD.host),
   server: ({ server = STANDARD.server }: Given) => oneOf('server', server, ['auto', 'uws', 'node']),
   engine: ({ engine = STANDARD.engine }: Given) => oneOf('engine', engine, ENGINES),
+  spin: (given: Given) => spinOf(given['spin-us'], valueOf.engine(given)),
   statsMs: ({ stats }: Given) => stats === undefined ? null : durationOf('stats', stats, 100),
   drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const

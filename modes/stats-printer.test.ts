@@ -8,9 +8,9 @@ import { until } from './testing/wait.js'
 
 test('statsFields() names every counter as reports do', (t) => {
   const stats = emptyTunnelStats()
-  const fields = statsFields({ ...stats, sockets: 3, roundTripNs: 5000, counters: { ...stats.counters, parkedReads: 4 }, transport: { ...stats.transport, zeroCopyBytesSent: 12, doorbellsMissed: 1 } })
-  t.like(fields, { tunnel_sockets: 3, tunnel_round_trip_ns: 5000, tunnel_parked_reads: 4, tunnel_zero_copy_bytes_sent: 12, tunnel_copied_bytes_received: 0, tunnel_doorbells_missed: 1 })
-  t.is(Object.keys(fields).length, 4 + Object.keys(stats.counters).length + Object.keys(stats.transport).length)
+  const fields = statsFields({ ...stats, sockets: 3, roundTripNs: 5000, counters: { ...stats.counters, parkedReads: 4 }, transport: { ...stats.transport, zeroCopyBytesSent: 12, doorbellsMissed: 1 }, engine: { spins: 3, spinHits: 2, spinUs: 150 } })
+  t.like(fields, { tunnel_sockets: 3, tunnel_round_trip_ns: 5000, tunnel_parked_reads: 4, tunnel_zero_copy_bytes_sent: 12, tunnel_copied_bytes_received: 0, tunnel_doorbells_missed: 1, tunnel_spins: 3, tunnel_spin_hits: 2, tunnel_spin_us: 150 })
+  t.is(Object.keys(fields).length, 4 + Object.keys(stats.counters).length + Object.keys(stats.transport).length + Object.keys(stats.engine).length)
   t.true(Object.keys(fields).every((name) => /^tunnel(_[a-z]+)+$/.test(name)))
 })
 
@@ -31,7 +31,7 @@ test.serial('--stats prints one line of counters for people', async (t) => {
   host.kill('SIGTERM')
   await host.ended
   const other = new Program(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0', '--stats=100ms'])
-  await other.output(/^http-tunnel-host: tunnel_sockets=0 tunnel_channels=0 (tunnel_[a-z_]+=\d+ )*tunnel_zero_copy_bytes_sent=0 (tunnel_[a-z_]+=\d+ )*tunnel_doorbells_missed=0$/m)
+  await other.output(/^http-tunnel-host: tunnel_sockets=0 tunnel_channels=0 (tunnel_[a-z_]+=\d+ )*tunnel_zero_copy_bytes_sent=0 (tunnel_[a-z_]+=\d+ )*tunnel_doorbells_missed=0 tunnel_spins=\d+ tunnel_spin_hits=\d+ tunnel_spin_us=\d+$/m)
   await other.output(/ tunnel_payload_bytes_sent=\d.*\n(.*\n)*.* tunnel_payload_bytes_sent=\d/)
   t.notRegex(other.stdout, /null/)
 })

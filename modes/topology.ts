@@ -1,6 +1,6 @@
 import { tcpAddress, unixAddress, type Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import type { EngineChoice } from '../src/engine/create-engine.js'
+import type { EngineChoice, SpinChoice } from '../src/engine/create-engine.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
 import type { Mode, SegmentOptions } from '../src/report/result.js'
@@ -23,6 +23,8 @@ export interface TopologyOptions {
   readonly mode: Mode
   readonly server: 'auto' | 'uws' | 'node'
   readonly engine: EngineChoice
+  /** Of host and plugin. */
+  readonly spin: SpinChoice
   /** Transports to set up a tunnel for; `baseline` needs none. */
   readonly transports: ReadonlyArray<TransportName | 'baseline'>
   /** Sizes of the shared memory; null: the defaults. */
@@ -118,12 +120,12 @@ export class Topology {
   }
 
   async #start (): Promise<void> {
-    const { engine } = this.#options
+    const { engine, spin } = this.#options
     this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0 })
     for (const transport of this.#choices) {
       const tunnel = unixAddress(this.#folder.pathOf(`${transport.kind}.sock`))
-      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, ownDirectory: true })
-      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true })
+      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
       this.#tunnels.set(transport.kind, { host, plugin })
     }
     this.#load = await this.#startRole('load', { engine })

@@ -2,7 +2,7 @@
 export { type Address, formatAddress, tcpAddress, unixAddress } from './base/address.js'
 export { ErrorCode, TunnelError } from './base/errors.js'
 export type { Engine } from './engine/engine.js'
-export { createEngine, type EngineChoice } from './engine/create-engine.js'
+export { createEngine, type EngineChoice, type EngineOptions, type SpinChoice } from './engine/create-engine.js'
 export { createEpollEngine } from './engine/epoll/epoll-engine.js'
 export { createNodeEngine } from './engine/node/node-engine.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './mux/session.js'

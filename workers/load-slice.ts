@@ -4,5 +4,5 @@ import { runSliceTask } from '../src/load/slice-task.js'
 
 /** Entry point of a load generator's pool thread. */
 export default async function loadSlice (task: SliceTask): Promise<SliceReply> {
-  return await runSliceTask(createEngine(task.engine), task)
+  return await runSliceTask(createEngine(task.engine, { spin: 0 }), task)
 }

@@ -4,7 +4,8 @@ import { serveRole } from './control.js'
 
 serveRole<'load'>(async ({ engine: choice }) => {
   let note: string | null = null
-  const engine = createEngine(choice, (why) => { note = why })
+  // What is measured may have the processors; this thread is none of it.
+  const engine = createEngine(choice, { spin: 0, onFallback: (why) => { note = why } })
   const stop = new AbortController()
   return {
     ready: { engine: engine.name, note },

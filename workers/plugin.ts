@@ -5,8 +5,8 @@ import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { serveRole } from './control.js'
 
-serveRole<'plugin'>(async ({ tunnel, transport, engine, origin, attachTimeoutMs }) => {
-  const plugin = TunnelPlugin.start({ engine: createEngine(engine), tunnel, origin, transport: transportKindOf(transport) })
+serveRole<'plugin'>(async ({ tunnel, transport, engine, spin, origin, attachTimeoutMs }) => {
+  const plugin = TunnelPlugin.start({ engine: createEngine(engine, { spin }), tunnel, origin, transport: transportKindOf(transport) })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

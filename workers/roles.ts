@@ -1,6 +1,6 @@
 import type { Address } from '../src/base/address.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
-import type { EngineChoice } from '../src/engine/create-engine.js'
+import type { EngineChoice, SpinChoice } from '../src/engine/create-engine.js'
 import type { CpuUsage } from '../src/metrics/cpu.js'
 import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
@@ -15,13 +15,13 @@ export interface RoleTypes {
   }
   host: {
     /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, ownDirectory: boolean }
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, ownDirectory: boolean }
     ready: { address: Address }
     job: never
     result: never
   }
   plugin: {
-    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, origin: Address, attachTimeoutMs: number }
+    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, origin: Address, attachTimeoutMs: number }
     ready: Record<string, never>
     job: never
     result: never

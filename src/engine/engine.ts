@@ -57,6 +57,15 @@ export interface EngineCounters {
   zeroCopyBytes: number
   /** Bytes the engine read into memory of its own first, and then copied into claimed memory. */
   copiedBytes: number
+  /** Times the engine looked for work again and again instead of sleeping at once, and how many of them found some. */
+  spins: number
+  spinHits: number
+  /** The CPU time that took, in µs: a part of what the process has used. */
+  spinUs: number
+}
+
+export function emptyEngineCounters (): EngineCounters {
+  return { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0, spins: 0, spinHits: 0, spinUs: 0 }
 }
 
 export interface Listener {

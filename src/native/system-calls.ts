@@ -40,6 +40,8 @@ export interface SystemCalls {
   inet_pton (family: number, text: string, address: Memory): number
   /** 0: there is no such interface. */
   if_nametoindex (name: string): number
+  /** Lets others have this processor who wait for it. */
+  sched_yield (): number
   /** Why the last call of this thread failed. */
   errno (): number
   /**
@@ -173,6 +175,7 @@ function declare (koffi: Koffi): SystemCalls {
     dup3: libc.func('int dup3(int old_fd, int new_fd, int flags)') as SystemCalls['dup3'],
     inet_pton: libc.func('int inet_pton(int family, const char *text, void *address)') as SystemCalls['inet_pton'],
     if_nametoindex: libc.func('unsigned int if_nametoindex(const char *name)') as SystemCalls['if_nametoindex'],
+    sched_yield: libc.func('int sched_yield()') as SystemCalls['sched_yield'],
     errno: () => koffi.errno(),
     view: (address, bytes) => koffi.view(address, bytes)
   }

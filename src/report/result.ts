@@ -37,6 +37,8 @@ export interface RunOptions {
   readonly rounds: number
   readonly server: 'auto' | 'uws' | 'node'
   readonly engine?: 'auto' | 'epoll' | 'node'
+  /** How long host and plugin look for work before they sleep, in µs. */
+  readonly spinUs?: 'auto' | number
   readonly loadThreads: number
   readonly requestTimeoutMs: number
   readonly seed: number

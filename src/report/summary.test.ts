@@ -6,7 +6,7 @@ test('renderSummary() writes this', t => {
   const cpu = { host: { userUs: 9_000, systemUs: 11_000 }, load: { userUs: 2_000, systemUs: 4_000 } }
   const tunnel = {
     host: makeCounters({ copiedBytesSent: 80_000, zeroCopyBytesReceived: 190_000, creditStalls: 1 }),
-    plugin: makeCounters({ copiedBytesReceived: 80_000, zeroCopyBytesSent: 189_990, copiedBytesSent: 10, exhausted: 500, parkedReads: 5 })
+    plugin: makeCounters({ copiedBytesReceived: 80_000, zeroCopyBytesSent: 189_990, copiedBytesSent: 10, exhausted: 500, parkedReads: 5, spinUs: 6_000 })
   }
   const result = makeResult([
     makeCell('baseline', { rounds: makeRounds([4_000, 5_000, 4_500]) }),
@@ -45,16 +45,17 @@ Details. CPU is the time per response, user + system:
 
 ### What the tunnel did
 
-| Transport | Concurrency | Direction | tunnel_zero_copy_bytes | tunnel_copied_bytes | Zero copy | Doorbells sent | Doorbells saved | Doorbells missed | Claims refused | Parked reads | Credit stalls |
-|:----------|------------:|:----------|-----------------------:|--------------------:|----------:|---------------:|----------------:|-----------------:|---------------:|-------------:|--------------:|
-| stream    |           8 | response  |                569,970 |                  30 |   99.99 % |            n/a |             n/a |              n/a |          1,500 |           15 |             0 |
-| stream    |           8 | request   |                      0 |             240,000 |       0 % |            n/a |             n/a |              n/a |              0 |            0 |             3 |
+| Transport | Concurrency | Direction | tunnel_zero_copy_bytes | tunnel_copied_bytes | Zero copy | Doorbells sent | Doorbells saved | Doorbells missed | Claims refused | Parked reads | Credit stalls | Spinning (µs) |
+|:----------|------------:|:----------|-----------------------:|--------------------:|----------:|---------------:|----------------:|-----------------:|---------------:|-------------:|--------------:|--------------:|
+| stream    |           8 | response  |                569,970 |                  30 |   99.99 % |            n/a |             n/a |              n/a |          1,500 |           15 |             0 |           4.8 |
+| stream    |           8 | request   |                      0 |             240,000 |       0 % |            n/a |             n/a |              n/a |              0 |            0 |             3 |           0.0 |
 
 "Copied" means copied in user space, by the program, on one side of the tunnel or on both; a stream's bytes are copied twice
 by the kernel on top, into the socket and out of it, which these counters do not show, and shared memory's are not. Bytes are
 payload with HTTP heads, all rounds together, over connecting, warm-up and window; a frame counts only when both sides had
 counted it by the time they were sampled. Doorbells sent and saved are per 1,000 requests; a stream has none. Doorbells missed
-are those of the direction's receiver; all else is its sender's: claims refused found no free slot or buffer.
+are those of the direction's receiver; all else is its sender's: claims refused found no free slot or buffer. Spinning is CPU time per
+response in which that side looked for work instead of sleeping; it is part of the side's CPU above.
 
 ## Reading the results
 

@@ -9,7 +9,10 @@ export const TUNNEL_COUNTERS = [
   'parkedReads', 'creditStalls'
 ] as const
 
-export type TunnelCounters = Readonly<Record<typeof TUNNEL_COUNTERS[number], number>>
+/** Those that results of earlier versions do not have; then there was nothing to count. */
+export const LATER_TUNNEL_COUNTERS = ['spins', 'spinHits', 'spinUs'] as const
+
+export type TunnelCounters = Readonly<Record<typeof TUNNEL_COUNTERS[number], number> & Partial<Record<typeof LATER_TUNNEL_COUNTERS[number], number>>>
 
 /** Both ends of a tunnel over one measurement. */
 export interface TunnelRound {
@@ -19,5 +22,5 @@ export interface TunnelRound {
 
 /** What was counted between two samples of counters that only grow. */
 export function countersSince (after: TunnelCounters, before: TunnelCounters): TunnelCounters {
-  return Object.fromEntries(TUNNEL_COUNTERS.map(name => [name, after[name] - before[name]])) as TunnelCounters
+  return Object.fromEntries([...TUNNEL_COUNTERS, ...LATER_TUNNEL_COUNTERS].map(name => [name, (after[name] ?? 0) - (before[name] ?? 0)])) as TunnelCounters
 }

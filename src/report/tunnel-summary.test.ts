@@ -13,14 +13,14 @@ const requestOf = (...rounds: RoundResult[]): DirectionSummary => summarizeTunne
 
 test('summarizeTunnel() takes responses from the plugin to the host, and requests the other way', t => {
   const counted = round(
-    { zeroCopyBytesSent: 10, zeroCopyBytesReceived: 2_000, copiedBytesSent: 7, copiedBytesReceived: 0, doorbellsSent: 1, doorbellsSaved: 2, doorbellsMissed: 3, exhausted: 4, parkedReads: 5, creditStalls: 6 },
-    { zeroCopyBytesSent: 2_000, zeroCopyBytesReceived: 17, copiedBytesSent: 0, copiedBytesReceived: 0, doorbellsSent: 11, doorbellsSaved: 12, doorbellsMissed: 13, exhausted: 14, parkedReads: 15, creditStalls: 16 }
+    { zeroCopyBytesSent: 10, zeroCopyBytesReceived: 2_000, copiedBytesSent: 7, copiedBytesReceived: 0, doorbellsSent: 1, doorbellsSaved: 2, doorbellsMissed: 3, exhausted: 4, parkedReads: 5, creditStalls: 6, spinUs: 7 },
+    { zeroCopyBytesSent: 2_000, zeroCopyBytesReceived: 17, copiedBytesSent: 0, copiedBytesReceived: 0, doorbellsSent: 11, doorbellsSaved: 12, doorbellsMissed: 13, exhausted: 14, parkedReads: 15, creditStalls: 16, spinUs: 17 }
   )
   t.deepEqual(summarizeTunnel([counted]), {
     responses: 100,
     directions: [
-      { direction: 'response', zeroCopyBytes: 2_000, copiedBytes: 0, doorbellsSent: 11, doorbellsSaved: 12, doorbellsMissed: 3, exhausted: 14, parkedReads: 15, creditStalls: 16 },
-      { direction: 'request', zeroCopyBytes: 10, copiedBytes: 7, doorbellsSent: 1, doorbellsSaved: 2, doorbellsMissed: 13, exhausted: 4, parkedReads: 5, creditStalls: 6 }
+      { direction: 'response', zeroCopyBytes: 2_000, copiedBytes: 0, doorbellsSent: 11, doorbellsSaved: 12, doorbellsMissed: 3, exhausted: 14, parkedReads: 15, creditStalls: 16, spinUs: 17 },
+      { direction: 'request', zeroCopyBytes: 10, copiedBytes: 7, doorbellsSent: 1, doorbellsSaved: 2, doorbellsMissed: 13, exhausted: 4, parkedReads: 5, creditStalls: 6, spinUs: 7 }
     ]
   })
 })

@@ -17,6 +17,8 @@ export interface DirectionSummary {
   readonly exhausted: number
   readonly parkedReads: number
   readonly creditStalls: number
+  /** CPU time in which the sender's thread looked for work instead of sleeping, in µs; a part of the role's. */
+  readonly spinUs: number
 }
 
 /** What a tunnel did in all rounds of a cell. */
@@ -55,12 +57,13 @@ function directionOf (sender: TunnelCounters, receiver: TunnelCounters): Directi
     doorbellsMissed: receiver.doorbellsMissed,
     exhausted: sender.exhausted,
     parkedReads: sender.parkedReads,
-    creditStalls: sender.creditStalls
+    creditStalls: sender.creditStalls,
+    spinUs: sender.spinUs ?? 0
   }
 }
 
 function sumDirections (direction: DirectionSummary['direction'], rounds: readonly DirectionCounts[]): DirectionSummary {
-  const sum = { zeroCopyBytes: 0, copiedBytes: 0, doorbellsSent: 0, doorbellsSaved: 0, doorbellsMissed: 0, exhausted: 0, parkedReads: 0, creditStalls: 0 }
+  const sum = { zeroCopyBytes: 0, copiedBytes: 0, doorbellsSent: 0, doorbellsSaved: 0, doorbellsMissed: 0, exhausted: 0, parkedReads: 0, creditStalls: 0, spinUs: 0 }
   for (const round of rounds) {
     for (const name of Object.keys(sum) as Array<keyof DirectionCounts>) sum[name] += round[name]
   }

@@ -17,11 +17,11 @@ const COLUMNS = [
   text('Transport'), figure('Concurrency'), text('Direction'),
   figure('tunnel_zero_copy_bytes'), figure('tunnel_copied_bytes'), figure('Zero copy'),
   figure('Doorbells sent'), figure('Doorbells saved'), figure('Doorbells missed'),
-  figure('Claims refused'), figure('Parked reads'), figure('Credit stalls')
+  figure('Claims refused'), figure('Parked reads'), figure('Credit stalls'), figure('Spinning (µs)')
 ]
 
 function rowOf (cell: CellSummary, { responses }: TunnelSummary, counts: DirectionSummary): string[] {
-  const { direction, zeroCopyBytes, copiedBytes, doorbellsSent, doorbellsSaved, doorbellsMissed, exhausted, parkedReads, creditStalls } = counts
+  const { direction, zeroCopyBytes, copiedBytes, doorbellsSent, doorbellsSaved, doorbellsMissed, exhausted, parkedReads, creditStalls, spinUs } = counts
   const bytes = zeroCopyBytes + copiedBytes
   const perThousand = (count: number): string => responses === 0 ? WITHHELD : formatSignificant(count / responses * 1_000)
   const doorbells = [perThousand(doorbellsSent), perThousand(doorbellsSaved), formatCount(doorbellsMissed)]
@@ -35,7 +35,8 @@ function rowOf (cell: CellSummary, { responses }: TunnelSummary, counts: Directi
     ...(cell.transport === 'shm' ? doorbells : doorbells.map(() => NOT_USED)),
     formatCount(exhausted),
     formatCount(parkedReads),
-    formatCount(creditStalls)
+    formatCount(creditStalls),
+    responses === 0 ? WITHHELD : (spinUs / responses).toFixed(1)
   ]
 }
 
@@ -44,4 +45,5 @@ export const HOW_TUNNELS_COUNT = `"Copied" means copied in user space, by the pr
 by the kernel on top, into the socket and out of it, which these counters do not show, and shared memory's are not. Bytes are
 payload with HTTP heads, all rounds together, over connecting, warm-up and window; a frame counts only when both sides had
 counted it by the time they were sampled. Doorbells sent and saved are per 1,000 requests; a stream has none. Doorbells missed
-are those of the direction's receiver; all else is its sender's: claims refused found no free slot or buffer.`
+are those of the direction's receiver; all else is its sender's: claims refused found no free slot or buffer. Spinning is CPU time per
+response in which that side looked for work instead of sleeping; it is part of the side's CPU above.`

@@ -7,7 +7,7 @@ import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/se
 import type { TransportKind } from '../transport/transport.js'
 import { streamTransport } from '../transport/stream/stream-transport.js'
 import { Bridge } from './bridge.js'
-import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
+import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, spinStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
 
 /** Links whose handshake is not done, at one time: enough for any honest use, and a bound for a dishonest one. */
 const MAX_HANDSHAKES = 16
@@ -72,7 +72,7 @@ export class TunnelHost {
   get attached (): boolean { return this.#current?.ready ?? false }
 
   stats (): TunnelStats {
-    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport } }
+    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport }, engine: spinStats(this.#engine.counters) }
     for (const session of this.#sessions) addSessionStats(stats, session)
     stats.sockets = this.#bridges.size
     return stats

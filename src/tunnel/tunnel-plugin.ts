@@ -8,7 +8,7 @@ import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/se
 import { streamTransport } from '../transport/stream/stream-transport.js'
 import type { TransportKind } from '../transport/transport.js'
 import { Bridge } from './bridge.js'
-import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
+import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, spinStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
 
 const RETRY_MIN_MS = 20
 const RETRY_MAX_MS = 500
@@ -77,7 +77,7 @@ export class TunnelPlugin {
   }
 
   stats (): TunnelStats {
-    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport } }
+    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport }, engine: spinStats(this.#options.engine.counters) }
     if (this.#session !== null) addSessionStats(stats, this.#session)
     stats.sockets = this.#bridges.size
     return stats

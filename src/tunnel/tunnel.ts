@@ -1,4 +1,5 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import type { EngineCounters } from '../engine/engine.js'
 import { checkLimit, HelloLimit } from '../mux/hello.js'
 import type { Session, SessionCounters, SessionOptions } from '../mux/session.js'
 import { emptyTransportCounters, type TransportCounters } from '../transport/transport.js'
@@ -37,6 +38,8 @@ export interface TunnelStats {
   /** Sums over all links so far. */
   counters: SessionCounters
   transport: TransportCounters
+  /** Of this side's engine: what else uses the same one is in it. */
+  engine: Pick<EngineCounters, 'spins' | 'spinHits' | 'spinUs'>
 }
 
 export function emptyTunnelStats (): TunnelStats {
@@ -46,13 +49,19 @@ export function emptyTunnelStats (): TunnelStats {
     clientsTurnedAway: 0,
     roundTripNs: null,
     counters: { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, parkedReads: 0, creditFramesSent: 0, lateFrames: 0 },
-    transport: emptyTransportCounters()
+    transport: emptyTransportCounters(),
+    engine: { spins: 0, spinHits: 0, spinUs: 0 }
   }
 }
 
 /** All counters of a host or plugin in one: none of them ever falls. */
-export function countersOf ({ counters, transport }: TunnelStats): SessionCounters & TransportCounters {
-  return { ...counters, ...transport }
+export function countersOf ({ counters, transport, engine }: TunnelStats): SessionCounters & TransportCounters & TunnelStats['engine'] {
+  return { ...counters, ...transport, ...engine }
+}
+
+/** What of an engine's counters belongs to a tunnel, in whole µs. */
+export function spinStats ({ spins, spinHits, spinUs }: EngineCounters): TunnelStats['engine'] {
+  return { spins, spinHits, spinUs: Math.round(spinUs) }
 }
 
 /** Adds what `session` has counted so far. */

@@ -1,22 +1,28 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, Listener, Polled, Reader, Socket } from '../engine.js'
+import { type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenEpoll } from './epoll-listener.js'
 import type { EpollEngineParts } from './epoll-socket.js'
 import { eventLoop } from './event-loop.js'
+import { Spin, type SpinChoice } from './spin.js'
 
 /**
  * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight into the reader's claim, which is
- * asked for when the bytes are there. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux.
+ * asked for when the bytes are there. All engines of a thread sleep together, and spin before it as the one made last was told.
+ * Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux.
  */
-export function createEpollEngine (): Engine {
-  return new EpollEngine()
+export function createEpollEngine (spin: SpinChoice = 'auto'): Engine {
+  return new EpollEngine(spin)
 }
 
 class EpollEngine implements Engine, EpollEngineParts {
   readonly name = 'epoll'
   readonly loop = eventLoop()
-  readonly counters: EngineCounters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
+  readonly counters = emptyEngineCounters()
+
+  constructor (spin: SpinChoice) {
+    this.loop.spin = new Spin(spin, this.loop.system, this.counters)
+  }
 
   listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
     return listenEpoll(this, address, onSocket)

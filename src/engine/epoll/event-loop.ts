@@ -3,6 +3,7 @@ import type { Polled } from '../engine.js'
 import { TurnEnd } from '../turn-end.js'
 import { InterestSet, type Watcher } from './interest-set.js'
 import { findNodePoll } from './node-poll.js'
+import type { Spin } from './spin.js'
 
 /** Work goes on for this long before Node has a turn, for its promises, its ticks and what it has set for "immediately". */
 const MAX_BUSY_MS = 1
@@ -31,12 +32,15 @@ function hasImmediates (): boolean {
  *     within 1 ms  of an event that was handled here: its promises, ticks and immediates run
  *     every 10 ms  otherwise: so late a timer may be
  *
+ * Before it sleeps it may spin (`spin.ts`).
  * Where libuv's descriptor cannot be found every wait ends after 1 ms. With nothing open the loop rests, and does not keep the process alive.
  */
 export class EventLoop {
   readonly system: SystemCalls
   readonly interest: InterestSet
   readonly turnEnd = new TurnEnd(() => { this.#wake() })
+  /** Of the engine made last. */
+  spin: Spin | null = null
   readonly #polled: Polled[] = []
   #open = 0
   #scheduled = false
@@ -124,7 +128,16 @@ export class EventLoop {
 
   /** Returns how many events there were, with what was polled; -1: a signal. */
   #wait (waitMs: number): number {
-    const count = this.interest.dispatch(waitMs > 0 && this.#trySleep() ? waitMs : 0)
+    if (waitMs === 0) return this.#look()
+    const startMs = performance.now()
+    let count = this.spin?.isWorthwhile === true ? this.spin.run(this.#look, startMs) : 0
+    if (count === 0) count = this.#trySleep() ? this.interest.dispatch(waitMs) : this.#look()
+    this.spin?.learn(performance.now() - startMs)
+    return count
+  }
+
+  readonly #look = (): number => {
+    const count = this.interest.dispatch(0)
     return count < 0 ? count : count + this.#poll()
   }
 

@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, Listener, Polled, Reader, Socket } from '../engine.js'
+import { type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenNode } from './node-listener.js'
 import type { NodeEngineParts } from './node-socket.js'
@@ -19,7 +19,7 @@ export function createNodeEngine (): Engine {
 
 class NodeEngine implements Engine, NodeEngineParts {
   readonly name = 'node'
-  readonly counters: EngineCounters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
+  readonly counters = emptyEngineCounters()
   readonly turnEnd: TurnEnd = new TurnEnd(() => { setImmediate(this.runTurnEnd) })
   readonly parking = new Uint8Array(PARKING_BYTES)
   reservations = 0

@@ -1,3 +1,4 @@
+import { emptyEngineCounters } from '../../engine/engine.js'
 import type { Address } from '../../base/address.js'
 import type { TunnelError } from '../../base/errors.js'
 import type { ConnectOptions, Engine, Listener, Reader, Socket } from '../../engine/engine.js'
@@ -5,7 +6,7 @@ import type { ConnectOptions, Engine, Listener, Reader, Socket } from '../../eng
 /** An engine whose sockets do what the test says, when it says so. */
 export class FakeEngine implements Engine {
   readonly name = 'node'
-  readonly counters = { socketsOpened: 0, socketsClosed: 0, zeroCopyBytes: 0, copiedBytes: 0 }
+  readonly counters = emptyEngineCounters()
   readonly sockets: FakeSocket[] = []
 
   connect (_address: Address, reader: Reader, _options: ConnectOptions): FakeSocket {

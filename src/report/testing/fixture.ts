@@ -2,7 +2,7 @@ import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import type { CpuUsage } from '../../metrics/cpu.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult, RunOptions, RunResult } from '../result.js'
-import { TUNNEL_COUNTERS, type TunnelCounters, type TunnelRound } from '../tunnel-counters.js'
+import { LATER_TUNNEL_COUNTERS, TUNNEL_COUNTERS, type TunnelCounters, type TunnelRound } from '../tunnel-counters.js'
 
 /** An encoded histogram with `count` samples of each value. */
 export function encodeNs (valuesNs: readonly number[], count = 1): string {
@@ -48,7 +48,7 @@ export function makeRounds (rps: readonly number[], spec: RoundSpec = {}): Round
 
 /** Counters that are 0 but for these. */
 export function makeCounters (counts: Partial<TunnelCounters> = {}): TunnelCounters {
-  return { ...Object.fromEntries(TUNNEL_COUNTERS.map(name => [name, 0])) as TunnelCounters, ...counts }
+  return { ...Object.fromEntries([...TUNNEL_COUNTERS, ...LATER_TUNNEL_COUNTERS].map(name => [name, 0])) as TunnelCounters, ...counts }
 }
 
 export function makeCell (arm: string, spec: Partial<CellResult> = {}): CellResult {
