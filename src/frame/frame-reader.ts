@@ -1,3 +1,4 @@
+import { CopyPool } from '../base/copy-pool.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { decodeHeader, emptyHeader, type FrameHeader } from './header.js'
 import { HEADER_BYTES } from './layout.js'
@@ -29,6 +30,7 @@ export class FrameReader {
   readonly #handler: FrameReaderHandler
   readonly #free: Chunk[] = []
   readonly #header = emptyHeader()
+  readonly #copies = new CopyPool()
   #keptChunks = 0
   #chunk: Chunk
   /** Bytes before this position have been handed out. */
@@ -79,10 +81,9 @@ export class FrameReader {
   #deliver (header: FrameHeader, start: number, end: number): void {
     const bytes = end - start
     if (bytes <= COPY_UP_TO_BYTES || this.#keptChunks >= MAX_KEPT_CHUNKS) {
-      const copy = bytes === 0 ? EMPTY : Buffer.allocUnsafe(bytes)
-      if (bytes !== 0) copy.set(this.#chunk.bytes.subarray(start, end))
-      this.#handler.onFrame(header, copy, releaseNothing, true)
-      return
+      if (bytes === 0) return this.#handler.onFrame(header, EMPTY, releaseNothing, true)
+      const copy = this.#copies.copy(this.#chunk.bytes, start, bytes)
+      return this.#handler.onFrame(header, copy.view, copy.release, true)
     }
     const chunk = this.#chunk
     chunk.references++

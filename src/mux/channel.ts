@@ -37,6 +37,18 @@ export interface ChannelLink {
   onClosed (channel: Channel): void
 }
 
+/** A payload in its user's hands. */
+class Received {
+  bytes = 0
+  next: Received | null = null
+  releaseMemory: () => void = () => {}
+  readonly release: () => void
+
+  constructor (onRelease: (received: Received) => void) {
+    this.release = () => { onRelease(this) }
+  }
+}
+
 /** One tunnelled connection: bytes in both directions, each with its own credit and its own end. Made by a Session. */
 export class Channel extends Flow {
   readonly id: number
@@ -46,6 +58,8 @@ export class Channel extends Flow {
   readonly #receiveCredit: ReceiveCredit
   /** Committed claims that wait for their turn on the link. */
   readonly #queue: Queue<Claim> = new Queue()
+  /** Used again for the next payloads: a list, since an array would be shrunk and grown again with every message. */
+  #freeReceived: Received | null = null
   #claim: Claim | null = null
   #accepted = false
   #creditStalled = false
@@ -143,19 +157,26 @@ export class Channel extends Flow {
     if (payload.length === 0) {
       release()
     } else {
-      const bytes = payload.length
-      this.handler.onData(payload, () => {
-        release()
-        if (this.#closed || this.#endReceived) return
-        const grant = this.#receiveCredit.consume(bytes)
-        if (grant > 0) this.#link.sendCredit(this, grant)
-      })
+      const received = this.#freeReceived ?? new Received((one) => { this.#handleRelease(one) })
+      this.#freeReceived = received.next
+      received.bytes = payload.length
+      received.releaseMemory = release
+      this.handler.onData(payload, received.release)
     }
     if (end && !this.#closed) {
       this.handler.onEnd()
       this.closeIfDone()
     }
     return null
+  }
+
+  #handleRelease (received: Received): void {
+    received.releaseMemory()
+    received.next = this.#freeReceived
+    this.#freeReceived = received
+    if (this.#closed || this.#endReceived) return
+    const grant = this.#receiveCredit.consume(received.bytes)
+    if (grant > 0) this.#link.sendCredit(this, grant)
   }
 
   /** Returns the rule the peer broke, or null. */

@@ -66,28 +66,35 @@ export class Scheduler<F extends Flow> {
   }
 }
 
-/** First in, first out, in amortised constant time. */
-export class Queue<T> {
-  #items: T[] = []
-  #start = 0
+/** The fewest free places at the front that are worth moving the rest for. */
+const MIN_COMPACTION = 64
 
-  get first (): T | undefined { return this.#items[this.#start] }
-  get length (): number { return this.#items.length - this.#start }
+/** First in, first out, in amortised constant time. Keeps its array, so a queue that runs empty again and again allocates nothing. */
+export class Queue<T> {
+  readonly #items: Array<T | undefined> = []
+  #start = 0
+  #end = 0
+
+  get first (): T | undefined { return this.#start === this.#end ? undefined : this.#items[this.#start] }
+  get length (): number { return this.#end - this.#start }
 
   push (item: T): void {
-    this.#items.push(item)
+    this.#items[this.#end++] = item
   }
 
   shift (): T | undefined {
+    if (this.#start === this.#end) return undefined
     const item = this.#items[this.#start]
-    if (item === undefined) return undefined
-    this.#start++
-    if (this.#start === this.#items.length) {
-      this.#items.length = this.#start = 0
-    } else if (this.#start >= 64 && this.#start * 2 >= this.#items.length) {
-      this.#items.splice(0, this.#start)
-      this.#start = 0
-    }
+    this.#items[this.#start++] = undefined
+    if (this.#start === this.#end) this.#start = this.#end = 0
+    else if (this.#start >= MIN_COMPACTION && this.#start * 2 >= this.#end) this.#compact()
     return item
+  }
+
+  #compact (): void {
+    const length = this.#end - this.#start
+    this.#items.copyWithin(0, this.#start, this.#end)
+    this.#items.length = this.#end = length
+    this.#start = 0
   }
 }

@@ -1,6 +1,9 @@
 /** A channel's share is this part of what is free: see `SlotPool`. */
 const SHARE = 16
 
+/** Channels that hold no slot, and are kept in the table. */
+const MAX_IDLE_HOLDERS = 4096
+
 const FREE = 0
 const CLAIMED = 1
 const SENT = 2
@@ -19,6 +22,7 @@ export class SlotPool {
   private readonly free: Int32Array
   private readonly state: Uint8Array
   private readonly owner: Uint32Array
+  /** By channel id. Those that hold nothing stay until there are many of them: to forget one and learn it again for every message costs more. */
   private readonly held = new Map<number, number>()
   private freeCount: number
   private claimedCount = 0
@@ -51,6 +55,7 @@ export class SlotPool {
     this.state[slot] = CLAIMED
     this.owner[slot] = channelId
     this.held.set(channelId, held + 1)
+    if (this.held.size > this.slots + MAX_IDLE_HOLDERS) this.forgetIdle()
     this.claimedCount++
     return slot
   }
@@ -78,8 +83,10 @@ export class SlotPool {
     this.state[slot] = FREE
     this.free[this.freeCount++] = slot
     const channelId = this.owner[slot]!
-    const held = this.held.get(channelId)! - 1
-    if (held === 0) this.held.delete(channelId)
-    else this.held.set(channelId, held)
+    this.held.set(channelId, this.held.get(channelId)! - 1)
+  }
+
+  private forgetIdle (): void {
+    for (const [channelId, held] of this.held) if (held === 0) this.held.delete(channelId)
   }
 }

@@ -52,6 +52,7 @@ export class ControlSocket {
   }
 
   flush (): void {
+    if (this.#unflushed.length === 0) return
     for (const frame of this.#unflushed.splice(0)) this.#socket.write(frame, () => {})
   }
 

@@ -1,3 +1,4 @@
+import { CopyPool } from '../../base/copy-pool.js'
 import { decodeHeader, emptyHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import type { ShmEndpoint, ShmSide } from '../../shm/endpoint.js'
@@ -25,6 +26,9 @@ export class ShmReceiver {
   readonly #releaseRing: number
   /** 1: the user holds the payload in this slot. */
   readonly #held: Uint8Array
+  /** What the last payload of each slot was handed on as: the next one may be as long. */
+  readonly #inbound: Array<{ view: Uint8Array, readonly release: () => void }> = []
+  readonly #copies = new CopyPool()
   #heldCount = 0
   readonly #header = emptyHeader()
   /** The descriptor at hand, where the peer cannot change it. */
@@ -89,11 +93,9 @@ export class ShmReceiver {
         counters.payloadBytesReceived += bytes
         counters.copiedBytesReceived += bytes
       }
-      const inline = offset + DescriptorOffset.INLINE
-      // Its place in the ring is needed again before the user may be done with it. The pool of small buffers is cheaper than an allocation.
-      const copy = Buffer.allocUnsafe(bytes)
-      copy.set(this.#bytes.subarray(inline, inline + bytes))
-      return handler.onFrame(header, copy, nothing)
+      // Its place in the ring is needed again before the user may be done with it.
+      const copy = this.#copies.copy(this.#bytes, offset + DescriptorOffset.INLINE, bytes)
+      return handler.onFrame(header, copy.view, copy.release)
     }
     if (slot < 0 || slot >= this.#held.length) throw invalid(`a slot must be from 0 to ${this.#held.length - 1}, or -1 for an inline payload: it is ${slot}`)
     if (header.type !== FrameType.DATA || bytes === 0 || bytes > this.#slotBytes) throw invalid(`a slot must hold a DATA payload of 1 to ${this.#slotBytes} bytes: it holds ${bytes} of frame type ${header.type}`)
@@ -103,7 +105,9 @@ export class ShmReceiver {
     counters.framesReceived++
     counters.payloadBytesReceived += bytes
     counters.zeroCopyBytesReceived += bytes
-    handler.onFrame(header, new Uint8Array(this.#buffer, this.#slotsOffset + slot * this.#slotBytes, bytes), () => { this.#release(slot) })
+    const inbound = this.#inbound[slot] ??= { view: NO_PAYLOAD, release: () => { this.#release(slot) } }
+    if (inbound.view.length !== bytes) inbound.view = new Uint8Array(this.#buffer, this.#slotsOffset + slot * this.#slotBytes, bytes)
+    handler.onFrame(header, inbound.view, inbound.release)
   }
 
   #release (slot: number): void {

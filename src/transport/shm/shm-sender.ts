@@ -1,3 +1,4 @@
+import { copyBytes } from '../../base/copy-bytes.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType } from '../../frame/layout.js'
@@ -231,7 +232,7 @@ export class ShmSender {
     const offset = this.#ring + place * this.#descriptorBytes
     encodeHeader(this.#bytes, offset, type, channelId, bytes, flags, argument)
     this.#words[(offset + DescriptorOffset.SLOT) >> 2] = slot
-    if (payload !== null && bytes > 0) this.#bytes.set(payload.length === bytes ? payload : payload.subarray(0, bytes), offset + DescriptorOffset.INLINE)
+    if (payload !== null) copyBytes(payload, 0, bytes, this.#bytes, offset + DescriptorOffset.INLINE)
     this.#sentBytes += bytes
     this.#sentUpTo[place] = this.#sentBytes
   }
