@@ -16,7 +16,7 @@ export function printStats (name: string, json: boolean, intervalMs: number | nu
 
 /** `tunnel_zero_copy_bytes_sent` and so on: the names that reports use. null: not known yet. */
 export function statsFields (stats: TunnelStats): Record<string, number | null> {
-  const { sockets, channels, clientsTurnedAway, roundTripNs } = stats
-  const fields = { sockets, channels, clientsTurnedAway, roundTripNs, ...countersOf(stats) }
+  const { sockets, channels, clientsTurnedAway, roundTripNs, freeSlots } = stats
+  const fields = { sockets, channels, clientsTurnedAway, roundTripNs, freeSlots, ...countersOf(stats) }
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [`tunnel_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`, value]))
 }

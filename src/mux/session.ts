@@ -93,6 +93,8 @@ export class Session {
   get channelCount (): number { return this.#channels.size }
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null { return this.#silence.roundTripNs }
+  /** Of the transport; null where it has no slots. */
+  get freeSlots (): number | null { return this.#transport.freeSlots ?? null }
   get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
 
   /** Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side allows. */

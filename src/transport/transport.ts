@@ -28,6 +28,8 @@ export interface Transport {
   canClaim (bytes: number, channelId: number): boolean
   /** How many of those who wait for memory should try at one time: more would only take it from one another. 0: no idea. */
   readonly room: number
+  /** Of a transport with slots: those that nobody holds. */
+  readonly freeSlots?: number
   /**
    * The claim's payload is complete: its first `bytes` bytes, at least 1. What is left of the region is free again. `copied`: they were
    * copied into it by the program, not read into it by the kernel (default false); for the counters only.

@@ -35,6 +35,8 @@ export interface TunnelStats {
   /** Clients reset because no plugin was attached or a table was full. */
   clientsTurnedAway: number
   roundTripNs: number | null
+  /** Shared memory: slots of this side's pool that nobody holds now; null: there is none. */
+  freeSlots: number | null
   /** Sums over all links so far. */
   counters: SessionCounters
   transport: TransportCounters
@@ -48,6 +50,7 @@ export function emptyTunnelStats (): TunnelStats {
     channels: 0,
     clientsTurnedAway: 0,
     roundTripNs: null,
+    freeSlots: null,
     counters: { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, parkedReads: 0, creditFramesSent: 0, lateFrames: 0 },
     transport: emptyTransportCounters(),
     engine: { spins: 0, spinHits: 0, spinUs: 0 }
@@ -68,6 +71,7 @@ export function spinStats ({ spins, spinHits, spinUs }: EngineCounters): TunnelS
 export function addSessionStats (stats: TunnelStats, session: Session): void {
   stats.channels += session.channelCount
   stats.roundTripNs = session.roundTripNs ?? stats.roundTripNs
+  stats.freeSlots = session.freeSlots ?? stats.freeSlots
   addTo(stats.counters, session.counters)
   addTo(stats.transport, session.transportCounters)
 }

@@ -197,7 +197,9 @@ export class ShmTransport implements Transport, Polled {
     }
   }
 
-  get room (): number { return this.#link === null ? 0 : this.#link.sender.pool.available }
+  get room (): number { return this.#link === null ? 0 : this.freeSlots }
+
+  get freeSlots (): number { return this.#link === null ? this.#parts.sizes.slots : this.#link.sender.pool.available }
 
   commit (claim: Claim, bytes: number, copied = false): void {
     const own = claim as ShmClaim
