@@ -18,11 +18,11 @@ export interface Action {
   readonly run: (given: Given) => Promise<number | undefined>
 }
 
-/** What was typed: text of every flag and positional that was given, true for every switch. */
-export type Given = Readonly<Record<string, string | true | undefined>>
+/** What was typed: text of every flag and positional that was given, true for every switch, a list for `<name..>`. */
+export type Given = Readonly<Record<string, string | true | readonly string[] | undefined>>
 
 export interface Subcommand extends Action {
-  /** Name, then positionals: `report <dir>`. */
+  /** Name, then positionals: `report <dir>`, `merge <dirs..>`. */
   readonly usage: string
   readonly summary: string
   readonly positionals?: Readonly<Record<string, string>>
@@ -55,7 +55,9 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
     const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
-    const given = Object.fromEntries(Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false))
+    const given = Object.fromEntries(Object.entries(argv)
+      .map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value[value.length - 1] as unknown : value as unknown] as const)
+      .filter(([key, value]) => names.has(key) && value !== undefined && value !== false)) as Given
     const exitCode = await chosen.run(given)
     if (exitCode !== undefined) process.exitCode = exitCode
   }
@@ -70,7 +72,6 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
-      'duplicate-arguments-array': false,
       'parse-numbers': false,
       'parse-positional-numbers': false
     })

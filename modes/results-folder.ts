@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
@@ -71,6 +71,22 @@ function tryMakeFolder (folder: string): boolean {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   }
+}
+
+/** Writes files by name into a folder, which is made where it is missing. Throws ERR_TUNNEL_USAGE, ERR_TUNNEL_RESULT_INVALID. */
+export function writeFiles (folder: string, files: ReadonlyMap<string, string>): void {
+  try {
+    makeFolder(folder)
+  } catch (error) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: ${(error as Error).message}: name a folder that can be written`)
+  }
+  for (const [name, text] of files) writeFile(folder, name, text)
+}
+
+/** Makes a results folder of this very name. Throws ERR_TUNNEL_USAGE where it cannot, or where something is in it. */
+export function createEmptyFolder (folder: string): void {
+  writeFiles(folder, new Map())
+  if (readdirSync(folder).length > 0) throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: there are files in it: name a folder that is new or empty`)
 }
 
 function writeFile (folder: string, name: string, text: string): void {

@@ -2,6 +2,8 @@
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
 import { runProgram } from './cli.js'
+import { EXPORT_COMMAND } from './export.js'
+import { MERGE_COMMAND } from './merge.js'
 import { readResults, renderFolder } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
@@ -30,5 +32,5 @@ await runProgram({
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0
     }
-  }]
+  }, EXPORT_COMMAND, MERGE_COMMAND]
 })

@@ -8,10 +8,11 @@ import { renderSummary } from './summary.js'
 import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResult } from './testing/fixture.js'
 
 /** Every property and every kind of value that a result may hold. */
-const full: RunResult = makeResult([
+const single: RunResult = makeResult([
   makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
 ], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 } })
+const full: RunResult = { ...single, inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
 
 type Json = Record<string, unknown>
 type Path = ReadonlyArray<string | number>
@@ -47,12 +48,13 @@ function messageOf (text: string): string {
 
 /** Options that results of earlier versions do not have. */
 const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
+  '': new Set(['inputs']),
   options: new Set(['engine']),
   round: new Set(['response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
 }
 
 function isOptional (name: string, key: string): boolean {
-  const owner = name.startsWith('metadata.options.') ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : ''
+  const owner = name === key ? '' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : 'none'
   return OPTIONAL[owner]?.has(key) === true
 }
 
@@ -82,7 +84,7 @@ test('result.schema.json requires every property that it names but those that ca
     Object.entries(node).forEach(([name, child]) => { walk(child, name) })
   }
   walk(schema)
-  t.is(objects, 13)
+  t.is(objects, 14)
 })
 
 for (const path of propertyPaths(full)) {

@@ -8,8 +8,17 @@ export interface RunResult {
   readonly startedAt: string
   readonly finishedAt: string | null
   readonly metadata: RunMetadata
+  /** The runs that a merged result is made of; absent where it is one run. `metadata` is then the first one's, with the options of all. */
+  readonly inputs?: readonly RunInput[]
   /** In the order of the options: sizes, then concurrency, then arms. */
   readonly cells: readonly CellResult[]
+}
+
+/** What a run was, without its figures. */
+export interface RunInput {
+  readonly startedAt: string
+  readonly finishedAt: string | null
+  readonly metadata: RunMetadata
 }
 
 export interface RunMetadata {

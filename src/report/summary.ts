@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatDuration } from '../base/units.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
-import type { RunResult, SegmentOptions } from './result.js'
+import type { RunInput, RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
 import { tablesOfSize } from './tables.js'
@@ -33,13 +33,14 @@ takes the median of these ratios: 0.31× means 31 requests in the time of 100. P
 rounds merged. Load is a closed loop: a connection sends its next request when it has the last response, so once the
 machine is busy latency is concurrency ÷ RPS, and a lower RPS shows again as a higher p50.`
 
-function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
+function whatRan ({ startedAt, finishedAt, metadata, inputs }: RunResult): string {
   const { program, machine, versions, engine, server, options } = metadata
   const commit = program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`
   const node = Object.hasOwn(versions, 'node') ? `Node.js ${versions.node?.replace(/^v/, '')}, ` : ''
   const load = `${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}`
   return bulletList([
     ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
+    ...(inputs === undefined ? [] : [['Merged from', describeInputs(inputs)]]),
     ['Program', `${program.name} ${program.version}${commit}`],
     ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
@@ -47,6 +48,11 @@ function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
     ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`],
     ...(options.segment === null ? [] : [['Shared memory', describeSegment(options.segment)]])
   ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
+}
+
+/** Program and machine are shown of the first one; a warning says where others differ. */
+function describeInputs (inputs: readonly RunInput[]): string {
+  return `${inputs.length} runs: ${inputs.map(({ startedAt, metadata }) => `${formatDate(startedAt)} (${formatCount(metadata.options.rounds)} ${metadata.options.rounds === 1 ? 'round' : 'rounds'}, seed ${metadata.options.seed})`).join('; ')}`
 }
 
 function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
