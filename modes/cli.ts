@@ -35,7 +35,7 @@ export interface Program {
   readonly action: Action | readonly Subcommand[]
 }
 
-const EPILOGUE = 'Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.'
+const EPILOGUE = 'Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted.'
 
 /** yargs' own words, where they do not say what to do. */
 const STRINGS = {
@@ -48,7 +48,7 @@ const STRINGS = {
 
 /**
  * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit code of
- * `exitCodeOf()`: 2 for usage, 1 for failure. Of a flag given twice the last one counts.
+ * `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one counts.
  */
 export async function runProgram ({ name, summary, action }: Program): Promise<void> {
   // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.

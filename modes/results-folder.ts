@@ -4,6 +4,7 @@ import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { readRunResult } from '../src/report/read-result.js'
 import type { CellResult, RunResult } from '../src/report/result.js'
+import { type RunSummary, summarizeRun } from '../src/report/run-summary.js'
 import { renderSummary } from '../src/report/summary.js'
 
 const RESULT_FILE = 'result.json'
@@ -29,16 +30,18 @@ export function removeEmptyFolder (folder: string): void {
   } catch {}
 }
 
-/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): void {
+/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. The findings go into result.json, and are returned with all other figures. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): RunSummary {
+  const summary = summarizeRun(result)
   writeFile(folder, 'metadata.json', toJson(result.metadata))
-  writeFile(folder, RESULT_FILE, toJson(result))
-  renderFolder(folder, result, changed)
+  writeFile(folder, RESULT_FILE, toJson({ ...result, findings: summary.findings }))
+  renderFolder(folder, summary, changed)
+  return summary
 }
 
 /** Writes what can be made from the result alone. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function renderFolder (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): void {
-  writeFile(folder, 'SUMMARY.md', renderSummary(result))
+export function renderFolder (folder: string, summary: RunSummary, changed: readonly CellResult[] = summary.result.cells): void {
+  writeFile(folder, 'SUMMARY.md', renderSummary(summary.result, summary))
   for (const cell of changed) {
     if (cell.rounds.length > 0) writeFile(folder, ohaFileName(cell), renderOha(cell))
   }

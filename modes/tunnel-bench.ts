@@ -16,8 +16,8 @@ await runProgram({
     summary: 'Run the matrix: every arm at every response size and concurrency',
     flags: RUN_FLAGS,
     run: async (given) => {
-      const { options, out } = resolveRunOptions(given)
-      return await run(options, out)
+      const { options, out, allowInvalid } = resolveRunOptions(given)
+      return await run(options, { out, allowInvalid })
     }
   }, {
     usage: 'report <dir>',
@@ -26,9 +26,9 @@ await runProgram({
     flags: {},
     run: async ({ dir }) => {
       const folder = String(dir)
-      const result = readResults(folder)
-      renderFolder(folder, result)
-      console.log(renderConsoleTables(summarizeRun(result)))
+      const summary = summarizeRun(readResults(folder))
+      renderFolder(folder, summary)
+      console.log(renderConsoleTables(summary))
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0
     }

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { readRunResult } from './read-result.js'
 import type { RunResult } from './result.js'
+import { summarizeRun } from './run-summary.js'
 import { renderSummary } from './summary.js'
 import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResult } from './testing/fixture.js'
 
@@ -12,7 +13,7 @@ const single: RunResult = makeResult([
   makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
 ], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 } })
-const full: RunResult = { ...single, inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
+const full: RunResult = { ...single, findings: [...summarizeRun(makeResult([makeCell('baseline', { rounds: [makeRound({ counts: { reset: 1 } })] })])).findings], inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
 
 type Json = Record<string, unknown>
 type Path = ReadonlyArray<string | number>
@@ -48,7 +49,7 @@ function messageOf (text: string): string {
 
 /** Options that results of earlier versions do not have. */
 const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
-  '': new Set(['inputs']),
+  '': new Set(['inputs', 'findings']),
   options: new Set(['engine']),
   round: new Set(['response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
 }
@@ -84,7 +85,7 @@ test('result.schema.json requires every property that it names but those that ca
     Object.entries(node).forEach(([name, child]) => { walk(child, name) })
   }
   walk(schema)
-  t.is(objects, 14)
+  t.is(objects, 15)
 })
 
 for (const path of propertyPaths(full)) {

@@ -12,6 +12,32 @@ export interface RunResult {
   readonly inputs?: readonly RunInput[]
   /** In the order of the options: sizes, then concurrency, then arms. */
   readonly cells: readonly CellResult[]
+  /** What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent in results of earlier versions. */
+  readonly findings?: readonly Finding[]
+}
+
+/** `invalid`: the figures do not say what they seem to, and the run is refused. `warning`: they do, with a reservation. */
+export type Severity = 'invalid' | 'warning'
+
+/** One thing that speaks against a run or a cell of it. */
+export interface Finding {
+  /** Stable: `GENERATOR_SATURATED`. */
+  readonly code: string
+  readonly severity: Severity
+  /** The cell; all null where it is about the whole run. */
+  readonly arm: string | null
+  readonly size: string | null
+  readonly concurrency: number | null
+  /** The round that shows it most, from 0; null where it is about all of them. */
+  readonly round: number | null
+  /** What was found, and what it must not pass, in `unit`; null where there is no number. */
+  readonly figure: number | null
+  readonly threshold: number | null
+  readonly unit: string | null
+  /** Plain text, one sentence or two. */
+  readonly message: string
+  /** What to do about it, a sentence. */
+  readonly cure: string
 }
 
 /** What a run was, without its figures. */

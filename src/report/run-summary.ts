@@ -1,5 +1,6 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
-import type { CellResult, RunResult } from './result.js'
+import { findingsOf } from './findings.js'
+import type { CellResult, Finding, RunResult } from './result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
 import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
 
@@ -38,8 +39,12 @@ export interface CellSummary {
   readonly problems: readonly string[]
 }
 
-/** A run with every figure the reports show, none of them formatted. */
-export interface RunSummary {
+/** A run with every figure the reports show, none of them formatted, and what speaks against them. */
+export interface RunSummary extends RunFigures {
+  readonly findings: readonly Finding[]
+}
+
+export interface RunFigures {
   readonly result: RunResult
   /** The arm that ratios are taken against: the first labelled `baseline`; null when the run has none. */
   readonly reference: string | null
@@ -66,7 +71,8 @@ export function summarizeRun (result: RunResult): RunSummary {
     }
   }
   const bodyBytes = new Map(sizes.map(size => [size, result.cells.find(cell => cell.size === size)?.bodyBytes ?? null]))
-  return { result, reference, cells, sizes: bodyBytes }
+  const figures: RunFigures = { result, reference, cells, sizes: bodyBytes }
+  return { ...figures, findings: findingsOf(figures) }
 }
 
 function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], plannedRounds: number): CellSummary {

@@ -1,19 +1,20 @@
 import { formatBytes, formatCount, formatDuration } from '../base/units.js'
+import { describeFinding, withSeverity } from './findings.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
 import type { RunInput, RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
-import { tablesOfSize } from './tables.js'
+import { INVALID_MARK, tablesOfSize } from './tables.js'
 import { HOW_TUNNELS_COUNT, tunnelTableOf } from './tunnel-table.js'
-import { warningsOf } from './warnings.js'
 
-/** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. */
-export function renderSummary (result: RunResult): string {
-  const summary = summarizeRun(result)
+/** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. `summary` saves making it again. */
+export function renderSummary (result: RunResult, summary: RunSummary = summarizeRun(result)): string {
   return [
     '# HTTP tunnel benchmark',
     whatRan(result),
+    '## Validity',
+    renderValidity(summary),
     ...[...summary.sizes.keys()].flatMap(size => renderSize(summary, size)),
     '## Reading the results',
     HOW_TO_READ,
@@ -21,7 +22,7 @@ export function renderSummary (result: RunResult): string {
     '### Rules',
     renderRules(summary),
     '### Warnings',
-    bulletList(warningsOf(summary).map(escapeMarkdown)) || 'None.',
+    bulletList(withSeverity(summary.findings, 'warning').map(finding => escapeMarkdown(describeFinding(finding)))) || 'None.',
     '---',
     'Render this summary again from its `result.json`: `tunnel-bench report DIR`, where DIR is the directory of this file.'
   ].join('\n\n') + '\n'
@@ -62,6 +63,17 @@ function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: Segmen
 /** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
 function formatDate (iso: string): string {
   return `${iso.slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** Before any table: whoever reads figures that were refused should know. */
+function renderValidity ({ findings }: RunSummary): string {
+  const [invalid, warnings] = [withSeverity(findings, 'invalid'), withSeverity(findings, 'warning')]
+  const below = warnings.length === 0 ? 'There are no warnings.' : `${warnings.length === 1 ? 'One warning stands' : `${formatCount(warnings.length)} warnings stand`} at the end.`
+  if (invalid.length === 0) return `Nothing was found that makes these figures invalid. ${below}`
+  return [
+    `**These figures are invalid**, and \`tunnel-bench run\` refused them. Their cells say "${INVALID_MARK}" in the tables. ${below}`,
+    bulletList(invalid.map(finding => `\`${finding.code}\` ${escapeMarkdown(describeFinding(finding))}`))
+  ].join('\n\n')
 }
 
 function renderSize (summary: RunSummary, size: string): string[] {

@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatMs, formatRatio, formatRps } from '../base/units.js'
+import { isInvalid } from './findings.js'
 import type { CellSummary, RunSummary } from './run-summary.js'
 import { SAMPLES_NEEDED, type Spread } from './statistics.js'
 import { describeCell, describeErrors, endSentence, oneLine } from './words.js'
@@ -27,6 +28,9 @@ export interface SizeTables {
 export const WITHHELD = '—'
 export const NOT_USED = 'n/a'
 
+/** Beside the figures of a cell that something makes invalid. */
+export const INVALID_MARK = 'invalid'
+
 /** In the order in which a request passes them; any other role follows. */
 const ROLE_ORDER = ['load', 'host', 'plugin', 'origin']
 
@@ -50,7 +54,7 @@ export function tablesOfSize (summary: RunSummary, size: string): SizeTables {
       rows: cells.map(cell => [
         cell.arm,
         formatCount(cell.concurrency),
-        rpsText(cell),
+        rpsText(cell, summary),
         msText(cell.p50Ns),
         msText(cell.p99Ns),
         cell.arm === summary.reference && cell.ratio !== null ? formatRatio(1) : spreadText(cell.ratio, formatRatio)
@@ -81,11 +85,12 @@ function rolesOf (cells: readonly CellSummary[]): string[] {
   return [...new Set(cells.flatMap(cell => [...cell.cpu.keys()]))].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }
 
-function rpsText (cell: CellSummary): string {
+function rpsText (cell: CellSummary, { findings }: RunSummary): string {
   if (cell.state === 'failed') return 'failed'
   if (cell.state === 'missing') return 'not measured'
   const rps = spreadText(cell.rps, formatRps)
-  return cell.state === 'partial' ? `${rps}, ${cell.rates.length} of ${cell.plannedRounds} rounds` : rps
+  const rounds = cell.state === 'partial' ? `, ${cell.rates.length} of ${cell.plannedRounds} rounds` : ''
+  return `${rps}${rounds}${isInvalid(findings, cell) ? `, ${INVALID_MARK}` : ''}`
 }
 
 /** The median, and the range where there is more than one round. */
