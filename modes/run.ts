@@ -1,13 +1,13 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatDuration } from '../src/base/units.js'
 import { renderConsoleTables } from '../src/report/console-tables.js'
-import { withSeverity } from '../src/report/findings.js'
 import { formatMeasurement, formatStatus } from '../src/report/progress.js'
 import type { CellResult, RunMetadata, RunOptions, RunResult } from '../src/report/result.js'
 import type { RunSummary } from '../src/report/run-summary.js'
 import { armsOf } from './arms.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
+import { exitCodeOfRun } from './run-outcome.js'
 import { createResultsFolder, removeEmptyFolder, writeResults } from './results-folder.js'
 import { Topology } from './topology.js'
 
@@ -70,13 +70,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   console.log(`\n${renderConsoleTables(summary)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables, what they mean), result.json (everything), one oha-format JSON file per cell`)
   if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
-  if (cells.some((cell) => cell.failures.length > 0)) return 1
-  const invalid = withSeverity(summary.findings, 'invalid')
-  if (invalid.length > 0 && !allowInvalid) {
-    const codes = [...new Set(invalid.map(({ code }) => code))].join(', ')
-    throw new TunnelError(ErrorCode.MEASUREMENT_INVALID, `The measurement is invalid (${codes}): ${folder}/SUMMARY.md says what to do; --allow-invalid takes it as it is`)
-  }
-  return 0
+  return exitCodeOfRun(summary, { folder, allowInvalid })
 }
 
 function expectedMs (options: RunOptions): number {
