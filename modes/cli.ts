@@ -18,11 +18,11 @@ export interface Action {
   readonly run: (given: Given) => Promise<number | undefined>
 }
 
-/** What was typed: text of every flag and positional that was given, true for every switch. */
-export type Given = Readonly<Record<string, string | true | undefined>>
+/** What was typed: text of every flag and positional that was given, true for every switch, a list for `<name..>`. */
+export type Given = Readonly<Record<string, string | true | readonly string[] | undefined>>
 
 export interface Subcommand extends Action {
-  /** Name, then positionals: `report <dir>`. */
+  /** Name, then positionals: `report <dir>`, `merge <dirs..>`. */
   readonly usage: string
   readonly summary: string
   readonly positionals?: Readonly<Record<string, string>>
@@ -35,7 +35,7 @@ export interface Program {
   readonly action: Action | readonly Subcommand[]
 }
 
-const EPILOGUE = 'Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted.'
+const EPILOGUE = 'Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted.'
 
 /** yargs' own words, where they do not say what to do. */
 const STRINGS = {
@@ -48,14 +48,16 @@ const STRINGS = {
 
 /**
  * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit code of
- * `exitCodeOf()`: 2 for usage, 1 for failure. Of a flag given twice the last one counts.
+ * `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one counts.
  */
 export async function runProgram ({ name, summary, action }: Program): Promise<void> {
   // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
     const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
-    const given = Object.fromEntries(Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false))
+    const given = Object.fromEntries(Object.entries(argv)
+      .map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value[value.length - 1] as unknown : value as unknown] as const)
+      .filter(([key, value]) => names.has(key) && value !== undefined && value !== false)) as Given
     const exitCode = await chosen.run(given)
     if (exitCode !== undefined) process.exitCode = exitCode
   }
@@ -70,7 +72,6 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
-      'duplicate-arguments-array': false,
       'parse-numbers': false,
       'parse-positional-numbers': false
     })

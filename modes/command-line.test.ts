@@ -13,7 +13,9 @@ const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
-  ['tunnel-bench', ['report'], []]
+  ['tunnel-bench', ['report'], []],
+  ['tunnel-bench', ['export'], ['format', 'out']],
+  ['tunnel-bench', ['merge'], ['out']]
 ]
 for (const [name, args, flags] of helps) {
   test.serial(`${[name, ...args].join(' ')} --help explains every option with its default`, async (t) => {
@@ -22,8 +24,8 @@ for (const [name, args, flags] of helps) {
     t.is(stderr, '')
     for (const flag of [...flags, 'help', 'version']) t.regex(stdout, new RegExp(` --${flag}  +\\S`), flag)
     t.is([...stdout.matchAll(/ --[a-z]/g)].length >= flags.length + 2, true)
-    t.is([...stdout.matchAll(/\[default: /g)].length, flags.filter((flag) => !['addr', 'json', 'quick'].includes(flag)).length)
-    t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted\./)
+    t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !['addr', 'json', 'quick', 'allow-invalid', 'format'].includes(flag) && (args[0] !== 'merge' || flag !== 'out')).length)
+    t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted\./)
     t.true(stdout.split('\n').every((line) => line.length <= 110))
     if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run .*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
   })
@@ -40,7 +42,7 @@ const LONG_PATH = 'a'.repeat(120)
 
 /** Command lines that end with exit code 2, and what they say. */
 const wrong: Array<[name: string, args: string[], code: string, message: RegExp]> = [
-  ['tunnel-bench', [], USAGE, /a command is missing: run or report: see tunnel-bench --help$/],
+  ['tunnel-bench', [], USAGE, /a command is missing: run or report or export or merge: see tunnel-bench --help$/],
   ['tunnel-bench', ['rnu'], USAGE, /there is no option or command "rnu": see tunnel-bench --help$/],
   ['tunnel-bench', ['run', 'more'], USAGE, /there is no option or command "more"/],
   ['tunnel-bench', ['run', '--round=3', '--size=small'], USAGE, /there are no options or commands "round, size"/],
@@ -58,6 +60,10 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['tunnel-bench', ['run', '--config=no.json'], USAGE, /^Cannot use --config=no\.json: ENOENT/],
   ['tunnel-bench', ['report'], USAGE, /an argument is missing: 0 given, 1 needed/],
   ['tunnel-bench', ['report', 'a', 'b'], USAGE, /there is no option or command "b"/],
+  ['tunnel-bench', ['export', 'a'], USAGE, /--format must be given: see tunnel-bench --help$/],
+  ['tunnel-bench', ['export', 'a', '--format=xml'], USAGE, /^Cannot use --format=xml: it must be one of hgrm, hlog, csv, oha$/],
+  ['tunnel-bench', ['merge', 'a', 'b'], USAGE, /--out must be given: see tunnel-bench --help$/],
+  ['tunnel-bench', ['merge', '--out=c'], USAGE, /an argument is missing: 0 given, 1 needed/],
   ['http-tunnel-host', [], USAGE, /--addr must be given: see http-tunnel-host --help$/],
   ['http-tunnel-host', ['--addr=', '--port=0'], USAGE, /^Cannot use --addr=: it must be text that is not empty, for example \/tmp\/tunnel\.sock$/],
   ['http-tunnel-host', [`--addr=${LONG_PATH}`, '--port=0'], INVALID, /^Cannot use socket path a+: it has 120 bytes, and a Unix socket path has at most \d+: choose a shorter one/],

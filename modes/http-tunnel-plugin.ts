@@ -55,7 +55,7 @@ async function start (given: Given): Promise<void> {
   transportKind.check()
   const print = tunnelEventPrinter(NAME, json)
 
-  const external = given.origin === undefined ? null : parseOriginUrl(given.origin)
+  const external = given.origin === undefined ? null : parseOriginUrl(String(given.origin))
   const starting = external === null ? startOrigin({ server: valueOf.server(given), port: portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT) }) : null
   let plugin: TunnelPlugin | null = null
   const close = async (ms: number): Promise<void> => {
@@ -87,7 +87,7 @@ async function start (given: Given): Promise<void> {
 }
 
 /** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */
-function parseOriginUrl (text: string | true): Address {
+function parseOriginUrl (text: string): Address {
   const fail = (rule: string): never => { throw usage('origin', text, rule) }
   let url: URL
   try {

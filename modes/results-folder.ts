@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { readRunResult } from '../src/report/read-result.js'
 import type { CellResult, RunResult } from '../src/report/result.js'
+import { type RunSummary, summarizeRun } from '../src/report/run-summary.js'
 import { renderSummary } from '../src/report/summary.js'
 
 const RESULT_FILE = 'result.json'
@@ -29,16 +30,18 @@ export function removeEmptyFolder (folder: string): void {
   } catch {}
 }
 
-/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): void {
+/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. The findings go into result.json, and are returned with all other figures. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): RunSummary {
+  const summary = summarizeRun(result)
   writeFile(folder, 'metadata.json', toJson(result.metadata))
-  writeFile(folder, RESULT_FILE, toJson(result))
-  renderFolder(folder, result, changed)
+  writeFile(folder, RESULT_FILE, toJson({ ...result, findings: summary.findings }))
+  renderFolder(folder, summary, changed)
+  return summary
 }
 
 /** Writes what can be made from the result alone. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function renderFolder (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): void {
-  writeFile(folder, 'SUMMARY.md', renderSummary(result))
+export function renderFolder (folder: string, summary: RunSummary, changed: readonly CellResult[] = summary.result.cells): void {
+  writeFile(folder, 'SUMMARY.md', renderSummary(summary.result, summary))
   for (const cell of changed) {
     if (cell.rounds.length > 0) writeFile(folder, ohaFileName(cell), renderOha(cell))
   }
@@ -71,6 +74,22 @@ function tryMakeFolder (folder: string): boolean {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   }
+}
+
+/** Writes files by name into a folder, which is made where it is missing. Throws ERR_TUNNEL_USAGE, ERR_TUNNEL_RESULT_INVALID. */
+export function writeFiles (folder: string, files: ReadonlyMap<string, string>): void {
+  try {
+    makeFolder(folder)
+  } catch (error) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: ${(error as Error).message}: name a folder that can be written`)
+  }
+  for (const [name, text] of files) writeFile(folder, name, text)
+}
+
+/** Makes a results folder of this very name. Throws ERR_TUNNEL_USAGE where it cannot, or where something is in it. */
+export function createEmptyFolder (folder: string): void {
+  writeFiles(folder, new Map())
+  if (readdirSync(folder).length > 0) throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: there are files in it: name a folder that is new or empty`)
 }
 
 function writeFile (folder: string, name: string, text: string): void {

@@ -65,7 +65,8 @@ test('resolveRunOptions() takes every flag', (t) => {
     slots: '64',
     'ring-entries': '128',
     'inline-bytes': '512',
-    out: 'elsewhere'
+    out: 'elsewhere',
+    'allow-invalid': true
   }), {
     options: {
       mode: 'threads',
@@ -84,7 +85,8 @@ test('resolveRunOptions() takes every flag', (t) => {
       quick: false,
       segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512 }
     },
-    out: 'elsewhere'
+    out: 'elsewhere',
+    allowInvalid: true
   })
 })
 

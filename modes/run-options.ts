@@ -50,6 +50,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
   ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
+  'allow-invalid': { describe: 'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the same', isSwitch: true },
   quick: { describe: `The whole matrix in about 20 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
   config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
@@ -63,10 +64,9 @@ export type RawRunOptions = Readonly<Record<string, unknown>>
  * Checks everything and fills in what was not given: flags first, then the file that `config` names, then `--quick`, then the defaults.
  * Throws ERR_TUNNEL_USAGE.
  */
-export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { options: RunOptions, out: string } {
+export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { options: RunOptions, out: string, allowInvalid: boolean } {
   const given = { ...(config === undefined ? {} : readConfig(String(config))), ...flags }
-  const quick = given.quick ?? false
-  if (typeof quick !== 'boolean') throw usage('quick', quick, 'must be true or false')
+  const quick = switchOf('quick', given)
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
   const arms = parseArms(listOf('arms', raw.arms, { mayRepeat: true }))
   const options: RunOptions = {
@@ -86,7 +86,13 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     quick,
     segment: segmentOf(arms, raw)
   }
-  return { options, out: textOf('out', raw.out, STANDARD.out) }
+  return { options, out: textOf('out', raw.out, STANDARD.out), allowInvalid: switchOf('allow-invalid', given) }
+}
+
+function switchOf (flag: string, given: RawRunOptions): boolean {
+  const value = given[flag] ?? false
+  if (typeof value !== 'boolean') throw usage(flag, value, 'must be true or false')
+  return value
 }
 
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */

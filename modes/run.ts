@@ -1,13 +1,13 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatDuration } from '../src/base/units.js'
-import { errorCount } from '../src/metrics/counts.js'
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { formatMeasurement, formatStatus } from '../src/report/progress.js'
 import type { CellResult, RunMetadata, RunOptions, RunResult } from '../src/report/result.js'
-import { summarizeRun } from '../src/report/run-summary.js'
+import type { RunSummary } from '../src/report/run-summary.js'
 import { armsOf } from './arms.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
+import { exitCodeOfRun } from './run-outcome.js'
 import { createResultsFolder, removeEmptyFolder, writeResults } from './results-folder.js'
 import { Topology } from './topology.js'
 
@@ -22,10 +22,10 @@ const STOP_TIMEOUT_MS = 1000
 
 /**
  * `tunnel-bench run`: runs the matrix, shows progress, and writes the results folder after every measurement, so that nothing that was
- * measured is ever lost. Returns the exit code: 0, or 1 when a cell failed or a request went wrong. Rejects with
- * ERR_TUNNEL_INTERRUPTED, and with whatever keeps the roles from starting or the results from being written.
+ * measured is ever lost. Returns the exit code: 0, or 1 when a cell failed. Rejects with
+ * ERR_TUNNEL_MEASUREMENT_INVALID where the findings say so and `allowInvalid` does not, with ERR_TUNNEL_INTERRUPTED, and with whatever keeps the roles from starting or the results from being written.
  */
-export async function run (options: RunOptions, out: string): Promise<number> {
+export async function run (options: RunOptions, { out, allowInvalid }: { out: string, allowInvalid: boolean }): Promise<number> {
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
@@ -37,10 +37,9 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   process.on('exit', () => { removeEmptyFolder(folder) })
   const progress = process.stdout.isTTY ? terminalProgress(process.stdout) : lineProgress
   let metadata: RunMetadata | null = null
-  const write = (cells: readonly CellResult[], finishedAt: string | null, changed = cells): RunResult => {
+  const write = (cells: readonly CellResult[], finishedAt: string | null, changed = cells): RunSummary => {
     const result: RunResult = { schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, cells }
-    writeResults(folder, result, changed)
-    return result
+    return writeResults(folder, result, changed)
   }
 
   let cells: CellResult[]
@@ -67,11 +66,11 @@ export async function run (options: RunOptions, out: string): Promise<number> {
     throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted before the first measurement was done: there are no results')
   }
 
-  const result = write(cells, new Date().toISOString())
-  console.log(`\n${renderConsoleTables(summarizeRun(result))}`)
+  const summary = write(cells, new Date().toISOString())
+  console.log(`\n${renderConsoleTables(summary)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables, what they mean), result.json (everything), one oha-format JSON file per cell`)
   if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
-  return cells.some((cell) => cell.failures.length > 0 || cell.rounds.some((round) => errorCount(round.counts) > 0)) ? 1 : 0
+  return exitCodeOfRun(summary, { folder, allowInvalid })
 }
 
 function expectedMs (options: RunOptions): number {

@@ -2,6 +2,8 @@
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
 import { runProgram } from './cli.js'
+import { EXPORT_COMMAND } from './export.js'
+import { MERGE_COMMAND } from './merge.js'
 import { readResults, renderFolder } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
@@ -14,8 +16,8 @@ await runProgram({
     summary: 'Run the matrix: every arm at every response size and concurrency',
     flags: RUN_FLAGS,
     run: async (given) => {
-      const { options, out } = resolveRunOptions(given)
-      return await run(options, out)
+      const { options, out, allowInvalid } = resolveRunOptions(given)
+      return await run(options, { out, allowInvalid })
     }
   }, {
     usage: 'report <dir>',
@@ -24,11 +26,11 @@ await runProgram({
     flags: {},
     run: async ({ dir }) => {
       const folder = String(dir)
-      const result = readResults(folder)
-      renderFolder(folder, result)
-      console.log(renderConsoleTables(summarizeRun(result)))
+      const summary = summarizeRun(readResults(folder))
+      renderFolder(folder, summary)
+      console.log(renderConsoleTables(summary))
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0
     }
-  }]
+  }, EXPORT_COMMAND, MERGE_COMMAND]
 })

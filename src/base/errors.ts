@@ -37,6 +37,8 @@ export const ErrorCode = {
   ROLE_FAILED: 'ERR_TUNNEL_ROLE_FAILED',
   /** A results file is missing, unreadable or breaks its schema. */
   RESULT_INVALID: 'ERR_TUNNEL_RESULT_INVALID',
+  /** What was measured does not say what it seems to; the findings say why. Exit code 3. */
+  MEASUREMENT_INVALID: 'ERR_TUNNEL_MEASUREMENT_INVALID',
   INTERRUPTED: 'ERR_TUNNEL_INTERRUPTED',
   /** A bug in this program. */
   INTERNAL: 'ERR_TUNNEL_INTERNAL'
@@ -73,12 +75,13 @@ export function fromErrorData (data: ErrorData): TunnelError {
   return error
 }
 
-/** Exit codes of all commands: 0 done, 1 failure, 2 usage, 130 interrupted. */
+/** Exit codes of all commands: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted. */
 export function exitCodeOf (error: unknown): number {
   if (!(error instanceof TunnelError)) return 1
   switch (error.code) {
     case ErrorCode.USAGE:
     case ErrorCode.ADDRESS_INVALID: return 2
+    case ErrorCode.MEASUREMENT_INVALID: return 3
     case ErrorCode.INTERRUPTED: return 130
     default: return 1
   }

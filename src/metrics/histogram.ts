@@ -1,3 +1,4 @@
+import { deflateSync, inflateSync } from 'node:zlib'
 import * as hdr from 'hdr-histogram-js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 
@@ -61,9 +62,26 @@ export class Histogram {
     }
   }
 
+  /**
+   * Steps of a percentile distribution, ascending, the last one at 100: `ticksPerHalfDistance` equal steps cover half of what is
+   * left to 100, and so on until the highest value is reached (HdrHistogram's percentile iterator). None when empty.
+   */
+  * percentileSteps (ticksPerHalfDistance: number): Generator<{ readonly valueNs: number, readonly percentile: number, readonly countToValue: number }> {
+    const iterator = (this.#histogram as hdr.JsHistogram).percentileIterator
+    iterator.reset(ticksPerHalfDistance)
+    while (iterator.hasNext()) {
+      const step = iterator.next()
+      yield { valueNs: step.valueIteratedTo, percentile: step.percentileLevelIteratedTo, countToValue: step.totalCountToThisValue }
+    }
+  }
+
+  /** Of the layout, for formats that print it. */
+  get bucketCount (): number { return (this.#histogram as hdr.JsHistogram).bucketCount }
+  get subBucketCount (): number { return (this.#histogram as hdr.JsHistogram).subBucketCount }
+
   /** HdrHistogram V2, compressed, base64: readable by every HdrHistogram implementation. */
   encode (): string {
-    return hdr.encodeIntoCompressedBase64(this.#histogram)
+    return withStandardHeader(hdr.encodeIntoCompressedBase64(this.#histogram))
   }
 
   reset (): void {
@@ -77,4 +95,24 @@ function decodeAny (base64: string): hdr.Histogram {
   } catch (cause) {
     throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot decode histogram: the text must be HdrHistogram V2, compressed, in base64: ${String(cause)}`, { cause })
   }
+}
+
+/** Before the counts, big-endian: cookie i32, length i32, index offset i32, digits i32, lowest i64, highest i64, ratio f64. */
+const INDEX_OFFSET_AT = 8
+const RATIO_AT = 32
+
+/**
+ * hdr-histogram-js 3.0.1 writes 1 as index offset (and the integer 1 for the floating-point ratio) and ignores both when it reads. Other
+ * implementations (C, Java) take the offset at its word and read every value one step too high, so both are set right here.
+ */
+function withStandardHeader (base64: string): string {
+  const envelope = Buffer.from(base64, 'base64')
+  const body = inflateSync(envelope.subarray(8, 8 + envelope.readUInt32BE(4)))
+  body.writeInt32BE(0, INDEX_OFFSET_AT)
+  body.writeDoubleBE(1, RATIO_AT)
+  const compressed = deflateSync(body)
+  const head = Buffer.alloc(8)
+  envelope.copy(head, 0, 0, 4)
+  head.writeUInt32BE(compressed.length, 4)
+  return Buffer.concat([head, compressed]).toString('base64')
 }

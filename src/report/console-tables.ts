@@ -1,7 +1,8 @@
+import { describeFinding, withSeverity } from './findings.js'
 import type { RunSummary } from './run-summary.js'
 import { alignRows, tablesOfSize, type Table } from './tables.js'
 
-/** The tables of SUMMARY.md for a terminal: plain text, aligned, no colours. Ends with a line break. */
+/** The tables of SUMMARY.md for a terminal: plain text, aligned, no colours, and below them what makes figures invalid. Ends with a line break. */
 export function renderConsoleTables (summary: RunSummary): string {
   const sections = [...summary.sizes.keys()].map(size => {
     const { title, main, detail, notes } = tablesOfSize(summary, size)
@@ -9,6 +10,8 @@ export function renderConsoleTables (summary: RunSummary): string {
     if (notes.length > 0) parts.push(notes.map(note => `  ${note}`).join('\n'))
     return parts.join('\n\n')
   })
+  const invalid = withSeverity(summary.findings, 'invalid').map(finding => `  ${finding.code} ${describeFinding(finding)}`)
+  if (invalid.length > 0) sections.push(`Invalid\n\n${invalid.join('\n')}`)
   return `${sections.join('\n\n')}\n`
 }
 

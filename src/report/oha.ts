@@ -58,10 +58,14 @@ export function renderOha (cell: CellResult): string {
   return `${JSON.stringify(toOha(cell), null, 2)}\n`
 }
 
-/** `small-c64-baseline-2.json`: size, concurrency and arm, with nothing in it that a file system or a shell minds. */
 export function ohaFileName (cell: Pick<CellResult, 'size' | 'concurrency' | 'arm'>): string {
+  return `${cellFileStem(cell)}.json`
+}
+
+/** `small-c64-baseline-2`: size, concurrency and arm, with nothing in it that a file system or a shell minds. */
+export function cellFileStem (cell: Pick<CellResult, 'size' | 'concurrency' | 'arm'>): string {
   const safe = (name: string): string => name.replace(/[^A-Za-z0-9_.]+/g, '-')
-  return `${safe(cell.size)}-c${cell.concurrency}-${safe(cell.arm)}.json`
+  return `${safe(cell.size)}-c${cell.concurrency}-${safe(cell.arm)}`
 }
 
 export function toOha (cell: CellResult): OhaResult {

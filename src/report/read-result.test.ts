@@ -4,14 +4,16 @@ import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { readRunResult } from './read-result.js'
 import type { RunResult } from './result.js'
+import { summarizeRun } from './run-summary.js'
 import { renderSummary } from './summary.js'
-import { makeCell, makeCounters, makeResult, makeRound, realisticResult } from './testing/fixture.js'
+import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResult } from './testing/fixture.js'
 
 /** Every property and every kind of value that a result may hold. */
-const full: RunResult = makeResult([
-  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
+const single: RunResult = makeResult([
+  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
 ], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 } })
+const full: RunResult = { ...single, findings: [...summarizeRun(makeResult([makeCell('baseline', { rounds: [makeRound({ counts: { reset: 1 } })] })])).findings], inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
 
 type Json = Record<string, unknown>
 type Path = ReadonlyArray<string | number>
@@ -45,9 +47,18 @@ function messageOf (text: string): string {
   return 'accepted'
 }
 
-/** What results of earlier versions do not have. */
-const OPTIONAL = new Set(['options.engine', 'options.spinUs', 'tunnelCounters.spins', 'tunnelCounters.spinHits', 'tunnelCounters.spinUs'])
-const isOptional = (path: string): boolean => [...OPTIONAL].some(name => path.endsWith(name.replace('tunnelCounters', '')))
+/** Options that results of earlier versions do not have. */
+const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
+  '': new Set(['inputs', 'findings']),
+  options: new Set(['engine', 'spinUs']),
+  tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
+  round: new Set(['response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
+}
+
+function isOptional (name: string, key: string): boolean {
+  const owner = name === key ? '' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
+  return OPTIONAL[owner]?.has(key) === true
+}
 
 test('readRunResult() gives back a full-featured result', t => {
   t.deepEqual(readRunResult(JSON.stringify(full)), full)
@@ -69,13 +80,13 @@ test('result.schema.json requires every property that it names but those that ca
     const { properties, required, additionalProperties } = node as Json
     if (properties !== undefined && required !== undefined) {
       objects++
-      t.deepEqual(required, Object.keys(properties as Json).filter(key => !OPTIONAL.has(`${name}.${key}`)))
+      t.deepEqual(required, Object.keys(properties as Json).filter(key => OPTIONAL[name]?.has(key) !== true))
       t.is(additionalProperties, false)
     }
     Object.entries(node).forEach(([name, child]) => { walk(child, name) })
   }
   walk(schema)
-  t.is(objects, 12)
+  t.is(objects, 15)
 })
 
 for (const path of propertyPaths(full)) {
@@ -84,7 +95,7 @@ for (const path of propertyPaths(full)) {
   const key = String(path[path.length - 1])
 
   test(`readRunResult() knows a result without ${name}`, t => {
-    const missing = isOptional(name) ? 'accepted' : `Cannot read the result: ${parent} must have required property '${key}'`
+    const missing = isOptional(name, key) ? 'accepted' : `Cannot read the result: ${parent} must have required property '${key}'`
     t.is(messageOf(changed(path, (parent, key) => { delete parent[key] })), missing)
   })
 

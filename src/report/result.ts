@@ -8,8 +8,43 @@ export interface RunResult {
   readonly startedAt: string
   readonly finishedAt: string | null
   readonly metadata: RunMetadata
+  /** The runs that a merged result is made of; absent where it is one run. `metadata` is then the first one's, with the options of all. */
+  readonly inputs?: readonly RunInput[]
   /** In the order of the options: sizes, then concurrency, then arms. */
   readonly cells: readonly CellResult[]
+  /** What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent in results of earlier versions. */
+  readonly findings?: readonly Finding[]
+}
+
+/** `invalid`: the figures do not say what they seem to, and the run is refused. `warning`: they do, with a reservation. */
+export type Severity = 'invalid' | 'warning'
+
+/** One thing that speaks against a run or a cell of it. */
+export interface Finding {
+  /** Stable: `GENERATOR_SATURATED`. */
+  readonly code: string
+  readonly severity: Severity
+  /** The cell; all null where it is about the whole run. */
+  readonly arm: string | null
+  readonly size: string | null
+  readonly concurrency: number | null
+  /** The round that shows it most, from 0; null where it is about all of them. */
+  readonly round: number | null
+  /** What was found, and what it must not pass, in `unit`; null where there is no number. */
+  readonly figure: number | null
+  readonly threshold: number | null
+  readonly unit: string | null
+  /** Plain text, one sentence or two. */
+  readonly message: string
+  /** What to do about it, a sentence. */
+  readonly cure: string
+}
+
+/** What a run was, without its figures. */
+export interface RunInput {
+  readonly startedAt: string
+  readonly finishedAt: string | null
+  readonly metadata: RunMetadata
 }
 
 export interface RunMetadata {
@@ -69,6 +104,17 @@ export interface CellResult {
   readonly failures: readonly string[]
 }
 
+export interface RoundSecond {
+  /** From the start of the window. */
+  readonly startMs: number
+  /** 1000, but for the last second. */
+  readonly lengthMs: number
+  readonly sent: number
+  readonly ok: number
+  /** Encoded histogram of the verified responses to what was sent in it. */
+  readonly latency: string
+}
+
 export interface RoundResult {
   /** 0-based. Ratios are taken between arms of the same round only. */
   readonly round: number
@@ -81,6 +127,21 @@ export interface RoundResult {
   /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
   readonly latency: string
   readonly connect: string
+  /**
+   * Open loop: histogram of response times, from the intended start; null in a closed one, where `latency` (service times) is all there is. Like the five
+   * fields that follow it is absent in results of earlier versions, which are of closed loops.
+   */
+  readonly response?: string | null
+  /** Open loop: histogram of schedule lags, intended start to sending, of every request that was sent; else null. */
+  readonly lag?: string | null
+  /** Open loop: requests that the plan had inside the window; else null. */
+  readonly offered?: number | null
+  /** Of those, how many were never sent. 0 in a closed loop. */
+  readonly unsent?: number
+  /** The window in seconds, by the time of sending. Their histograms add up to `response` in an open loop, to `latency` in a closed one. */
+  readonly seconds?: readonly RoundSecond[]
+  /** How much of the window the (busiest) load thread worked: CPU time without waiting; 1 is its ceiling. null where it cannot be told. */
+  readonly busy?: number | null
   readonly problems: readonly string[]
   /** CPU time per role over this measurement (connecting, warm-up and window); null where it cannot be told. Roles this arm does not use are absent. */
   readonly cpu: Readonly<Record<string, CpuUsage | null>>

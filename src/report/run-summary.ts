@@ -1,5 +1,6 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
-import type { CellResult, RunResult } from './result.js'
+import { findingsOf } from './findings.js'
+import type { CellResult, Finding, RunResult } from './result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
 import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
 
@@ -13,6 +14,8 @@ export interface CellSummary {
   readonly size: string
   readonly concurrency: number
   readonly state: CellState
+  /** How many rounds the run, or the runs of a merged result, had in mind for this cell. */
+  readonly plannedRounds: number
   readonly failures: readonly string[]
   /** In the order of the result. */
   readonly rates: readonly RoundRate[]
@@ -36,19 +39,23 @@ export interface CellSummary {
   readonly problems: readonly string[]
 }
 
-/** A run with every figure the reports show, none of them formatted. */
-export interface RunSummary {
+/** A run with every figure the reports show, none of them formatted, and what speaks against them. */
+export interface RunSummary extends RunFigures {
+  readonly findings: readonly Finding[]
+}
+
+export interface RunFigures {
   readonly result: RunResult
   /** The arm that ratios are taken against: the first labelled `baseline`; null when the run has none. */
   readonly reference: string | null
-  /** Every cell the options ask for, measured or not, in the order sizes, concurrency, arms. */
+  /** Every cell a run was asked for, measured or not, in the order sizes, concurrency, arms. */
   readonly cells: readonly CellSummary[]
   /** By size name, in order; null for the body length when no cell of that size exists. */
   readonly sizes: ReadonlyMap<string, number | null>
 }
 
 export function summarizeRun (result: RunResult): RunSummary {
-  const { arms, sizes, concurrency, rounds } = result.metadata.options
+  const { arms, sizes, concurrency } = result.metadata.options
   const reference = arms.includes('baseline') ? 'baseline' : null
   const cells: CellSummary[] = []
   for (const size of sizes) {
@@ -56,13 +63,16 @@ export function summarizeRun (result: RunResult): RunSummary {
       const found = new Map(result.cells.filter(cell => cell.size === size && cell.concurrency === connections).map(cell => [cell.arm, cell]))
       const referenceRates = reference === null ? [] : found.get(reference)?.rounds.map(rateOf) ?? []
       for (const arm of arms) {
+        const plannedRounds = plannedRoundsOf(result, arm, size, connections)
+        if (plannedRounds === 0) continue
         const cell = found.get(arm) ?? missingCell(result, arm, size, connections)
-        cells.push(summarizeCell(cell, referenceRates, rounds))
+        cells.push(summarizeCell(cell, referenceRates, plannedRounds))
       }
     }
   }
   const bodyBytes = new Map(sizes.map(size => [size, result.cells.find(cell => cell.size === size)?.bodyBytes ?? null]))
-  return { result, reference, cells, sizes: bodyBytes }
+  const figures: RunFigures = { result, reference, cells, sizes: bodyBytes }
+  return { ...figures, findings: findingsOf(figures) }
 }
 
 function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], plannedRounds: number): CellSummary {
@@ -78,6 +88,7 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     size,
     concurrency,
     state: rounds.length >= plannedRounds ? 'complete' : rounds.length > 0 ? 'partial' : failures.length > 0 ? 'failed' : 'missing',
+    plannedRounds,
     failures,
     rates,
     rps: spreadOf(rates.map(rate => rate.ratePerSec)),
@@ -93,6 +104,13 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     tunnel: summarizeTunnel(rounds),
     problems: [...new Set(rounds.flatMap(round => round.problems))]
   }
+}
+
+/** 0: no run had it in mind, as with the corners of a matrix that is merged from two others. */
+function plannedRoundsOf ({ inputs, metadata }: RunResult, arm: string, size: string, concurrency: number): number {
+  return (inputs ?? [{ metadata }]).map(input => input.metadata.options)
+    .filter(options => options.arms.includes(arm) && options.sizes.includes(size) && options.concurrency.includes(concurrency))
+    .reduce((sum, options) => sum + options.rounds, 0)
 }
 
 /** A cell the run never came to: it is shown as missing, not left out. */

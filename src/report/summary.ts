@@ -1,19 +1,20 @@
 import { formatBytes, formatCount, formatDuration } from '../base/units.js'
+import { describeFinding, withSeverity } from './findings.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
-import type { RunResult, SegmentOptions } from './result.js'
+import type { RunInput, RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
-import { tablesOfSize } from './tables.js'
+import { INVALID_MARK, tablesOfSize } from './tables.js'
 import { HOW_TUNNELS_COUNT, tunnelTableOf } from './tunnel-table.js'
-import { warningsOf } from './warnings.js'
 
-/** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. */
-export function renderSummary (result: RunResult): string {
-  const summary = summarizeRun(result)
+/** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. `summary` saves making it again. */
+export function renderSummary (result: RunResult, summary: RunSummary = summarizeRun(result)): string {
   return [
     '# HTTP tunnel benchmark',
     whatRan(result),
+    '## Validity',
+    renderValidity(summary),
     ...[...summary.sizes.keys()].flatMap(size => renderSize(summary, size)),
     '## Reading the results',
     HOW_TO_READ,
@@ -21,7 +22,7 @@ export function renderSummary (result: RunResult): string {
     '### Rules',
     renderRules(summary),
     '### Warnings',
-    bulletList(warningsOf(summary).map(escapeMarkdown)) || 'None.',
+    bulletList(withSeverity(summary.findings, 'warning').map(finding => escapeMarkdown(describeFinding(finding)))) || 'None.',
     '---',
     'Render this summary again from its `result.json`: `tunnel-bench report DIR`, where DIR is the directory of this file.'
   ].join('\n\n') + '\n'
@@ -33,13 +34,14 @@ takes the median of these ratios: 0.31× means 31 requests in the time of 100. P
 rounds merged. Load is a closed loop: a connection sends its next request when it has the last response, so once the
 machine is busy latency is concurrency ÷ RPS, and a lower RPS shows again as a higher p50.`
 
-function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
+function whatRan ({ startedAt, finishedAt, metadata, inputs }: RunResult): string {
   const { program, machine, versions, engine, server, options } = metadata
   const commit = program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`
   const node = Object.hasOwn(versions, 'node') ? `Node.js ${versions.node?.replace(/^v/, '')}, ` : ''
   const load = `${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}`
   return bulletList([
     ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
+    ...(inputs === undefined ? [] : [['Merged from', describeInputs(inputs)]]),
     ['Program', `${program.name} ${program.version}${commit}`],
     ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
@@ -49,6 +51,11 @@ function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
   ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
 }
 
+/** Program and machine are shown of the first one; a warning says where others differ. */
+function describeInputs (inputs: readonly RunInput[]): string {
+  return `${inputs.length} runs: ${inputs.map(({ startedAt, metadata }) => `${formatDate(startedAt)} (${formatCount(metadata.options.rounds)} ${metadata.options.rounds === 1 ? 'round' : 'rounds'}, seed ${metadata.options.seed})`).join('; ')}`
+}
+
 function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
   return `in each direction ${formatCount(slots)} slots of ${formatBytes(slotBytes)} and a ring of ${formatCount(ringEntries)} descriptors, which hold payloads up to ${formatCount(inlineBytes)} bytes themselves`
 }
@@ -56,6 +63,17 @@ function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: Segmen
 /** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
 function formatDate (iso: string): string {
   return `${iso.slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** Before any table: whoever reads figures that were refused should know. */
+function renderValidity ({ findings }: RunSummary): string {
+  const [invalid, warnings] = [withSeverity(findings, 'invalid'), withSeverity(findings, 'warning')]
+  const below = warnings.length === 0 ? 'There are no warnings.' : `${warnings.length === 1 ? 'One warning stands' : `${formatCount(warnings.length)} warnings stand`} at the end.`
+  if (invalid.length === 0) return `Nothing was found that makes these figures invalid. ${below}`
+  return [
+    `**These figures are invalid**, and \`tunnel-bench run\` refused them. Their cells say "${INVALID_MARK}" in the tables. ${below}`,
+    bulletList(invalid.map(finding => `\`${finding.code}\` ${escapeMarkdown(describeFinding(finding))}`))
+  ].join('\n\n')
 }
 
 function renderSize (summary: RunSummary, size: string): string[] {

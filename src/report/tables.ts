@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatMs, formatRatio, formatRps } from '../base/units.js'
+import { isInvalid } from './findings.js'
 import type { CellSummary, RunSummary } from './run-summary.js'
 import { SAMPLES_NEEDED, type Spread } from './statistics.js'
 import { describeCell, describeErrors, endSentence, oneLine } from './words.js'
@@ -27,6 +28,9 @@ export interface SizeTables {
 export const WITHHELD = '—'
 export const NOT_USED = 'n/a'
 
+/** Beside the figures of a cell that something makes invalid. */
+export const INVALID_MARK = 'invalid'
+
 /** In the order in which a request passes them; any other role follows. */
 const ROLE_ORDER = ['load', 'host', 'plugin', 'origin']
 
@@ -42,7 +46,6 @@ export function alignRows ({ columns, rows }: Table): string[][] {
 
 export function tablesOfSize (summary: RunSummary, size: string): SizeTables {
   const cells = summary.cells.filter(cell => cell.size === size)
-  const plannedRounds = summary.result.metadata.options.rounds
   const roles = rolesOf(cells)
   return {
     title: titleOf(size, summary.sizes.get(size) ?? null),
@@ -51,7 +54,7 @@ export function tablesOfSize (summary: RunSummary, size: string): SizeTables {
       rows: cells.map(cell => [
         cell.arm,
         formatCount(cell.concurrency),
-        rpsText(cell, plannedRounds),
+        rpsText(cell, summary),
         msText(cell.p50Ns),
         msText(cell.p99Ns),
         cell.arm === summary.reference && cell.ratio !== null ? formatRatio(1) : spreadText(cell.ratio, formatRatio)
@@ -68,7 +71,7 @@ export function tablesOfSize (summary: RunSummary, size: string): SizeTables {
         ...roles.map(role => cpuText(cell, role))
       ])
     },
-    notes: [...legend(cells, roles), ...cells.flatMap(cell => incompleteNotes(cell, plannedRounds))]
+    notes: [...legend(cells, roles), ...cells.flatMap(cell => incompleteNotes(cell))]
   }
 }
 
@@ -82,11 +85,12 @@ function rolesOf (cells: readonly CellSummary[]): string[] {
   return [...new Set(cells.flatMap(cell => [...cell.cpu.keys()]))].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }
 
-function rpsText (cell: CellSummary, plannedRounds: number): string {
+function rpsText (cell: CellSummary, { findings }: RunSummary): string {
   if (cell.state === 'failed') return 'failed'
   if (cell.state === 'missing') return 'not measured'
   const rps = spreadText(cell.rps, formatRps)
-  return cell.state === 'partial' ? `${rps}, ${cell.rates.length} of ${plannedRounds} rounds` : rps
+  const rounds = cell.state === 'partial' ? `, ${cell.rates.length} of ${cell.plannedRounds} rounds` : ''
+  return `${rps}${rounds}${isInvalid(findings, cell) ? `, ${INVALID_MARK}` : ''}`
 }
 
 /** The median, and the range where there is more than one round. */
@@ -121,11 +125,11 @@ function legend (cells: readonly CellSummary[], roles: readonly string[]): strin
   ]
 }
 
-function incompleteNotes (cell: CellSummary, plannedRounds: number): string[] {
+function incompleteNotes (cell: CellSummary): string[] {
   const reasons = cell.failures.map(oneLine)
   const state = {
     complete: 'complete, but not without trouble.',
-    partial: `${cell.rates.length} of ${plannedRounds} rounds.`,
+    partial: `${cell.rates.length} of ${cell.plannedRounds} rounds.`,
     failed: 'failed.',
     missing: 'not measured.'
   }[cell.state]

@@ -2,13 +2,13 @@ import test from 'ava'
 import type { CellResult, RunResult } from './result.js'
 import { summarizeRun } from './run-summary.js'
 import { makeCell, makeCounters, makeResult, makeRound, makeRounds } from './testing/fixture.js'
-import { warningsOf } from './warnings.js'
+import { warningFindings } from './warnings.js'
 
 /** Warnings of a run that is fine but for these cells and options; the machine has CPUs enough. */
 function warn (cells: readonly CellResult[], change: (result: RunResult) => Partial<RunResult> = () => ({})): string[] {
   const result = makeResult(cells, { rounds: 2 })
   const roomy: RunResult = { ...result, metadata: { ...result.metadata, machine: { ...result.metadata.machine, cpus: 16 } } }
-  return warningsOf(summarizeRun({ ...roomy, ...change(roomy) }))
+  return warningFindings(summarizeRun({ ...roomy, ...change(roomy) })).map(({ message }) => message)
 }
 
 const fine = [makeCell('baseline', { rounds: makeRounds([2_000, 2_100]) })]
@@ -17,7 +17,7 @@ const withMetadata = (change: (metadata: RunResult['metadata']) => Partial<RunRe
 const withOptions = (options: Partial<RunResult['metadata']['options']>) =>
   withMetadata(metadata => ({ options: { ...metadata.options, ...options } }))
 
-test('warningsOf() has nothing to say of a clean run', t => {
+test('warningFindings() has nothing to say of a clean run', t => {
   t.deepEqual(warn(fine), [])
 })
 
@@ -31,32 +31,18 @@ for (const [what, change, expected] of [
   ['missing cells', withOptions({ concurrency: [8, 64] }), /^1 of 2 cells were not measured\.$/],
   ['one round', withOptions({ rounds: 1 }), /^There was one round only/]
 ] as const) {
-  test(`warningsOf() warns of ${what}`, t => {
+  test(`warningFindings() warns of ${what}`, t => {
     const warnings = warn(fine, change)
     t.is(warnings.length, 1)
     t.regex(warnings[0] ?? '', expected)
   })
 }
 
-test('warningsOf() says nothing of a node origin that was asked for, or of an unknown commit', t => {
+test('warningFindings() says nothing of a node origin that was asked for, or of an unknown commit', t => {
   t.deepEqual(warn(fine, withMetadata(({ options, program }) => ({ server: 'node', options: { ...options, server: 'node' }, program: { ...program, commit: null, dirty: null } }))), [])
 })
 
-test('warningsOf() names errors by kind with the first problem, in one line', t => {
-  const rounds = [0, 1].map(round => makeRound({ round, ok: 2_000, counts: { reset: 3, timeout: 1 }, problems: ['cut\noff', 'other'] }))
-  t.deepEqual(warn([...fine, makeCell('stream', { rounds })]), [
-    'stream, small responses, 8 connections: 8 of 4,008 requests failed (2 timeout, 6 reset). First problem: cut off'
-  ])
-})
-
-test('warningsOf() names failed and partial cells with the reason', t => {
-  t.deepEqual(warn([...fine, makeCell('stream', { rounds: [], failures: ['died'] }), makeCell('shm', { failures: ['late', 'later'] })]), [
-    'stream, small responses, 8 connections: failed (died).',
-    'shm, small responses, 8 connections: rounds are missing (late; later).'
-  ])
-})
-
-test('warningsOf() warns of doorbells that were missed on either side, in any round', t => {
+test('warningFindings() warns of doorbells that were missed on either side, in any round', t => {
   const shm = (host: number, plugin: number): CellResult => makeCell('shm', {
     rounds: [{}, { tunnel: { host: makeCounters({ doorbellsMissed: host }), plugin: makeCounters({ doorbellsMissed: plugin }) } }].map((spec, round) => makeRound({ ...spec, round }))
   })
@@ -66,19 +52,15 @@ test('warningsOf() warns of doorbells that were missed on either side, in any ro
   t.deepEqual(warn([...fine, shm(1_000, 2)]), told('1,002 doorbells were'))
 })
 
-test('warningsOf() warns of rounds that differ by more than half', t => {
+test('warningFindings() warns of rounds that differ by more than half', t => {
   t.deepEqual(warn([makeCell('baseline', { rounds: makeRounds([2_000, 3_000]) })]), [])
   t.deepEqual(warn([makeCell('baseline', { rounds: makeRounds([2_000, 3_001]) })]), [
     'baseline, small responses, 8 connections: the rounds differ widely, from 2,000 to 3,001 RPS: something else may have used the machine.'
   ])
 })
 
-test('warningsOf() puts each withheld percentile in one warning, however many cells', t => {
+test('warningFindings() puts each withheld percentile in one warning, however many cells', t => {
   const cells = [1, 8, 64, 256].map(concurrency => makeCell('baseline', { concurrency, rounds: makeRounds([40, 50]) }))
   t.deepEqual(warn(cells), [['p90', '100'], ['p99', '1,000']].map(([label, needed]) =>
-    `${label} is withheld where there were fewer than ${needed} responses: baseline, small responses, 1 connection (90); baseline, small responses, 8 connections (90); baseline, small responses, 64 connections (90); and 1 more. A longer run would tell.`))
-})
-
-test('warningsOf() says that nothing was right', t => {
-  t.true(warn([makeCell('baseline', { rounds: makeRounds([0, 0]) })]).includes('baseline, small responses, 8 connections: no response was right.'))
+    `${label} is withheld where there were fewer than ${needed} responses: baseline, small responses, 1 connection (90); baseline, small responses, 8 connections (90); baseline, small responses, 64 connections (90); and 1 more.`))
 })

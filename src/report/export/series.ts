@@ -1,0 +1,27 @@
+import { Histogram } from '../../metrics/histogram.js'
+import type { CellResult, RoundResult } from '../result.js'
+
+/** What of a response was timed. `service`: sent to last byte; `response`: intended start to last byte; `lag`: intended start to sent. */
+export type Series = 'service' | 'response' | 'lag'
+
+const FIELDS = { service: 'latency', response: 'response', lag: 'lag' } as const
+
+/** Only an open loop has `response` and `lag`. */
+export function encodedSeries (round: RoundResult, series: Series): string | null {
+  return round[FIELDS[series]] ?? null
+}
+
+/** The series that any round of the cell has, the leading one first: response time in an open loop, service time in a closed one. */
+export function seriesOf (cell: Pick<CellResult, 'rounds'>): Series[] {
+  return (['response', 'service', 'lag'] as const).filter(series => cell.rounds.some(round => encodedSeries(round, series) !== null))
+}
+
+/** All rounds of the cell added up. */
+export function mergeSeries (cell: Pick<CellResult, 'rounds'>, series: Series): Histogram {
+  const merged = new Histogram()
+  for (const round of cell.rounds) {
+    const encoded = encodedSeries(round, series)
+    if (encoded !== null) merged.merge(Histogram.decode(encoded))
+  }
+  return merged
+}

@@ -1,0 +1,23 @@
+import type { Finding, Severity } from './result.js'
+import type { CellSummary, RunFigures } from './run-summary.js'
+import { validityFindings } from './validity.js'
+import { warningFindings } from './warnings.js'
+
+/** Everything that speaks against a run, what makes it invalid first. Empty for a clean one. */
+export function findingsOf (figures: RunFigures): Finding[] {
+  const all = [...validityFindings(figures), ...warningFindings(figures)]
+  return (['invalid', 'warning'] as const).flatMap(severity => withSeverity(all, severity))
+}
+
+export function withSeverity (findings: readonly Finding[], severity: Severity): Finding[] {
+  return findings.filter(finding => finding.severity === severity)
+}
+
+export function isInvalid (findings: readonly Finding[], { arm, size, concurrency }: Pick<CellSummary, 'arm' | 'size' | 'concurrency'>): boolean {
+  return findings.some(finding => finding.severity === 'invalid' && finding.arm === arm && finding.size === size && finding.concurrency === concurrency)
+}
+
+/** What was found and what to do, as text. */
+export function describeFinding ({ message, cure }: Finding): string {
+  return `${message} ${cure}`
+}
