@@ -9,6 +9,7 @@ import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
 import type { RoleName, RoleTypes } from '../workers/roles.js'
+import { type ArmTransport, tunnelOf } from './arms.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
 import { SocketFolder } from './socket-folder.js'
@@ -24,9 +25,15 @@ export interface TopologyOptions {
   readonly server: 'auto' | 'uws' | 'node'
   readonly engine: EngineChoice
   /** Transports to set up a tunnel for; `baseline` needs none. */
-  readonly transports: ReadonlyArray<TransportName | 'baseline'>
+  readonly transports: readonly ArmTransport[]
   /** Sizes of the shared memory; null: the defaults. */
   readonly segment: SegmentOptions | null
+}
+
+interface TunnelChoice {
+  readonly name: ArmTransport
+  readonly transport: TransportChoice
+  readonly isEmbedded: boolean
 }
 
 interface Tunnel {
@@ -51,7 +58,7 @@ type AnyRole = RoleHandle<RoleName>
 export class Topology {
   readonly #options: TopologyOptions
   readonly #launch: Launch
-  readonly #choices: readonly TransportChoice[]
+  readonly #tunnelChoices: readonly TunnelChoice[]
   readonly #folder: SocketFolder
   readonly #started: AnyRole[] = []
   readonly #tunnels = new Map<string, Tunnel>()
@@ -67,8 +74,11 @@ export class Topology {
   constructor (options: TopologyOptions) {
     this.#options = options
     this.#launch = options.mode === 'threads' ? launchThread : launchProcess
-    this.#choices = [...new Set(options.transports)].flatMap((name) => name === 'baseline' ? [] : [choiceOf(name, options)])
-    for (const choice of this.#choices) transportKindOf(choice).check()
+    this.#tunnelChoices = [...new Set(options.transports)].flatMap((name) => {
+      const tunnel = tunnelOf(name)
+      return tunnel === null ? [] : [{ name, transport: choiceOf(tunnel.kind, options), isEmbedded: tunnel.isEmbedded }]
+    })
+    for (const { transport } of this.#tunnelChoices) transportKindOf(transport).check()
     this.#folder = new SocketFolder()
   }
 
@@ -120,11 +130,11 @@ export class Topology {
   async #start (): Promise<void> {
     const { engine } = this.#options
     this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0 })
-    for (const transport of this.#choices) {
-      const tunnel = unixAddress(this.#folder.pathOf(`${transport.kind}.sock`))
+    for (const { name, transport, isEmbedded } of this.#tunnelChoices) {
+      const tunnel = unixAddress(this.#folder.pathOf(`${name}.sock`))
       const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, ownDirectory: true })
-      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
-      this.#tunnels.set(transport.kind, { host, plugin })
+      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, origin: isEmbedded ? 'embedded' : this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+      this.#tunnels.set(name, { host, plugin })
     }
     this.#load = await this.#startRole('load', { engine })
   }
@@ -157,5 +167,5 @@ export class Topology {
 /** Threads share memory as they are; processes need memory that the system shares. */
 function choiceOf (kind: TransportName, { mode, segment }: TopologyOptions): TransportChoice {
   if (kind === 'stream') return { kind }
-  return { kind, memory: mode === 'threads' ? 'shared-array-buffer' : 'memfd', sizes: segment ?? DEFAULT_SEGMENT_SIZES }
+  return { kind, memory: mode === 'threads' ? 'shared-array-buffer' : 'memfd', sizes: { ...DEFAULT_SEGMENT_SIZES, ...segment } }
 }

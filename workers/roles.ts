@@ -21,7 +21,8 @@ export interface RoleTypes {
     result: never
   }
   plugin: {
-    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, origin: Address, attachTimeoutMs: number }
+    /** `origin`: where to forward to, or that the plugin answers itself. */
+    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, origin: Address | 'embedded', attachTimeoutMs: number }
     ready: Record<string, never>
     job: never
     result: never

@@ -2,7 +2,7 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 import type { FrameHeader } from '../frame/header.js'
 import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, Reason } from '../frame/layout.js'
-import type { Transport, TransportHandler } from '../transport/transport.js'
+import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
 import { goAwayError } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
@@ -93,6 +93,8 @@ export class Session {
   get channelCount (): number { return this.#channels.size }
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null { return this.#silence.roundTripNs }
+  /** For `Channel.sendConstant()`. */
+  get constants (): Constants { return this.#transport.constants }
   get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
 
   /** Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side allows. */
@@ -144,6 +146,7 @@ export class Session {
         return claim
       },
       commit: (claim, bytes, copied) => { this.#transport.commit(claim, bytes, copied) },
+      claimConstant: (constant, offset, bytes) => this.#transport.constants.claim(constant, offset, bytes),
       abandon: (claim) => { this.#transport.abandon(claim) },
       onFrames: (channel) => {
         this.#scheduler.activate(channel)

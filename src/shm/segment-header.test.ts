@@ -6,7 +6,7 @@ import { readSegmentHeader, writeSegmentHeader } from './segment-header.js'
 import { layOut, type SegmentSizes } from './segment-sizes.js'
 import { arbitrarySizes, SMALLEST_SIZES } from './testing/arbitrary-sizes.js'
 
-const sizes: SegmentSizes = { slotBytes: 2048, slots: 17, ringEntries: 128, inlineBytes: 544 }
+const sizes: SegmentSizes = { slotBytes: 2048, slots: 17, ringEntries: 128, inlineBytes: 544, constantBytes: 8192 }
 const { totalBytes } = layOut(sizes)
 const nonce = Uint8Array.from({ length: 16 }, (_, i) => 0xA0 + i)
 
@@ -54,6 +54,7 @@ const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: nu
   ['a ring that is no power of two', 'RING_ENTRIES', 129, /ringEntries must be a power of two/],
   ['a larger ring', 'RING_ENTRIES', 256, /its sizes make/],
   ['a crooked inline limit', 'INLINE_BYTES', 545, /inlineBytes must be a multiple of 32/],
+  ['constants that do not fill pages', 'CONSTANT_BYTES', 512, /constantBytes must be a multiple of 4096: it is 512/],
   ['an inline limit beyond a slot', 'INLINE_BYTES', 2048, /inlineBytes must be less than slotBytes/],
   ['fewer bytes', 'TOTAL_BYTES', 217_088, /its sizes make 221184 bytes: its header says 217088/],
   ['more bytes', 'TOTAL_BYTES', 0xFFFFFFFF, /its header says 4294967295/],

@@ -55,8 +55,8 @@ test('segmentSizes() fills in what was not chosen, and keeps inline payloads bel
 
 test('layOut() never drifts: sizes in numbers', (t) => {
   t.is(RINGS_OFFSET, 1280)
-  t.deepEqual(layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 }), {
-    sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 },
+  t.deepEqual(layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 }), {
+    sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 },
     descriptorBytes: 1056,
     releaseEntries: 512,
     totalBytes: 69_279_744,
@@ -84,6 +84,8 @@ const broken: Array<[sizes: Partial<SegmentSizes>, message: RegExp]> = [
   [{ ringEntries: 32 }, /ringEntries must be an integer from 64 to 65536: it is 32/],
   [{ ringEntries: 131_072 }, /ringEntries must be an integer/],
   [{ ringEntries: 100 }, /ringEntries must be a power of two: it is 100; the next ones are 64 and 128/],
+  [{ constantBytes: 67_112_960 }, /constantBytes must be an integer from 0 to 67108864/],
+  [{ constantBytes: 512 }, /constantBytes must be a multiple of 4096: it is 512/],
   [{ inlineBytes: 480 }, /inlineBytes must be an integer from 512/],
   [{ inlineBytes: 1000 }, /inlineBytes must be a multiple of 32: it is 1000/],
   [{ inlineBytes: 4096, slotBytes: 4096 }, /inlineBytes must be less than slotBytes, or no slot would be used: they are 4096 and 4096/],
@@ -105,7 +107,7 @@ test('checkSegmentSizes() lets its caller say what a broken rule means', (t) => 
 
 test('checkSegmentSizes() refuses, or layOut() stays within the largest segment, whatever four numbers say', (t) => {
   const word = fc.oneof(fc.integer(), fc.nat(0xFFFFFFFF), fc.nat(17).map((power) => 2 ** power))
-  fc.assert(fc.property(fc.record({ slotBytes: word, slots: word, ringEntries: word, inlineBytes: word }), (sizes) => {
+  fc.assert(fc.property(fc.record({ slotBytes: word, slots: word, ringEntries: word, inlineBytes: word, constantBytes: word }), (sizes) => {
     try {
       return layOut(checkSegmentSizes(sizes)).totalBytes <= MAX_SEGMENT_BYTES
     } catch (error) {

@@ -10,7 +10,7 @@ import { Link } from '../testing/link.js'
 import { makeShmPair, type ShmPair, writeDescriptor } from '../testing/shm-pair.js'
 import { turn } from '../testing/side.js'
 
-const SIZES = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512 }
+const SIZES = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 }
 const MAX_PAYLOAD_BYTES = 4096
 const SLOT_PAYLOADS = 4
 const BELL = Uint8Array.of(1)

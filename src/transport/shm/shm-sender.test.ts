@@ -9,7 +9,7 @@ import { ShmSender } from './shm-sender.js'
 const NO_PAYLOAD = new Uint8Array(0)
 
 function makeSender (ringEntries: number): { sender: ShmSender, own: ShmEndpoint, peer: ShmEndpoint, starving: Promise<void> } {
-  const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries, inlineBytes: 512 })
+  const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries, inlineBytes: 512, constantBytes: 4096 })
   const segment = { buffer: new SharedArrayBuffer(layout.totalBytes), layout, free () {} }
   const words = new Int32Array(segment.buffer)
   const own = new ShmEndpoint(words, layout, ShmSide.HOST)

@@ -23,6 +23,7 @@ export class BoundedTransport implements Transport {
 
   get kind (): string { return this.#inner.kind }
   get counters (): Transport['counters'] { return this.#inner.counters }
+  get constants (): Transport['constants'] { return this.#inner.constants }
   get room (): number { return this.#inner.room }
   get writable (): boolean { return this.#inner.writable }
 
