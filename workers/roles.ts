@@ -14,8 +14,8 @@ export interface RoleTypes {
     result: never
   }
   host: {
-    /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, ownDirectory: boolean }
+    /** `windowBytes`: see `SessionOptions`. `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, ownDirectory: boolean, windowBytes: number }
     ready: { address: Address }
     job: never
     result: never

@@ -73,7 +73,7 @@ export function checkSegmentSizes (sizes: SegmentSizes, failure: (rule: string) 
   if (inlineBytes >= slotBytes) throw failure(`inlineBytes must be less than slotBytes, or no slot would be used: they are ${inlineBytes} and ${slotBytes}`)
   if (constantBytes % PAGE_BYTES !== 0) throw failure(`constantBytes must be a multiple of ${PAGE_BYTES}: it is ${constantBytes}`)
   const { totalBytes } = layOut(sizes)
-  if (totalBytes > MAX_SEGMENT_BYTES) throw failure(`a segment must have at most ${MAX_SEGMENT_BYTES} bytes: ${sizes.slots} slots of ${slotBytes} bytes ${ringEntries} ring entries and ${constantBytes} bytes of constants, in both directions, make ${totalBytes}: choose fewer or smaller ones`)
+  if (totalBytes > MAX_SEGMENT_BYTES) throw failure(`a segment must have at most ${MAX_SEGMENT_BYTES} bytes: ${sizes.slots} slots of ${slotBytes} bytes, ${ringEntries} ring entries and ${constantBytes} bytes of constants, in both directions, make ${totalBytes}: choose fewer or smaller ones`)
   return sizes
 }
 

@@ -42,4 +42,3 @@ function startsWith (view: Uint8Array, position: number, end: number, bytes: Uin
   }
   return true
 }
-
