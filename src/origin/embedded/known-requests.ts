@@ -30,7 +30,7 @@ export class KnownRequests {
 
   add (view: Uint8Array, start: number, end: number, block: DatedBlock, contentBytes: number): void {
     if (end - start > MAX_BYTES) return
-    this.#known = [{ bytes: view.slice(start, end), block, contentBytes }, ...this.#known.slice(0, MAX_KNOWN - 1)]
+    this.#known = [{ bytes: new Uint8Array(view.subarray(start, end)), block, contentBytes }, ...this.#known.slice(0, MAX_KNOWN - 1)]
   }
 }
 

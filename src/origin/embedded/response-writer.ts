@@ -33,7 +33,7 @@ export class ResponseWriter {
     const sent = constant === null ? 0 : this.#channel.sendConstant(constant, 0, constant.bytes)
     if (sent === block.length) return contentBytes === 0 || this.pump()
     // What could not be sent is kept as it is now: its place in the link's memory may change before the rest of it leaves.
-    this.#head = block.bytes.slice(sent)
+    this.#head = new Uint8Array(block.bytes.subarray(sent))
     this.#headAt = 0
     return this.pump()
   }

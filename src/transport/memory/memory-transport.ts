@@ -63,7 +63,7 @@ class MemoryConstantClaim implements Claim {
 }
 
 const CONSTANTS: Constants = {
-  publish: (bytes) => bytes.length === 0 ? null : new MemoryConstant(bytes.slice()),
+  publish: (bytes) => bytes.length === 0 ? null : new MemoryConstant(new Uint8Array(bytes)),
   tryRewrite: (constant, bytes) => {
     const { claims, content } = constant as MemoryConstant
     if (claims > 0) return false

@@ -58,3 +58,11 @@ test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stal
   t.is(claim?.slot, -1)
   t.is(claim?.view.length, 512)
 })
+
+test('ShmSender.constants holds what fits, each beginning a unit of its own', (t) => {
+  const { sender: { constants } } = makeSender(64)
+  t.is(constants.publish(new Uint8Array(3000))?.bytes, 3000)
+  t.is(constants.publish(new Uint8Array(1025)), null)
+  t.is(constants.publish(new Uint8Array(1024))?.bytes, 1024)
+  t.is(constants.publish(new Uint8Array(1)), null)
+})

@@ -15,7 +15,7 @@ export class StreamConstant implements Constant {
 
 export class StreamConstants implements Constants {
   publish (bytes: Uint8Array): StreamConstant | null {
-    return bytes.length === 0 ? null : new StreamConstant(bytes.slice())
+    return bytes.length === 0 ? null : new StreamConstant(new Uint8Array(bytes))
   }
 
   tryRewrite (constant: Constant, bytes: Uint8Array): boolean {
