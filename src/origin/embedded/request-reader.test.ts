@@ -45,7 +45,7 @@ const H = 'Host: a\r\n'
 test('RequestReader reads heads and bodies, one request after the other', (t) => {
   const { seen, refusal, idle } = read(
     `GET /a?b HTTP/1.1\r\n${H}\r\n` +
-    `\r\nPOST /echo HTTP/1.1\r\nhost:a\r\ncontent-LENGTH: \t3 \r\nContent-Type: text/x\r\nExpect: 100-Continue\r\n\r\nabc` +
+    '\r\nPOST /echo HTTP/1.1\r\nhost:a\r\ncontent-LENGTH: \t3 \r\nContent-Type: text/x\r\nExpect: 100-Continue\r\n\r\nabc' +
     `POST /echo HTTP/1.1\r\n${H}Transfer-Encoding: Chunked\r\n\r\n00a;x=1;y="q\\"r"\r\n0123456789\r\n1\r\n \r\n0\r\nTrailer: yes\r\n\r\n` +
     'GET / HTTP/1.0\r\n\r\n' +
     `GET / HTTP/1.1\r\n${H}Connection: keep-alive , Close\r\n\r\n`)
@@ -77,8 +77,8 @@ const refused: Array<[what: string, text: string, status: number]> = [
   ['a name with a space before the colon', `POST / HTTP/1.1\r\n${H}Content-Length : 5\r\n\r\n`, 400],
   ['a folded line', `GET / HTTP/1.1\r\n${H}A: b\r\n c\r\n\r\n`, 400],
   ['a bare line feed', `GET / HTTP/1.1\n${H}\r\n`, 400],
-  ['a bare carriage return', `GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n`, 400],
-  ['a NUL', `GET / HTTP/1.1\r\nHost: a\0\r\n\r\n`, 400],
+  ['a bare carriage return', 'GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n', 400],
+  ['a NUL', 'GET / HTTP/1.1\r\nHost: a\0\r\n\r\n', 400],
   ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
   ['two Hosts', `GET / HTTP/1.1\r\n${H}${H}\r\n`, 400],
   ['two spaces', `GET  / HTTP/1.1\r\n${H}\r\n`, 400],
@@ -111,8 +111,16 @@ const tail = fc.constantFrom('', 'abc', '3\r\nabc\r\n0\r\n\r\n', '3;x=y\r\nabc\r
 const arbitraryRequest = fc.tuple(fc.constantFrom('GET', 'POST', 'HEAD', 'get', 'G ET'), target, version, ending, fc.array(line, { maxLength: 4 }), ending, tail)
   .map(([method, where, which, first, lines, last, rest]) => `${method} ${where} ${which}${first}${['Host: a', ...lines].join('\r\n')}\r\n${last}${rest}`)
 
+/** Mostly right, so that much of it is taken. */
+const framed = fc.constantFrom(['', ''], ['Content-Length: 3', 'abc'], ['content-length:  0', ''], ['Content-Length: 4', 'a\r\nb'], ['Transfer-Encoding: chunked', '3\r\nabc\r\n0\r\n\r\n'],
+  ['transfer-encoding:\tCHUNKED', '3;x=y;z="a;b"\r\nabc\r\n0002\r\n\r\n\r\n0\r\nT: u\r\n\r\n'], ['Transfer-Encoding: chunked', 'a\r\n0123456789\r\n00\r\n\r\n'])
+const harmless = fc.constantFrom('X: y', 'X:', 'x:\t\x80\xff ', 'Connection: close', 'Connection: keep-alive, x', 'Expect: 100-continue', 'Content-Type: a/b', '!#$%: ~')
+const likelyRequest = fc.tuple(fc.constantFrom('GET', 'POST', 'HEAD', 'PUT'), fc.constantFrom('/', '/a?b=c', '/%20~!', 'http://h/x'), fc.constantFrom('HTTP/1.1', 'HTTP/1.1', 'HTTP/1.0'),
+  fc.uniqueArray(harmless, { maxLength: 3, selector: (field) => field.slice(0, 8) }), framed)
+  .map(([method, where, which, lines, [field, body]]) => `${method} ${where} ${which}\r\n${['Host: a', ...lines, ...(field === '' ? [] : [field])].join('\r\n')}\r\n\r\n${body}`)
+
 test('RequestReader finds the same however the bytes are cut', (t) => {
-  fc.assert(fc.property(arbitraryRequest, fc.array(fc.nat(400), { maxLength: 20 }), (text, cuts) => {
+  fc.assert(fc.property(fc.oneof(arbitraryRequest, likelyRequest), fc.array(fc.nat(400), { maxLength: 20 }), (text, cuts) => {
     const [whole, cut] = [read(text), read(text, cuts)]
     t.deepEqual(cut.seen, whole.seen)
     t.is(cut.refusal?.status, whole.refusal?.status)
@@ -137,7 +145,7 @@ test('RequestReader takes nothing that node:http refuses, and means the same by 
     return all
   }
   let taken = 0
-  await fc.assert(fc.asyncProperty(arbitraryRequest, async (text) => {
+  await fc.assert(fc.asyncProperty(fc.oneof(arbitraryRequest, likelyRequest), async (text) => {
     const { seen, refusal, idle } = read(text)
     const first = seen[0]
     // What follows may be wrong, and node then says nothing else.
