@@ -17,7 +17,7 @@ test('parseArms() keeps the order, and numbers an arm that is named again', (t) 
 test('parseArms() names the arms that exist', (t) => {
   const error = t.throws(() => parseArms(['baseline', 'tcp']), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.USAGE)
-  t.is(error.message, 'Cannot use --arms=tcp: it must be one of baseline, baseline-stalled, stream, stream-stalled, shm, shm-stalled')
+  t.is(error.message, 'Cannot use --arms=tcp: it must be one of baseline, baseline-stalled, stream, stream-stalled, shm, shm-stalled, stream-embedded, shm-embedded')
 })
 
 test('armsOf() finds the arms of a run by their labels', (t) => {

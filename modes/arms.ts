@@ -3,20 +3,32 @@ import type { LoadJob } from '../src/load/job.js'
 import { type TransportName, TRANSPORTS } from '../src/transport/transport-kinds.js'
 import { usage } from './option-values.js'
 
+/** `baseline`: none. `-embedded`: the origin is inside the plugin, so that there is one TCP connection per client and not two. */
+export type ArmTransport = 'baseline' | TransportName | `${TransportName}-embedded`
+
 /** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
 export interface Arm {
   /** Unique in a run: a repeated arm is `baseline#2`, which makes an A/A comparison. */
   readonly label: string
-  /** `baseline` for none. */
-  readonly transport: TransportName | 'baseline'
+  readonly transport: ArmTransport
   /** Further clients that ask for /large and never read, for as long as the arm is measured. */
   readonly stalledReaders: number
 }
 
-const ARMS: ReadonlyArray<Arm> = (['baseline', ...TRANSPORTS] as const).flatMap((transport) => [
-  { label: transport, transport, stalledReaders: 0 },
-  { label: `${transport}-stalled`, transport, stalledReaders: 1 }
-])
+const ARMS: readonly Arm[] = [
+  ...(['baseline', ...TRANSPORTS] as const).flatMap((transport) => [
+    { label: transport, transport, stalledReaders: 0 },
+    { label: `${transport}-stalled`, transport, stalledReaders: 1 }
+  ]),
+  ...TRANSPORTS.map((name) => `${name}-embedded` as const).map((transport) => ({ label: transport, transport, stalledReaders: 0 }))
+]
+
+/** The medium of an arm's tunnel, and whether its plugin is the origin; null without a tunnel. */
+export function tunnelOf (transport: ArmTransport): { readonly kind: TransportName, readonly isEmbedded: boolean } | null {
+  if (transport === 'baseline') return null
+  const kind = TRANSPORTS.find((name) => transport.startsWith(name))!
+  return { kind, isEmbedded: transport !== kind }
+}
 
 export const ARM_NAMES = ARMS.map((arm) => arm.label)
 

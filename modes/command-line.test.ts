@@ -9,7 +9,7 @@ import { temporaryFolder } from './testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-baseline', [], ['port', 'host', 'server', 'drain', 'json']],
-  ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'port', 'host', 'drain', 'stats', 'json']],
+  ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'window-bytes', 'port', 'host', 'drain', 'stats', 'json']],
   ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
@@ -84,11 +84,13 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-host', [...HOST, '--json=yes'], USAGE, /--json is a switch and takes no value/],
   ['http-baseline', ['--port=0', '--server=apache'], USAGE, /^Cannot use --server=apache: it must be one of auto, uws, node$/],
   ['http-baseline', ['--port=0', '--host=no.invalid'], INVALID, /^Cannot listen on no\.invalid:0: this machine has no such address/],
-  ['http-tunnel-plugin', ['--addr=./s', '--origin='], USAGE, /^Cannot use --origin=: it must be a URL/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin='], USAGE, /^Cannot use --origin=: it must be embedded, or a URL/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=localhost:3000'], USAGE, /^Cannot use --origin=localhost:3000: it must begin with http:\/\/ or https:\/\/$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:3000/app'], USAGE, /it must name a host and a port only: paths come from the client$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://me:secret@localhost:3000'], USAGE, /it must name a host and a port only/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:0'], USAGE, /it must name a port from 1 to 65535$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=embedded', '--server=node'], USAGE, /^Cannot use --server=node: it is for an origin that is started: leave it out, or --origin$/],
+  ['http-tunnel-host', [...HOST, '--window-bytes=1'], USAGE, /^Cannot use --window-bytes=1: it must be an integer from 1024 to 1073741824$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:1', '--origin-port=2'], USAGE, /^Cannot use --origin-port=2: it is for an origin that is started: leave it out, or --origin$/]
 ]
 for (const [name, args, errorCode, message] of wrong) {

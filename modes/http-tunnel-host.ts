@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { formatAddress, tcpAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
+import { HelloLimit } from '../src/mux/hello.js'
+import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
 import { type TransportChoice, transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { type Given, runProgram } from './cli.js'
-import { usage } from './option-values.js'
+import { integerOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
@@ -12,23 +14,30 @@ import { printStats } from './stats-printer.js'
 
 const NAME = 'http-tunnel-host'
 
+const [WINDOW_MIN_BYTES, WINDOW_MAX_BYTES] = HelloLimit.windowBytes
+const windowFlag = {
+  describe: `Bytes that may be on their way from the plugin to one client, ${WINDOW_MIN_BYTES} to ${WINDOW_MAX_BYTES}; 524288 suits a plugin with --origin=embedded and responses of 256 KiB`,
+  standard: String(DEFAULT_SESSION_OPTIONS.windowBytes)
+}
+
 const { transport, engine, 'spin-us': spin, addr, port, host, drain, stats, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
   action: {
-    flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, port, host, drain, stats, json },
+    flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, 'window-bytes': windowFlag, port, host, drain, stats, json },
     run: async (given) => {
       const json = given.json === true
       const transport = transportOf(given)
       const tunnel = valueOf.addr(given)
       const listen = tcpAddress(valueOf.host(given), valueOf.port(given))
+      const windowBytes = integerOf('window-bytes', given['window-bytes'] ?? windowFlag.standard, WINDOW_MIN_BYTES, WINDOW_MAX_BYTES)
       const drainMs = valueOf.drainMs(given)
       const statsMs = valueOf.statsMs(given)
       const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
 
-      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), onEvent: tunnelEventPrinter(NAME, json) })
+      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), limits: { windowBytes }, onEvent: tunnelEventPrinter(NAME, json) })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const tunnelHost = await starting
       const http = `http://${formatAddress(tunnelHost.address)}`

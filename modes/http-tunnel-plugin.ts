@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { type Address, formatAddress, tcpAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
+import { labServer } from '../src/origin/embedded/lab-link.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
@@ -18,13 +19,13 @@ const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } =
 
 await runProgram({
   name: NAME,
-  summary: 'Attaches to the host at --addr and forwards every connection to an origin: its own one, or the one at --origin.',
+  summary: 'Attaches to the host at --addr and forwards every connection to an origin: its own one, or the one at --origin; or answers it itself (--origin=embedded).',
   action: {
     flags: {
       transport,
       engine,
       addr,
-      origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin', standard: 'none' },
+      origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin; embedded: answer inside this plugin, without a second TCP connection', standard: 'none' },
       'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
       server,
       'spin-us': spin,
@@ -55,8 +56,9 @@ async function start (given: Given): Promise<void> {
   transportKind.check()
   const print = tunnelEventPrinter(NAME, json)
 
-  const external = given.origin === undefined ? null : parseOriginUrl(String(given.origin))
-  const starting = external === null ? startOrigin({ server: valueOf.server(given), port: portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT) }) : null
+  const isEmbedded = given.origin === 'embedded'
+  const external = given.origin === undefined || isEmbedded ? null : parseOriginUrl(String(given.origin))
+  const starting = external === null && !isEmbedded ? startOrigin({ server: valueOf.server(given), port: portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT) }) : null
   let plugin: TunnelPlugin | null = null
   const close = async (ms: number): Promise<void> => {
     const own = await starting
@@ -65,11 +67,11 @@ async function start (given: Given): Promise<void> {
   }
   onShutdown(NAME, drainMs, close)
   const own = await starting
-  const origin = external ?? own!.address
+  const origin = external ?? own?.address
   plugin = TunnelPlugin.start({
     engine,
     tunnel,
-    origin,
+    ...(origin === undefined ? { serve: labServer() } : { origin }),
     transport: transportKind,
     // Why it gives up is said once, as an error.
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
@@ -79,9 +81,10 @@ async function start (given: Given): Promise<void> {
     }
   })
   if (own?.note !== undefined && !json) console.error(`${NAME}: ${own.note}`)
-  const url = own === null ? given.origin : `http://${formatAddress(origin)}`
-  announce(json, { event: 'started', name: NAME, origin: url, server: own?.server ?? 'external', tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
-    `${NAME}: forwarding ${tunnel.path} to ${url} (${own?.server ?? 'external'} origin, ${transport} transport, ${engine.name} engine)`)
+  const url = own === null ? given.origin : `http://${formatAddress(own.address)}`
+  const kind = isEmbedded ? 'embedded' : own?.server ?? 'external'
+  announce(json, { event: 'started', name: NAME, origin: url, server: kind, tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
+    `${NAME}: ${isEmbedded ? `answering on ${tunnel.path}` : `forwarding ${tunnel.path} to ${url}`} (${kind} origin, ${transport} transport, ${engine.name} engine)`)
   const running = plugin
   printStats(NAME, json, statsMs, () => running.stats())
 }
@@ -93,7 +96,7 @@ function parseOriginUrl (text: string): Address {
   try {
     url = new URL(String(text))
   } catch {
-    return fail('must be a URL with a port up to 65535, for example http://127.0.0.1:3000')
+    return fail('must be embedded, or a URL with a port up to 65535, for example http://127.0.0.1:3000')
   }
   const standardPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http:// or https://')
   if (url.href !== `${url.protocol}//${url.host}/`) fail('must name a host and a port only: paths come from the client')

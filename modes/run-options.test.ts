@@ -83,7 +83,7 @@ test('resolveRunOptions() takes every flag', (t) => {
       requestTimeoutMs: 100,
       seed: 0,
       quick: false,
-      segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512 }
+      segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512, constantBytes: 1_048_576 }
     },
     out: 'elsewhere',
     allowInvalid: true

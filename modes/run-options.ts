@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
 import type { RunOptions } from '../src/report/result.js'
-import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
+import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize, tunnelOf } from './arms.js'
 import type { Flag } from './cli.js'
 import { durationOf, integerOf, listOf, oneOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
@@ -33,7 +33,7 @@ const QUICK = { duration: '200ms', warmup: '100ms', rounds: '2' } as const
 
 export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   arms: {
-    describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. One named twice makes an A/A run`,
+    describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. "-embedded": the origin is inside the plugin. One named twice makes an A/A run`,
     standard: STANDARD.arms
   },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
@@ -97,7 +97,7 @@ function switchOf (flag: string, given: RawRunOptions): boolean {
 
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */
 function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
-  if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
+  if (arms.some((arm) => tunnelOf(arm.transport)?.kind === 'shm')) return segmentSizesOf(raw)
   const flag = givenSegmentFlag(raw)
   if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')
   return null

@@ -5,7 +5,7 @@ import { integerOf } from './option-values.js'
 
 /** Options for the shared memory that a host makes, per direction. */
 
-const FLAG_OF = { slotBytes: 'slot-bytes', slots: 'slots', ringEntries: 'ring-entries', inlineBytes: 'inline-bytes' } as const satisfies Record<keyof SegmentSizes, string>
+const FLAG_OF = { slotBytes: 'slot-bytes', slots: 'slots', ringEntries: 'ring-entries', inlineBytes: 'inline-bytes', constantBytes: 'constant-bytes' } as const satisfies Record<keyof SegmentSizes, string>
 
 const NAMES = Object.keys(FLAG_OF) as Array<keyof SegmentSizes>
 
@@ -13,7 +13,8 @@ const MEANINGS: Readonly<Record<keyof SegmentSizes, string>> = {
   slotBytes: `Shared memory: bytes of a slot, a power of two from ${rangeOf('slotBytes')}`,
   slots: `Shared memory: slots of each direction, ${rangeOf('slots')}; too few only make it slower`,
   ringEntries: `Shared memory: descriptors of each direction's ring, a power of two from ${rangeOf('ringEntries')}`,
-  inlineBytes: `Shared memory: payloads up to this many bytes travel in the descriptor and not in a slot, a multiple of 32 from ${SizeLimit.inlineBytes[0]}, less than --slot-bytes; half of that by default where slots are smaller than 8192`
+  inlineBytes: `Shared memory: payloads up to this many bytes travel in the descriptor and not in a slot, a multiple of 32 from ${SizeLimit.inlineBytes[0]}, less than --slot-bytes; half of that by default where slots are smaller than 8192`,
+  constantBytes: `Shared memory: bytes of each direction for responses that are sent again and again, a multiple of 4096 from ${rangeOf('constantBytes')}; used by an origin in the plugin`
 }
 
 export const SEGMENT_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(NAMES.map((name) =>

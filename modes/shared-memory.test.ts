@@ -47,6 +47,26 @@ for (const mode of MODES) {
   })
 }
 
+for (const mode of MODES) {
+  test.serial(`run measures an origin inside the plugin in ${mode}: large responses without a copy`, async (t) => {
+    const bench = new Bench(t, [...SHORT, `--mode=${mode}`, '--arms=baseline,stream-embedded,shm-embedded', '--sizes=small,large', '--concurrency=4'])
+    const { code, stderr } = await bench.end(t)
+    t.is(code, 0, stderr)
+    checkRounds(t, bench.result)
+    for (const { arm, transport, size, rounds } of bench.result.cells) {
+      t.is(transport, arm)
+      if (arm === 'baseline' || size !== 'large') continue
+      for (const { tunnel, allResponses } of rounds) {
+        const { plugin, host } = tunnel!
+        t.true(plugin.zeroCopyBytesSent >= allResponses * 262_144)
+        if (arm !== 'shm-embedded') continue
+        t.is(plugin.copiedBytesSent, 0)
+        t.is(host.copiedBytesReceived, 0)
+      }
+    }
+  })
+}
+
 test.serial('run measures a client that never reads from shared memory', async (t) => {
   const bench = new Bench(t, [...SHORT, '--mode=threads', '--arms=shm,shm-stalled', '--sizes=large', '--concurrency=4'])
   t.is((await bench.end(t)).code, 0)
@@ -82,6 +102,17 @@ onLinux('host and plugin carry whole bodies through shared memory, of the sizes 
   for (const { status, body } of answers) t.deepEqual([status, sha256(body)], [200, expected])
   await until('the responses are counted', () => host.events.some((event) => Number(event.tunnel_zero_copy_bytes_received) > 0 && Number(event.tunnel_payload_bytes_received) > 16 * 262_144))
 })
+
+for (const transport of process.platform === 'linux' ? ['stream', 'shm'] : ['stream']) {
+  test.serial(`http-tunnel-plugin --origin=embedded answers itself, over ${transport}`, async (t) => {
+    const { plugin, url } = await startTunnel(t, [`--transport=${transport}`, '--window-bytes=524288'], [`--transport=${transport}`, '--origin=embedded'])
+    t.like(plugin.events[0], { event: 'started', server: 'embedded', transport })
+    const large = await get(t, `${url}/large`)
+    t.deepEqual([large.status, sha256(large.body)], [200, sha256(contentBytes(262_144))])
+    t.is((await get(t, `${url}/health`)).body.toString(), 'ok')
+    t.is((await get(t, `${url}/nothing`)).status, 404)
+  })
+}
 
 onLinux('a plugin of another transport is told so', async (t) => {
   const addr = join(temporaryFolder(t), 's')

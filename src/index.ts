@@ -1,6 +1,9 @@
 /** The tunnel as a library: a host, a plugin, and the engine they run on. */
 export { type Address, formatAddress, tcpAddress, unixAddress } from './base/address.js'
 export { ErrorCode, TunnelError } from './base/errors.js'
+export { labServer } from './origin/embedded/lab-link.js'
+export { serveHttp } from './origin/embedded/http-server.js'
+export type { ChannelServer, LinkServer } from './tunnel/channel-server.js'
 export type { Engine } from './engine/engine.js'
 export { createEngine, type EngineChoice, type EngineOptions, type SpinChoice } from './engine/create-engine.js'
 export { createEpollEngine } from './engine/epoll/epoll-engine.js'

@@ -1,12 +1,13 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
+import { labServer } from '../src/origin/embedded/lab-link.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { serveRole } from './control.js'
 
 serveRole<'plugin'>(async ({ tunnel, transport, engine, spin, origin, attachTimeoutMs }) => {
-  const plugin = TunnelPlugin.start({ engine: createEngine(engine, { spin }), tunnel, origin, transport: transportKindOf(transport) })
+  const plugin = TunnelPlugin.start({ engine: createEngine(engine, { spin }), tunnel, transport: transportKindOf(transport), ...(origin === 'embedded' ? { serve: labServer() } : { origin }) })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

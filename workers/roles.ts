@@ -14,14 +14,15 @@ export interface RoleTypes {
     result: never
   }
   host: {
-    /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, ownDirectory: boolean }
+    /** `windowBytes`: see `SessionOptions`. `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, ownDirectory: boolean, windowBytes: number }
     ready: { address: Address }
     job: never
     result: never
   }
   plugin: {
-    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, origin: Address, attachTimeoutMs: number }
+    /** `origin`: where to forward to, or that the plugin answers itself. */
+    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, origin: Address | 'embedded', attachTimeoutMs: number }
     ready: Record<string, never>
     job: never
     result: never

@@ -1,5 +1,5 @@
-import type { Reason } from '../frame/layout.js'
-import type { Claim } from '../transport/transport.js'
+import { Reason } from '../frame/layout.js'
+import type { Claim, Constant } from '../transport/transport.js'
 import { ReceiveCredit, SendCredit } from './credit.js'
 import { Flow, Queue } from './scheduler.js'
 
@@ -25,6 +25,7 @@ export interface ChannelLink {
   /** null: no memory; `onClaimable` is called later. */
   tryClaim (channel: Channel, bytes: number): Claim | null
   commit (claim: Claim, bytes: number, copied: boolean): void
+  claimConstant (constant: Constant, offset: number, bytes: number): Claim
   abandon (claim: Claim): void
   /** The channel has frames to send. */
   onFrames (channel: Channel): void
@@ -85,14 +86,20 @@ export class Channel extends Flow {
   claim (bytes = Infinity): Uint8Array | null {
     if (this.#closed || this.#endQueued) return null
     if (this.#claim !== null) this.#abandonClaim()
+    const allowed = this.#allowed(bytes)
+    if (allowed === 0) return null
+    this.#claim = this.#link.tryClaim(this, allowed)
+    return this.#claim?.view ?? null
+  }
+
+  /** How many of `bytes` bytes one frame may have now; 0: no credit, and `onClaimable` follows. */
+  #allowed (bytes: number): number {
     const allowed = Math.min(bytes, this.#sendCredit.available, this.#link.maxPayloadBytes)
     if (allowed === 0) {
       if (!this.#creditStalled) this.#link.onCreditStall()
       this.#creditStalled = true
-      return null
     }
-    this.#claim = this.#link.tryClaim(this, allowed)
-    return this.#claim?.view ?? null
+    return allowed
   }
 
   /** The first `bytes` bytes of the claim are to be sent. `copied`: see `Transport.commit()`. */
@@ -104,6 +111,20 @@ export class Channel extends Flow {
     this.#sendCredit.spend(bytes)
     this.#queue.push(claim)
     this.#link.onFrames(this)
+  }
+
+  /**
+   * Sends bytes `offset` to `offset + bytes` of a constant of this channel's session, behind what was committed, as far as credit and the frame's length allow.
+   * Returns how many; 0: no credit, and `onClaimable` follows. It needs no memory.
+   */
+  sendConstant (constant: Constant, offset: number, bytes: number): number {
+    if (this.#closed || this.#endQueued) return 0
+    const allowed = this.#allowed(bytes)
+    if (allowed === 0) return 0
+    this.#sendCredit.spend(allowed)
+    this.#queue.push(this.#link.claimConstant(constant, offset, allowed))
+    this.#link.onFrames(this)
+    return allowed
   }
 
   /** Half-close: the peer reads the end after what was committed. */
@@ -125,7 +146,7 @@ export class Channel extends Flow {
   }
 
   /** Aborts both directions; what waits is dropped. */
-  reset (reason: Reason): void {
+  reset (reason: Reason = Reason.CONNECTION_RESET): void {
     if (this.#closed) return
     this.#link.sendReset(this, reason)
     this.#close()

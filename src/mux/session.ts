@@ -2,7 +2,7 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 import type { FrameHeader } from '../frame/header.js'
 import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, Reason } from '../frame/layout.js'
-import type { Transport, TransportHandler } from '../transport/transport.js'
+import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
 import { goAwayError } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
@@ -95,6 +95,8 @@ export class Session {
   get roundTripNs (): number | null { return this.#silence.roundTripNs }
   /** Of the transport; null where it has no slots. */
   get freeSlots (): number | null { return this.#transport.freeSlots ?? null }
+  /** For `Channel.sendConstant()`. */
+  get constants (): Constants { return this.#transport.constants }
   get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
 
   /** Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side allows. */
@@ -146,6 +148,7 @@ export class Session {
         return claim
       },
       commit: (claim, bytes, copied) => { this.#transport.commit(claim, bytes, copied) },
+      claimConstant: (constant, offset, bytes) => this.#transport.constants.claim(constant, offset, bytes),
       abandon: (claim) => { this.#transport.abandon(claim) },
       onFrames: (channel) => {
         this.#scheduler.activate(channel)

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../base/content.js'
 import { RawClient, requestHead } from './testing/raw-client.js'
-import { openOrigin, servers, testServers } from './testing/servers.js'
+import { openServer, servers, testServers } from './testing/servers.js'
 
 interface Reply {
   readonly status: number
@@ -35,7 +35,7 @@ function isContent (t: ExecutionContext, reply: Reply, bytes: number): void {
 }
 
 testServers('GET /small and /health are the 2 bytes ok', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   for (const path of ['/small', '/health', '/small?nonce=1']) {
     const reply = await ask(port, 'GET', path)
     t.is(reply.status, 200)
@@ -45,7 +45,7 @@ testServers('GET /small and /health are the 2 bytes ok', async (t, server) => {
 })
 
 testServers('a kept-alive response has no more headers than it needs', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('GET', '/small') + requestHead('GET', '/bytes/1000000'))
   for (const { headers } of await client.responses(2)) {
@@ -54,32 +54,32 @@ testServers('a kept-alive response has no more headers than it needs', async (t,
 })
 
 testServers('GET /large is the first 262,144 bytes of the content sequence', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   isContent(t, await ask(port, 'GET', '/large'), 262_144)
 })
 
 testServers('GET /bytes/N is the first N bytes of the content sequence', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   for (const bytes of [0, 1, 65_521, 65_522, 262_144, 262_145, 10_485_760]) {
     isContent(t, await ask(port, 'GET', `/bytes/${bytes}`), bytes)
   }
 })
 
 testServers('fetch() reads /bytes/10485760', async (t, server) => {
-  const { url } = await openOrigin(t, server)
+  const { url } = await openServer(t, server)
   const response = await fetch(`${url}/bytes/10485760`)
   t.is(sha256(new Uint8Array(await response.arrayBuffer())), sha256(contentBytes(10_485_760)))
 })
 
 testServers('GET /bytes/N refuses more than 1 GiB', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const reply = await ask(port, 'GET', '/bytes/1073741825')
   t.is(reply.status, 400)
   t.regex(reply.body.toString(), /from 0 to 1073741824/)
 })
 
 testServers('GET /bytes/1073741824 begins at once and is announced in whole', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('GET', '/bytes/1073741824'))
   const start = await client.received(received => received.length > 1_000_000)
@@ -89,7 +89,7 @@ testServers('GET /bytes/1073741824 begins at once and is announced in whole', as
 })
 
 testServers('POST /echo returns the body with its content type', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   for (const bytes of [0, 1, 65_535, 65_536, 65_537, 1_000_000]) {
     const body = contentBytes(bytes)
     const reply = await ask(port, 'POST', '/echo', body, { 'content-type': 'text/x-test; q="1"' })
@@ -102,14 +102,14 @@ testServers('POST /echo returns the body with its content type', async (t, serve
 })
 
 testServers('POST /echo returns 64 MiB', async (t, server) => {
-  const { url } = await openOrigin(t, server)
+  const { url } = await openServer(t, server)
   const body = contentBytes(67_108_864)
   const response = await fetch(`${url}/echo`, { method: 'POST', body })
   t.is(sha256(new Uint8Array(await response.arrayBuffer())), sha256(body))
 })
 
 testServers('POST /echo returns a chunked body, with the request behind it still answered', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo', 'Transfer-Encoding: chunked', 'Content-Type: text/x-test'))
   for (const piece of ['5\r\nhello\r\n', '1\r\n \r\n', 'A\r\n0123', '456789\r', '\n0\r\n', '\r\n', requestHead('GET', '/small')]) client.write(piece)
@@ -121,7 +121,7 @@ testServers('POST /echo returns a chunked body, with the request behind it still
 })
 
 testServers('POST /echo without Content-Length and Transfer-Encoding has no body', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo'))
   const [reply] = await client.responses(1)
@@ -130,7 +130,7 @@ testServers('POST /echo without Content-Length and Transfer-Encoding has no body
 })
 
 testServers('POST /echo answers Expect: 100-continue before the body is sent', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo', 'Content-Length: 5', 'Expect: 100-continue'))
   const [interim] = await client.responses(1)
@@ -142,7 +142,7 @@ testServers('POST /echo answers Expect: 100-continue before the body is sent', a
 })
 
 testServers('POST /echo refuses a body that is announced with more than 256 MiB, and closes', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo', 'Content-Length: 268435457'))
   const [reply] = await client.responses(1)
@@ -153,7 +153,7 @@ testServers('POST /echo refuses a body that is announced with more than 256 MiB,
 })
 
 testServers('POST /echo refuses a chunked body once it is longer than 256 MiB, and closes', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo', 'Transfer-Encoding: chunked'))
   const piece = Buffer.concat([Buffer.from('1000000\r\n'), Buffer.alloc(16_777_216), Buffer.from('\r\n')])
@@ -165,7 +165,7 @@ testServers('POST /echo refuses a chunked body once it is longer than 256 MiB, a
 })
 
 testServers('HEAD has the head of GET and no body', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   for (const [path, bytes] of [['/small', 2], ['/health', 2], ['/large', 262_144], ['/bytes/0', 0], ['/bytes/1073741824', 1_073_741_824]] as const) {
     const client = await RawClient.connect(t, port)
     client.write(requestHead('HEAD', path) + requestHead('GET', '/small'))
@@ -177,7 +177,7 @@ testServers('HEAD has the head of GET and no body', async (t, server) => {
 })
 
 testServers('HEAD of an error has no body either', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(['/nothing', '/bytes/x', '/echo'].map(path => requestHead('HEAD', path)).join('') + requestHead('GET', '/small'))
   const replies = await client.responses(4, ['HEAD', 'HEAD', 'HEAD', 'GET'])
@@ -187,7 +187,7 @@ testServers('HEAD of an error has no body either', async (t, server) => {
 })
 
 testServers('pipelined requests are answered in order', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   const paths = ['/small', '/bytes/65536', '/bytes/7', '/health', '/nothing', '/bytes/65522', '/bytes/65536', '/small']
   client.write(paths.map(path => requestHead('GET', path)).join('') + requestHead('POST', '/echo', 'Content-Length: 3') + 'abc' + requestHead('GET', '/bytes/3'))
@@ -199,7 +199,7 @@ testServers('pipelined requests are answered in order', async (t, server) => {
 })
 
 testServers('a request that arrives byte by byte is answered', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.socket.setNoDelay(true)
   for (const character of requestHead('POST', '/echo', 'Content-Length: 3') + 'abc') {
@@ -209,7 +209,7 @@ testServers('a request that arrives byte by byte is answered', async (t, server)
 })
 
 testServers('Connection: close ends the connection after the whole body', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   for (const bytes of [2, 262_144, 1_000_000]) {
     const client = await RawClient.connect(t, port)
     client.write(requestHead('GET', `/bytes/${bytes}`, 'Connection: close'))
@@ -219,7 +219,7 @@ testServers('Connection: close ends the connection after the whole body', async 
 })
 
 testServers('a head that does not end is refused, not kept', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(`GET /small HTTP/1.1\r\nHost: origin\r\nX-Padding: ${'x'.repeat(100_000)}`)
   t.regex((await client.closed()).toString(), /^(HTTP\/1.1 431 |$)/)
@@ -227,7 +227,7 @@ testServers('a head that does not end is refused, not kept', async (t, server) =
 })
 
 testServers('what is not HTTP is refused', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write('\0\x01\x02 nothing\r\n\r\n')
   t.regex((await client.closed()).toString(), /^(HTTP\/1.1 [45]\d\d |$)/)
@@ -243,7 +243,7 @@ const COMPARED: ReadonlyArray<readonly [method: string, path: string, body?: str
 
 const testBoth = servers.length === 2 ? test : test.skip
 testBoth('both servers answer alike, but for uWebSockets: 20', async t => {
-  const origins = await Promise.all(servers.map(async server => await openOrigin(t, server)))
+  const origins = await Promise.all(servers.map(async server => await openServer(t, server)))
   for (const [method, path, body] of COMPARED) {
     const [node, uws] = await Promise.all(origins.map(async ({ port }) => {
       const reply = await ask(port, method, path, body === undefined ? undefined : Buffer.from(body))

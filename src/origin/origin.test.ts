@@ -8,11 +8,11 @@ import type { Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { type Origin, startOrigin } from './origin.js'
 import { RawClient, requestHead } from './testing/raw-client.js'
-import { openOrigin, servers, testServers } from './testing/servers.js'
+import { openOrigin, servers, testOrigins } from './testing/servers.js'
 
 const noUws = async (): Promise<never> => { throw new Error("Cannot load it:\n\n  version `GLIBC_2.38' not found") }
 
-testServers('startOrigin() says which server runs, and where', async (t, server) => {
+testOrigins('startOrigin() says which server runs, and where', async (t, server) => {
   const { origin, port } = await openOrigin(t, server)
   t.is(origin.server, server)
   t.deepEqual(origin.address, { kind: 'tcp', host: '127.0.0.1', port })
@@ -47,7 +47,7 @@ test('startOrigin() with node never loads uWebSockets.js', async t => {
   t.is(origin.server, 'node')
 })
 
-testServers('startOrigin() names a taken port and a way out', async (t, server) => {
+testOrigins('startOrigin() names a taken port and a way out', async (t, server) => {
   const taken = createServer()
   t.teardown(() => { taken.close() })
   taken.listen(0, '127.0.0.1')
@@ -71,7 +71,7 @@ async function openOnFixedPort (t: ExecutionContext, server: 'node' | 'uws'): Pr
 }
 
 for (const first of servers) {
-  testServers(`startOrigin() does not share the port of an origin on ${first}`, async (t, server) => {
+  testOrigins(`startOrigin() does not share the port of an origin on ${first}`, async (t, server) => {
     await isInUse(t, server, (await openOnFixedPort(t, first)).port)
   })
 }
@@ -82,7 +82,7 @@ async function isInUse (t: ExecutionContext, server: 'node' | 'uws', port: numbe
   t.regex(error?.message ?? '', new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken: .*port 0`))
 }
 
-testServers('startOrigin() refuses an address of another machine and a port that cannot be', async (t, server) => {
+testOrigins('startOrigin() refuses an address of another machine and a port that cannot be', async (t, server) => {
   // 192.0.2.0/24 is set aside for documentation (RFC 5737).
   for (const [host, port] of [['192.0.2.1', 0], ['127.0.0.1', 65_536], ['127.0.0.1', -1]] as const) {
     const error = await t.throwsAsync(startOrigin({ server, host, port }), { instanceOf: TunnelError })
@@ -90,7 +90,7 @@ testServers('startOrigin() refuses an address of another machine and a port that
   }
 })
 
-testServers('close() ends idle, downloading, uploading and silent connections at once', async (t, server) => {
+testOrigins('close() ends idle, downloading, uploading and silent connections at once', async (t, server) => {
   const { origin, port } = await openOnFixedPort(t, server)
   const [idle, downloading, uploading, silent] = await Promise.all(Array.from({ length: 4 }, async () => await RawClient.connect(t, port)))
   idle!.write(requestHead('GET', '/small'))
@@ -112,7 +112,7 @@ testServers('close() ends idle, downloading, uploading and silent connections at
   t.is((await client.responses(1))[0]?.status, 200)
 })
 
-testServers('close() leaves the port to nobody', async (t, server) => {
+testOrigins('close() leaves the port to nobody', async (t, server) => {
   const { origin, port } = await openOrigin(t, server)
   await origin.close()
   await t.throwsAsync(RawClient.connect(t, port), { code: 'ECONNREFUSED' })
@@ -125,7 +125,7 @@ async function startWorker (server: 'node' | 'uws'): Promise<{ worker: Worker, p
   return { worker, port: address.port }
 }
 
-testServers('an origin in a worker thread answers, closes, and lets the thread end', async (t, server) => {
+testOrigins('an origin in a worker thread answers, closes, and lets the thread end', async (t, server) => {
   const { worker, port } = await startWorker(server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('GET', '/small'))
@@ -134,7 +134,7 @@ testServers('an origin in a worker thread answers, closes, and lets the thread e
   t.deepEqual(await once(worker, 'exit'), [0])
 })
 
-testServers('a worker thread may exit while its origin is open', async (t, server) => {
+testOrigins('a worker thread may exit while its origin is open', async (t, server) => {
   const { worker, port } = await startWorker(server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('GET', '/bytes/1073741824'))
@@ -143,7 +143,7 @@ testServers('a worker thread may exit while its origin is open', async (t, serve
   t.deepEqual(await once(worker, 'exit'), [7])
 })
 
-testServers('a process ends by itself once its origin is closed', async (t, server) => {
+testOrigins('a process ends by itself once its origin is closed', async (t, server) => {
   const program = `
     const { startOrigin } = await import(${JSON.stringify(new URL('./origin.js', import.meta.url).href)})
     const origin = await startOrigin({ server: '${server}', port: 0 })

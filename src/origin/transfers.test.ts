@@ -8,7 +8,7 @@ import { contentBytes } from '../base/content.js'
 import { contentBody } from './body.js'
 import { sendBody } from './node-origin.js'
 import { RawClient, requestHead } from './testing/raw-client.js'
-import { openOrigin, testServers } from './testing/servers.js'
+import { openServer, testServers } from './testing/servers.js'
 
 const MIB = 1_048_576
 const BODY_BYTES = 64 * MIB
@@ -51,7 +51,7 @@ async function readSlowly (t: ExecutionContext, port: number, request: string, b
 }
 
 testServers('a slow reader of /bytes/N costs no memory', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const before = process.memoryUsage.rss()
   let peak = before
   const hash = await readSlowly(t, port, requestHead('GET', `/bytes/${BODY_BYTES}`), BODY_BYTES, () => { peak = Math.max(peak, process.memoryUsage.rss()) })
@@ -89,7 +89,7 @@ test('sendBody() takes no more from a body than its reader and the sockets do', 
 
 for (const how of ['closes', 'resets'] as const) {
   testServers(`a client that ${how} in the middle of a transfer harms nobody else`, async (t, server) => {
-    const { port } = await openOrigin(t, server)
+    const { port } = await openServer(t, server)
     const bystander = await RawClient.connect(t, port)
     for (const request of [
       requestHead('GET', '/bytes/1073741824'),
@@ -112,7 +112,7 @@ for (const how of ['closes', 'resets'] as const) {
 }
 
 testServers('a client that closes in the middle of its own echo harms nobody else', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo', `Content-Length: ${BODY_BYTES}`))
   client.write(Buffer.alloc(BODY_BYTES))
@@ -124,7 +124,7 @@ testServers('a client that closes in the middle of its own echo harms nobody els
 })
 
 testServers('a stalled reader and a silent upload outlive the 8 to 12 seconds that uWebSockets gives them', async (t, server) => {
-  const { port } = await openOrigin(t, server)
+  const { port } = await openServer(t, server)
   const reader = await RawClient.connect(t, port)
   reader.write(requestHead('GET', `/bytes/${BODY_BYTES}`))
   await reader.received(received => received.length > 0)

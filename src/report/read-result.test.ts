@@ -12,7 +12,7 @@ import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResul
 const single: RunResult = makeResult([
   makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
-], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 } })
+], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 4096 } })
 const full: RunResult = { ...single, findings: [...summarizeRun(makeResult([makeCell('baseline', { rounds: [makeRound({ counts: { reset: 1 } })] })])).findings], inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
 
 type Json = Record<string, unknown>
@@ -51,12 +51,13 @@ function messageOf (text: string): string {
 const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
   '': new Set(['inputs', 'findings']),
   options: new Set(['engine', 'spinUs']),
+  segment: new Set(['constantBytes']),
   tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
   round: new Set(['response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
 }
 
 function isOptional (name: string, key: string): boolean {
-  const owner = name === key ? '' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
+  const owner = name === key ? '' : name.includes('.segment.') ? 'segment' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
   return OPTIONAL[owner]?.has(key) === true
 }
 

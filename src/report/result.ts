@@ -88,6 +88,8 @@ export interface SegmentOptions {
   readonly slots: number
   readonly ringEntries: number
   readonly inlineBytes: number
+  /** Absent in results of versions before there were constants. */
+  readonly constantBytes?: number
 }
 
 /** One arm at one size and concurrency, over all rounds. */

@@ -26,7 +26,7 @@ async function betweenProcesses (t: ExecutionContext, options: LitmusOptions): P
   const child = fork(SIDE)
   t.teardown(() => child.kill())
   const [request] = await once(child, 'message') as [number[]]
-  const { segment: { buffer, layout }, ticket, settle } = memfdMemory().offer(Uint8Array.from(request), { slotBytes: 4096, slots: 16, ringEntries: 64, inlineBytes: 512 })
+  const { segment: { buffer, layout }, ticket, settle } = memfdMemory().offer(Uint8Array.from(request), { slotBytes: 4096, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 })
   t.teardown(settle)
   child.send({ ticket: [...ticket], options })
   await once(child, 'message')

@@ -8,7 +8,9 @@
  *              writePosition · readPosition · releasePosition
  *            per direction: descriptor ring     ringEntries × descriptorBytes
  *                           release ring        releaseEntries × 4 bytes
+ *                           constant returns    one word of 4 bytes for every 512 bytes of constants
  *      page  per direction: slot pool           slots × slotBytes
+ *      page  per direction: constants           constantBytes
  *
  * A descriptor is one frame. Its first 16 bytes are the frame header (src/frame/layout.ts); a payload either lies in a slot or, when short, inline:
  *
@@ -16,7 +18,13 @@
  *      +---------------+-----------+------------------------+--------------------------+
  *      | frame header  | slot i32  | 0                      | inline payload           |
  *      |               | -1 inline |                        | inlineBytes              |
+ *      |               | ≤ -2      |                        |                          |
  *      +---------------+-----------+------------------------+--------------------------+
+ *
+ * Constants are what a side sends again and again: it writes them once, and any number of descriptors may name the same bytes at one time. `slot` is then
+ * -2 - offset, the offset counted from the beginning of the direction's constants; the payload may begin and end anywhere in them. They are not given back
+ * through the release ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how many such payloads it is done with;
+ * a sender that has counted as many of its own may write over them.
  *
  * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write what:
  *
@@ -25,6 +33,7 @@
  * | writePosition     | the direction's sender                  | descriptors published so far                              |
  * | readPosition      | its receiver                            | descriptors taken so far: their entries are free again    |
  * | releasePosition   | its receiver                            | slot ids published in the release ring so far             |
+ * | constant returns  | its receiver                            | payloads that began in this unit and are done with so far |
  * | hostWait …        | both: see doorbell.ts                   | what that side waits for while it sleeps                  |
  * | attached          | the side that did not make the segment  | 1: it has mapped and checked the segment                  |
  *
@@ -32,7 +41,7 @@
  * ring. That ring has room for every slot, so it is never full.
  */
 export const SEGMENT_MAGIC = 0x4D535448 // the bytes 'HTSM'
-export const SEGMENT_VERSION = 1
+export const SEGMENT_VERSION = 2
 
 export const SegmentOffset = {
   MAGIC: 0,
@@ -42,6 +51,7 @@ export const SegmentOffset = {
   RING_ENTRIES: 16,
   INLINE_BYTES: 20,
   TOTAL_BYTES: 24,
+  CONSTANT_BYTES: 28,
   NONCE: 32
 } as const
 
@@ -73,6 +83,12 @@ export const DescriptorOffset = {
 
 /** In place of a slot id: the payload lies in the descriptor. */
 export const INLINE_PAYLOAD = -1
+
+/** In place of a slot id, this or less: the payload lies in the constants, `CONSTANT_PAYLOAD - slot` bytes from their beginning. */
+export const CONSTANT_PAYLOAD = -2
+
+/** Each so many bytes of constants have a word in which their returns are counted. */
+export const CONSTANT_UNIT_BYTES = 512
 
 /** What a sleeping side waits for: bits of its wait word. 0: it is awake. */
 export const WaitFor = {

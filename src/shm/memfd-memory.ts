@@ -12,7 +12,7 @@ import { checkSegmentSizes, layOut, SizeLimit, type SegmentSizes } from './segme
 const KIND = 'memfd'
 
 /** The smallest segment there is, for `check`. */
-const TRIAL_SIZES: SegmentSizes = { slotBytes: SizeLimit.slotBytes[0], slots: SizeLimit.slots[0], ringEntries: SizeLimit.ringEntries[0], inlineBytes: SizeLimit.inlineBytes[0] }
+const TRIAL_SIZES: SegmentSizes = { slotBytes: SizeLimit.slotBytes[0], slots: SizeLimit.slots[0], ringEntries: SizeLimit.ringEntries[0], inlineBytes: SizeLimit.inlineBytes[0], constantBytes: SizeLimit.constantBytes[0] }
 
 /**
  * Segments between processes of one user on one Linux machine: a sealed file in memory that the peer opens through /proc. It has no

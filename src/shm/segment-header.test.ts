@@ -6,7 +6,7 @@ import { readSegmentHeader, writeSegmentHeader } from './segment-header.js'
 import { layOut, type SegmentSizes } from './segment-sizes.js'
 import { arbitrarySizes, SMALLEST_SIZES } from './testing/arbitrary-sizes.js'
 
-const sizes: SegmentSizes = { slotBytes: 2048, slots: 17, ringEntries: 128, inlineBytes: 544 }
+const sizes: SegmentSizes = { slotBytes: 2048, slots: 17, ringEntries: 128, inlineBytes: 544, constantBytes: 8192 }
 const { totalBytes } = layOut(sizes)
 const nonce = Uint8Array.from({ length: 16 }, (_, i) => 0xA0 + i)
 
@@ -18,9 +18,9 @@ function segment (): SharedArrayBuffer {
 
 test('writeSegmentHeader() never drifts: the header in hexadecimal, and nothing else', (t) => {
   const bytes = new Uint8Array(segment())
-  t.is(totalBytes, 221_184)
+  t.is(totalBytes, 237_568)
   t.is(Buffer.from(bytes.slice(0, 48)).toString('hex'),
-    '4854534d' + '01000000' + '00080000' + '11000000' + '80000000' + '20020000' + '00600300' + '00000000' + 'a0a1a2a3a4a5a6a7a8a9aaabacadaeaf')
+    '4854534d' + '02000000' + '00080000' + '11000000' + '80000000' + '20020000' + '00a00300' + '00200000' + 'a0a1a2a3a4a5a6a7a8a9aaabacadaeaf')
   t.true(bytes.subarray(48).every((byte) => byte === 0))
 })
 
@@ -28,7 +28,7 @@ test('writeSegmentHeader() writes the magic last', (t) => {
   const wrong = new Uint8Array(17) // does not fit where the nonce goes
   const buffer = new SharedArrayBuffer(totalBytes)
   t.throws(() => { writeSegmentHeader(buffer, sizes, wrong) }, { instanceOf: RangeError })
-  t.is(new Int32Array(buffer)[SegmentOffset.VERSION / 4], 1)
+  t.is(new Int32Array(buffer)[SegmentOffset.VERSION / 4], 2)
   t.is(new Int32Array(buffer)[SegmentOffset.MAGIC / 4], 0)
 })
 
@@ -49,13 +49,14 @@ const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: nu
   ['slots that are no power of two', 'SLOT_BYTES', 2049, /slotBytes must be a power of two/],
   ['no slots', 'SLOTS', 0, /slots must be an integer/],
   ['slots beyond the sign', 'SLOTS', 0x80000011, /slots must be an integer from 16 to 65536: it is 2147483665/],
-  ['one slot too many', 'SLOTS', 18, /its sizes make 225280 bytes: its header says 221184/],
-  ['many slots', 'SLOTS', 65_536, /its sizes make \d+ bytes: its header says 221184/],
+  ['one slot too many', 'SLOTS', 18, /its sizes make 241664 bytes: its header says 237568/],
+  ['many slots', 'SLOTS', 65_536, /its sizes make \d+ bytes: its header says 237568/],
   ['a ring that is no power of two', 'RING_ENTRIES', 129, /ringEntries must be a power of two/],
   ['a larger ring', 'RING_ENTRIES', 256, /its sizes make/],
   ['a crooked inline limit', 'INLINE_BYTES', 545, /inlineBytes must be a multiple of 32/],
+  ['constants that do not fill pages', 'CONSTANT_BYTES', 512, /constantBytes must be a multiple of 4096: it is 512/],
   ['an inline limit beyond a slot', 'INLINE_BYTES', 2048, /inlineBytes must be less than slotBytes/],
-  ['fewer bytes', 'TOTAL_BYTES', 217_088, /its sizes make 221184 bytes: its header says 217088/],
+  ['fewer bytes', 'TOTAL_BYTES', 233_472, /its sizes make 237568 bytes: its header says 233472/],
   ['more bytes', 'TOTAL_BYTES', 0xFFFFFFFF, /its header says 4294967295/],
   ['another nonce', 'NONCE', 0xA3A2A1A1, /it must carry the nonce of this request/]
 ]
@@ -73,12 +74,12 @@ for (const [what, offset, value, message] of broken) {
 test('readSegmentHeader() names both versions when they differ, before it looks at what may differ with them', (t) => {
   const buffer = segment()
   const view = new DataView(buffer)
-  view.setUint32(SegmentOffset.VERSION, 2, true)
+  view.setUint32(SegmentOffset.VERSION, 1, true)
   view.setUint32(SegmentOffset.SLOTS, 0, true)
   view.setUint32(SegmentOffset.NONCE, 0, true)
   const error = t.throws(() => readSegmentHeader(buffer, nonce), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.VERSION)
-  t.is(error.message, 'Cannot attach the shared memory: this side knows version 1 of its layout and the peer made version 2: run the same version of http-tunnel-bench on both sides')
+  t.is(error.message, 'Cannot attach the shared memory: this side knows version 2 of its layout and the peer made version 1: run the same version of http-tunnel-bench on both sides')
 })
 
 test('readSegmentHeader() refuses a nonce that differs in its last byte', (t) => {

@@ -17,6 +17,7 @@ export function writeSegmentHeader (buffer: ArrayBufferLike, sizes: SegmentSizes
   view.setUint32(SegmentOffset.RING_ENTRIES, sizes.ringEntries, true)
   view.setUint32(SegmentOffset.INLINE_BYTES, sizes.inlineBytes, true)
   view.setUint32(SegmentOffset.TOTAL_BYTES, buffer.byteLength, true)
+  view.setUint32(SegmentOffset.CONSTANT_BYTES, sizes.constantBytes, true)
   new Uint8Array(buffer, SegmentOffset.NONCE, NONCE_BYTES).set(nonce)
   Atomics.store(magicOf(buffer), 0, SEGMENT_MAGIC)
 }
@@ -39,7 +40,8 @@ export function readSegmentHeader (buffer: ArrayBufferLike, nonce: Uint8Array): 
     slotBytes: view.getUint32(SegmentOffset.SLOT_BYTES, true),
     slots: view.getUint32(SegmentOffset.SLOTS, true),
     ringEntries: view.getUint32(SegmentOffset.RING_ENTRIES, true),
-    inlineBytes: view.getUint32(SegmentOffset.INLINE_BYTES, true)
+    inlineBytes: view.getUint32(SegmentOffset.INLINE_BYTES, true),
+    constantBytes: view.getUint32(SegmentOffset.CONSTANT_BYTES, true)
   }, invalid)
   const totalBytes = view.getUint32(SegmentOffset.TOTAL_BYTES, true)
   const layout = layOut(sizes)

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { LINE_BYTES, RINGS_OFFSET } from './layout.js'
+import { CONSTANT_UNIT_BYTES, LINE_BYTES, RINGS_OFFSET } from './layout.js'
 import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, layOut, MAX_SEGMENT_BYTES, type SegmentLayout, type SegmentSizes, segmentSizes } from './segment-sizes.js'
 import { arbitrarySizes } from './testing/arbitrary-sizes.js'
 
@@ -16,6 +16,8 @@ function partsOf ({ sizes, directions, descriptorBytes, releaseEntries }: Segmen
     { name: `${d} releasePosition`, offset: direction.releasePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
     { name: `${d} ring`, offset: direction.ring, bytes: sizes.ringEntries * descriptorBytes, alignment: LINE_BYTES },
     { name: `${d} releaseRing`, offset: direction.releaseRing, bytes: releaseEntries * 4, alignment: LINE_BYTES },
+    { name: `${d} constantReturns`, offset: direction.constantReturns, bytes: sizes.constantBytes / CONSTANT_UNIT_BYTES * 4, alignment: LINE_BYTES },
+    { name: `${d} constants`, offset: direction.constants, bytes: sizes.constantBytes, alignment: 4096 },
     { name: `${d} slots`, offset: direction.slots, bytes: sizes.slots * sizes.slotBytes, alignment: 1024 }
   ])]
 }
@@ -55,14 +57,14 @@ test('segmentSizes() fills in what was not chosen, and keeps inline payloads bel
 
 test('layOut() never drifts: sizes in numbers', (t) => {
   t.is(RINGS_OFFSET, 1280)
-  t.deepEqual(layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 }), {
-    sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024 },
+  t.deepEqual(layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 }), {
+    sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 },
     descriptorBytes: 1056,
     releaseEntries: 512,
-    totalBytes: 69_279_744,
+    totalBytes: 71_393_280,
     directions: [
-      { writePosition: 512, readPosition: 640, releasePosition: 768, ring: 1280, releaseRing: 1_082_624, slots: 2_170_880 },
-      { writePosition: 896, readPosition: 1024, releasePosition: 1152, ring: 1_084_672, releaseRing: 2_166_016, slots: 35_725_312 }
+      { writePosition: 512, readPosition: 640, releasePosition: 768, ring: 1280, releaseRing: 1_082_624, slots: 2_187_264, constants: 69_296_128, constantReturns: 1_084_672 },
+      { writePosition: 896, readPosition: 1024, releasePosition: 1152, ring: 1_092_864, releaseRing: 2_174_208, slots: 35_741_696, constants: 70_344_704, constantReturns: 2_176_256 }
     ]
   })
 })
@@ -84,10 +86,12 @@ const broken: Array<[sizes: Partial<SegmentSizes>, message: RegExp]> = [
   [{ ringEntries: 32 }, /ringEntries must be an integer from 64 to 65536: it is 32/],
   [{ ringEntries: 131_072 }, /ringEntries must be an integer/],
   [{ ringEntries: 100 }, /ringEntries must be a power of two: it is 100; the next ones are 64 and 128/],
+  [{ constantBytes: 67_112_960 }, /constantBytes must be an integer from 0 to 67108864/],
+  [{ constantBytes: 512 }, /constantBytes must be a multiple of 4096: it is 512/],
   [{ inlineBytes: 480 }, /inlineBytes must be an integer from 512/],
   [{ inlineBytes: 1000 }, /inlineBytes must be a multiple of 32: it is 1000/],
   [{ inlineBytes: 4096, slotBytes: 4096 }, /inlineBytes must be less than slotBytes, or no slot would be used: they are 4096 and 4096/],
-  [{ slots: 8192 }, /at most 1073741824 bytes: 8192 slots of 65536 bytes and 1024 ring entries, in both directions, make \d+: choose fewer or smaller ones/]
+  [{ slots: 8192 }, /at most 1073741824 bytes: 8192 slots of 65536 bytes, 1024 ring entries and 1048576 bytes of constants, in both directions, make \d+: choose fewer or smaller ones/]
 ]
 
 for (const [sizes, message] of broken) {
@@ -103,9 +107,9 @@ test('checkSegmentSizes() lets its caller say what a broken rule means', (t) => 
   t.is(t.throws(() => checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, slots: 0 }, failure), { instanceOf: TunnelError }).code, ErrorCode.PROTOCOL)
 })
 
-test('checkSegmentSizes() refuses, or layOut() stays within the largest segment, whatever four numbers say', (t) => {
+test('checkSegmentSizes() refuses, or layOut() stays within the largest segment, whatever five numbers say', (t) => {
   const word = fc.oneof(fc.integer(), fc.nat(0xFFFFFFFF), fc.nat(17).map((power) => 2 ** power))
-  fc.assert(fc.property(fc.record({ slotBytes: word, slots: word, ringEntries: word, inlineBytes: word }), (sizes) => {
+  fc.assert(fc.property(fc.record({ slotBytes: word, slots: word, ringEntries: word, inlineBytes: word, constantBytes: word }), (sizes) => {
     try {
       return layOut(checkSegmentSizes(sizes)).totalBytes <= MAX_SEGMENT_BYTES
     } catch (error) {

@@ -1,5 +1,5 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { DescriptorOffset, DIRECTION_BYTES, LINE_BYTES, RINGS_OFFSET, WordOffset } from './layout.js'
+import { CONSTANT_UNIT_BYTES, DescriptorOffset, DIRECTION_BYTES, LINE_BYTES, RINGS_OFFSET, WordOffset } from './layout.js'
 
 /** What the maker of a segment chooses; per direction. */
 export interface SegmentSizes {
@@ -11,9 +11,11 @@ export interface SegmentSizes {
   readonly ringEntries: number
   /** Payloads up to this length travel in the descriptor: a multiple of 32 from 512, less than `slotBytes`. Default: 4,096, or half of `slotBytes` if that is less. */
   readonly inlineBytes: number
+  /** Bytes of one direction for what its sender writes once and sends again and again: a multiple of 4,096 from 0 (none) to 67,108,864. Default 1,048,576. */
+  readonly constantBytes: number
 }
 
-export const DEFAULT_SEGMENT_SIZES: SegmentSizes = { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 4096 }
+export const DEFAULT_SEGMENT_SIZES: SegmentSizes = { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 4096, constantBytes: 1_048_576 }
 
 /** What was chosen, and defaults for the rest; inline payloads are half a slot where slots are small. Unchecked. */
 export function segmentSizes (chosen: Partial<SegmentSizes> = {}): SegmentSizes {
@@ -25,7 +27,8 @@ export const SizeLimit = {
   slotBytes: [1024, 131_072],
   slots: [16, 65_536],
   ringEntries: [64, 65_536],
-  inlineBytes: [512, 65_536]
+  inlineBytes: [512, 65_536],
+  constantBytes: [0, 67_108_864]
 } as const
 
 /** No segment is larger, whoever asks for it. */
@@ -41,6 +44,8 @@ export interface DirectionLayout {
   readonly ring: number
   readonly releaseRing: number
   readonly slots: number
+  readonly constants: number
+  readonly constantReturns: number
 }
 
 export interface SegmentLayout {
@@ -60,14 +65,15 @@ export function checkSegmentSizes (sizes: SegmentSizes, failure: (rule: string) 
     const value = sizes[name]
     if (!Number.isInteger(value) || value < minimum || value > maximum) throw failure(`${name} must be an integer from ${minimum} to ${maximum}: it is ${value}`)
   }
-  const { slotBytes, ringEntries, inlineBytes } = sizes
+  const { slotBytes, ringEntries, inlineBytes, constantBytes } = sizes
   for (const [name, value] of [['slotBytes', slotBytes], ['ringEntries', ringEntries]] as const) {
     if (!isPowerOfTwo(value)) throw failure(`${name} must be a power of two: it is ${value}; the next ones are ${2 ** Math.floor(Math.log2(value))} and ${2 ** Math.ceil(Math.log2(value))}`)
   }
   if (inlineBytes % 32 !== 0) throw failure(`inlineBytes must be a multiple of 32: it is ${inlineBytes}`)
   if (inlineBytes >= slotBytes) throw failure(`inlineBytes must be less than slotBytes, or no slot would be used: they are ${inlineBytes} and ${slotBytes}`)
+  if (constantBytes % PAGE_BYTES !== 0) throw failure(`constantBytes must be a multiple of ${PAGE_BYTES}: it is ${constantBytes}`)
   const { totalBytes } = layOut(sizes)
-  if (totalBytes > MAX_SEGMENT_BYTES) throw failure(`a segment must have at most ${MAX_SEGMENT_BYTES} bytes: ${sizes.slots} slots of ${slotBytes} bytes and ${ringEntries} ring entries, in both directions, make ${totalBytes}: choose fewer or smaller ones`)
+  if (totalBytes > MAX_SEGMENT_BYTES) throw failure(`a segment must have at most ${MAX_SEGMENT_BYTES} bytes: ${sizes.slots} slots of ${slotBytes} bytes, ${ringEntries} ring entries and ${constantBytes} bytes of constants, in both directions, make ${totalBytes}: choose fewer or smaller ones`)
   return sizes
 }
 
@@ -77,21 +83,26 @@ export function layOut (sizes: SegmentSizes): SegmentLayout {
   const releaseEntries = 2 ** Math.ceil(Math.log2(sizes.slots))
   const ringBytes = roundUp(sizes.ringEntries * descriptorBytes, LINE_BYTES)
   const releaseRingBytes = roundUp(releaseEntries * 4, LINE_BYTES)
-  const slotsOffset = roundUp(RINGS_OFFSET + 2 * (ringBytes + releaseRingBytes), PAGE_BYTES)
+  const returnsBytes = roundUp(sizes.constantBytes / CONSTANT_UNIT_BYTES * 4, LINE_BYTES)
+  const directionBytes = ringBytes + releaseRingBytes + returnsBytes
+  const slotsOffset = roundUp(RINGS_OFFSET + 2 * directionBytes, PAGE_BYTES)
   const poolBytes = sizes.slots * sizes.slotBytes
+  const constantsOffset = roundUp(slotsOffset + 2 * poolBytes, PAGE_BYTES)
   const direction = (d: 0 | 1): DirectionLayout => {
     const words = WordOffset.DIRECTIONS + d * DIRECTION_BYTES
-    const rings = RINGS_OFFSET + d * (ringBytes + releaseRingBytes)
+    const rings = RINGS_OFFSET + d * directionBytes
     return {
       writePosition: words + WordOffset.WRITE_POSITION,
       readPosition: words + WordOffset.READ_POSITION,
       releasePosition: words + WordOffset.RELEASE_POSITION,
       ring: rings,
       releaseRing: rings + ringBytes,
-      slots: slotsOffset + d * poolBytes
+      slots: slotsOffset + d * poolBytes,
+      constants: constantsOffset + d * sizes.constantBytes,
+      constantReturns: rings + ringBytes + releaseRingBytes
     }
   }
-  return { sizes, descriptorBytes, releaseEntries, totalBytes: roundUp(slotsOffset + 2 * poolBytes, PAGE_BYTES), directions: [direction(0), direction(1)] }
+  return { sizes, descriptorBytes, releaseEntries, totalBytes: constantsOffset + 2 * sizes.constantBytes, directions: [direction(0), direction(1)] }
 }
 
 function isPowerOfTwo (value: number): boolean {

@@ -35,6 +35,8 @@ export interface Transport {
    * copied into it by the program, not read into it by the kernel (default false); for the counters only.
    */
   commit (claim: Claim, bytes: number, copied?: boolean): void
+  /** What this side sends again and again. Empty before the handshake is done. */
+  readonly constants: Constants
   /** Gives a claim back unsent. */
   abandon (claim: Claim): void
   /** Sends a committed claim as one DATA frame; its memory now belongs to the transport. */
@@ -82,6 +84,21 @@ export interface Claim {
   readonly view: Uint8Array
   /** Payload length; 0 until `commit()`. */
   readonly committedBytes: number
+}
+
+/** Bytes that were handed to a transport once: see `Constants`. Good for that transport only. */
+export interface Constant {
+  readonly bytes: number
+}
+
+/** Memory of a transport for what is sent again and again without another copy. What was published stays until the link ends. */
+export interface Constants {
+  /** Keeps a copy of `bytes`, at least 1. null: there is no room for it; then send it through claims. */
+  publish (bytes: Uint8Array): Constant | null
+  /** Replaces the bytes of a constant by as many others. False, and nothing is changed: a claim of it is unsent, or the peer may still read it. */
+  tryRewrite (constant: Constant, bytes: Uint8Array): boolean
+  /** A committed claim of `bytes` bytes of `constant` from `offset` on, all within it, at least 1 and at most a frame's. Any number may exist at one time. Its view is not to be written to. */
+  claim (constant: Constant, offset: number, bytes: number): Claim
 }
 
 /** A kind of transport, with all that its links have in common: how host and plugin make one. */

@@ -8,6 +8,7 @@ import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/se
 import { streamTransport } from '../transport/stream/stream-transport.js'
 import type { TransportKind } from '../transport/transport.js'
 import { Bridge } from './bridge.js'
+import type { ChannelServer, LinkServer } from './channel-server.js'
 import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, spinStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
 
 const RETRY_MIN_MS = 20
@@ -24,8 +25,10 @@ export interface TunnelPluginOptions extends TunnelLimits {
   readonly tunnel: Address
   /** As the host has it. Default: stream. */
   readonly transport?: TransportKind
-  /** Where every channel is forwarded to. */
-  readonly origin: Address
+  /** Where every channel is forwarded to. This or `serve` must be given, and not both. */
+  readonly origin?: Address
+  /** What answers the channels inside this plugin, instead of an origin behind it. */
+  readonly serve?: ChannelServer
   /** Time limit of a connection to the origin. Default 5,000. */
   readonly originTimeoutMs?: number
   readonly onEvent?: (event: TunnelEvent) => void
@@ -34,7 +37,7 @@ export interface TunnelPluginOptions extends TunnelLimits {
 }
 
 /**
- * Connects to a host and forwards every channel to the origin. Outlives hosts: without one it tries again, every 20 to 500 ms,
+ * Connects to a host and forwards every channel to the origin, or answers it. Outlives hosts: without one it tries again, every 20 to 500 ms,
  * until it is closed; the order in which host and plugin start does not matter.
  */
 export class TunnelPlugin {
@@ -46,6 +49,8 @@ export class TunnelPlugin {
   readonly #stats = emptyTunnelStats()
   readonly #attachedWaiters: Waiter[] = []
   #session: Session | null = null
+  /** Answers the channels of the session, where this plugin serves them itself. */
+  #server: LinkServer | null = null
   #retryTimer: NodeJS.Timeout | null = null
   #retryMs = RETRY_MIN_MS
   #saidWaiting = false
@@ -55,6 +60,9 @@ export class TunnelPlugin {
   #closing: Promise<void> | null = null
 
   private constructor (options: TunnelPluginOptions) {
+    if ((options.origin === undefined) === (options.serve === undefined)) {
+      throw new TunnelError(ErrorCode.USAGE, `Cannot start a plugin with ${options.origin === undefined ? 'neither' : 'both'} of origin and serve: give it one of them`)
+    }
     this.#options = options
     this.#transport = options.transport ?? streamTransport
     this.#transport.check()
@@ -98,6 +106,7 @@ export class TunnelPlugin {
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer)
     if (this.#session?.peerSeen === false) this.#session.abort(closedError())
     else this.#session?.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
+    this.#server?.drain()
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve
       this.#resolveIfDrained()
@@ -118,15 +127,18 @@ export class TunnelPlugin {
     const transport = this.#transport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
     const session: Session = this.#session = new Session(transport, this.#sessionOptions, {
       onReady: () => {
+        this.#server = this.#options.serve?.attach(session.constants) ?? null
         this.#retryMs = RETRY_MIN_MS
         this.#saidWaiting = false
         this.#emit({ kind: 'attached' })
         for (const { resolve } of this.#attachedWaiters.splice(0)) resolve()
       },
-      onChannel: (channel) => this.#handleChannel(channel),
+      onChannel: (channel) => this.#server?.onChannel(channel) ?? this.#forward(channel),
       onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
       onClose: (error) => {
         this.#session = null
+        this.#server?.close()
+        this.#server = null
         addSessionStats(this.#stats, session)
         this.#handleLinkClose(session.peerSeen, error)
         this.#resolveIfDrained()
@@ -152,7 +164,7 @@ export class TunnelPlugin {
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
   }
 
-  #handleChannel (channel: Channel): ChannelHandler {
+  #forward (channel: Channel): ChannelHandler {
     const { engine, origin, originTimeoutMs = 5000 } = this.#options
     let connected = false
     const bridge: Bridge = new Bridge((error) => {
@@ -165,13 +177,14 @@ export class TunnelPlugin {
     })
     bridge.channel = channel
     this.#bridges.add(bridge)
-    bridge.socket = engine.connect(origin, bridge, { timeoutMs: originTimeoutMs })
+    bridge.socket = engine.connect(origin!, bridge, { timeoutMs: originTimeoutMs })
     return bridge
   }
 
   /** For messages: where this plugin connects and forwards to. */
   get description (): string {
-    return `${formatAddress(this.#options.tunnel)} -> ${formatAddress(this.#options.origin)}`
+    const { tunnel, origin } = this.#options
+    return origin === undefined ? `${formatAddress(tunnel)}, served here` : `${formatAddress(tunnel)} -> ${formatAddress(origin)}`
   }
 }
 

@@ -1,7 +1,7 @@
 import type { TunnelError } from '../../base/errors.js'
 import type { FrameHeader } from '../../frame/header.js'
 import { FrameType } from '../../frame/layout.js'
-import type { Claim, Transport, TransportHandler } from '../../transport/transport.js'
+import type { Claim, Constants, Transport, TransportHandler } from '../../transport/transport.js'
 
 /**
  * A transport that holds its user to the contract of `Transport`: every claim ends once, every payload is released once, and no
@@ -73,6 +73,20 @@ export class CheckedTransport implements Transport {
     this.#check(bytes >= 1 && bytes <= claim.view.length, `commit(${bytes}) of ${claim.view.length} bytes`)
     this.#claims.set(claim, 'committed')
     this.#inner.commit(claim, bytes, copied)
+  }
+
+  get constants (): Constants {
+    const inner = this.#inner.constants
+    return {
+      publish: (bytes) => inner.publish(bytes),
+      tryRewrite: (constant, bytes) => inner.tryRewrite(constant, bytes),
+      claim: (constant, offset, bytes) => {
+        this.#check(offset >= 0 && bytes >= 1 && offset + bytes <= constant.bytes, `a claim of ${bytes} bytes at ${offset} of ${constant.bytes}`)
+        const claim = inner.claim(constant, offset, bytes)
+        this.#claims.set(claim, 'committed')
+        return claim
+      }
+    }
   }
 
   abandon (claim: Claim): void {

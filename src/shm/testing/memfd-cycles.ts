@@ -4,7 +4,7 @@ import { memfdMemory } from '../memfd-memory.js'
 import type { SegmentSizes } from '../segment-sizes.js'
 
 /** Makes, attaches, fills and frees as many segments of 16 MiB as told, with --expose-gc, and sends what the process held. */
-const SIZES: SegmentSizes = { slotBytes: 65_536, slots: 127, ringEntries: 64, inlineBytes: 512 }
+const SIZES: SegmentSizes = { slotBytes: 65_536, slots: 127, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 }
 const cycles = Number(process.argv[2])
 const memory = memfdMemory()
 

@@ -2,7 +2,7 @@ import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { FrameReader } from '../../frame/frame-reader.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
-import { type Claim, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
+import { type Claim, type Constant, type Constants, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
 
 export interface MemoryTransportOptions {
   /** DATA is taken until this many bytes wait at the peer. Default 128 KiB. */
@@ -37,9 +37,46 @@ class MemoryClaim implements Claim {
   get view (): Uint8Array { return this.frame.subarray(HEADER_BYTES) }
 }
 
+class MemoryConstant implements Constant {
+  readonly content: Uint8Array
+  /** Claims of it that wait to be sent. */
+  claims = 0
+
+  constructor (content: Uint8Array) {
+    this.content = content
+  }
+
+  get bytes (): number { return this.content.length }
+}
+
+class MemoryConstantClaim implements Claim {
+  readonly constant: MemoryConstant
+  readonly view: Uint8Array
+  readonly committedBytes: number
+
+  constructor (constant: MemoryConstant, offset: number, bytes: number) {
+    this.constant = constant
+    this.view = constant.content.subarray(offset, offset + bytes)
+    this.committedBytes = bytes
+    constant.claims++
+  }
+}
+
+const CONSTANTS: Constants = {
+  publish: (bytes) => bytes.length === 0 ? null : new MemoryConstant(new Uint8Array(bytes)),
+  tryRewrite: (constant, bytes) => {
+    const { claims, content } = constant as MemoryConstant
+    if (claims > 0) return false
+    content.set(bytes)
+    return true
+  },
+  claim: (constant, offset, bytes) => new MemoryConstantClaim(constant as MemoryConstant, offset, bytes)
+}
+
 export class MemoryTransport implements Transport {
   readonly kind = 'memory'
   readonly counters = emptyTransportCounters()
+  readonly constants = CONSTANTS
   peer!: MemoryTransport
   /** While true nothing is taken from the peer: a peer that does not read. */
   paused = false
@@ -113,12 +150,25 @@ export class MemoryTransport implements Transport {
   offer (): Uint8Array { return new Uint8Array(0) }
   attach (): void {}
 
-  abandon (_claim: Claim): void {
+  abandon (claim: Claim): void {
+    if (claim instanceof MemoryConstantClaim) {
+      claim.constant.claims--
+      return
+    }
     this.#returnClaim()
   }
 
   sendData (claim: Claim, channelId: number, flags: number): void {
-    if (this.#ended) return this.#returnClaim()
+    if (this.#ended) return this.abandon(claim)
+    if (claim instanceof MemoryConstantClaim) {
+      claim.constant.claims--
+      const frame = new Uint8Array(HEADER_BYTES + claim.committedBytes)
+      encodeHeader(frame, 0, FrameType.DATA, channelId, claim.committedBytes, flags, 0)
+      frame.set(claim.view, HEADER_BYTES)
+      this.counters.payloadBytesSent += claim.committedBytes
+      this.counters.copiedBytesSent += claim.committedBytes
+      return this.#append(frame)
+    }
     const { frame, committedBytes, copied } = claim as MemoryClaim
     encodeHeader(frame, 0, FrameType.DATA, channelId, committedBytes, flags, 0)
     this.counters.payloadBytesSent += committedBytes

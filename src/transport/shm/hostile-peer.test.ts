@@ -4,13 +4,13 @@ import { createTestEngine } from '../../engine/testing/engines.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
-import { INLINE_PAYLOAD, WaitFor, WordOffset } from '../../shm/layout.js'
+import { CONSTANT_PAYLOAD, INLINE_PAYLOAD, WaitFor, WordOffset } from '../../shm/layout.js'
 import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
 import { Link } from '../testing/link.js'
 import { makeShmPair, type ShmPair, writeDescriptor } from '../testing/shm-pair.js'
 import { turn } from '../testing/side.js'
 
-const SIZES = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512 }
+const SIZES = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 }
 const MAX_PAYLOAD_BYTES = 4096
 const SLOT_PAYLOADS = 4
 const BELL = Uint8Array.of(1)
@@ -89,8 +89,12 @@ const BREACHES: Array<[title: string, move: Move, rule: RegExp]> = [
   ['a slot given back that was never sent', (a) => { a.release(SLOT_PAYLOADS) }, /gives back 4/],
   ...[-1, SIZES.slots, 0x7FFF_FFFF, -0x8000_0000].map((slot): [string, Move, RegExp] =>
     [`slot ${slot} given back`, (a) => { a.release(slot) }, /gives back/]),
-  ...[-2, SIZES.slots, 0x7FFF_FFFF, -0x8000_0000].map((slot): [string, Move, RegExp] =>
+  ...[SIZES.slots, 0x7FFF_FFFF].map((slot): [string, Move, RegExp] =>
     [`a payload in slot ${slot}`, (a) => { a.publish(FrameType.DATA, 100, slot) }, /slot must be from 0 to 15/]),
+  ...[SIZES.constantBytes - 99, SIZES.constantBytes, SIZES.constantBytes + 512, 0x7FFF_FFFE].map((offset): [string, Move, RegExp] =>
+    [`a constant of 100 bytes at ${offset}`, (a) => { a.publish(FrameType.DATA, 100, CONSTANT_PAYLOAD - offset) }, /constant must be a DATA payload within the 4096 bytes/]),
+  ['an empty constant', (a) => { a.publish(FrameType.DATA, 0, CONSTANT_PAYLOAD, { flags: 1 }) }, /constant must be/],
+  ['a control frame in the constants', (a) => { a.publish(FrameType.GOAWAY, 10, CONSTANT_PAYLOAD, { channelId: 0 }) }, /constant must be/],
   ['a payload in a slot that the victim still holds', (a) => { a.publish(FrameType.DATA, 100, 1) }, /slot 1 was sent again/],
   ['a payload longer than its slot', (a) => { a.publish(FrameType.DATA, SIZES.slotBytes + 1, 9) }, /slot must hold/],
   ['an empty payload in a slot', (a) => { a.publish(FrameType.DATA, 0, 9, { flags: 1 }) }, /slot must hold/],
@@ -134,8 +138,10 @@ test('ShmTransport takes what is just within the rules', async (t) => {
   attack.release(0, 1, 2, 3)
   attack.publish(FrameType.DATA, SIZES.slotBytes, SIZES.slots - 1)
   attack.publish(FrameType.DATA, SIZES.inlineBytes, INLINE_PAYLOAD)
+  attack.publish(FrameType.DATA, 100, CONSTANT_PAYLOAD - (SIZES.constantBytes - 100))
+  attack.publish(FrameType.DATA, SIZES.constantBytes, CONSTANT_PAYLOAD)
   attack.ring()
-  await b.recorder.untilFrames(SLOT_PAYLOADS + 2)
+  await b.recorder.untilFrames(SLOT_PAYLOADS + 4)
   for (let i = 0; i < 4; i++) await turn()
   t.false(b.recorder.closed)
   t.true(b.transport.canClaim(SIZES.slotBytes, 1))

@@ -2,7 +2,7 @@ import { CopyPool } from '../../base/copy-pool.js'
 import { decodeHeader, emptyHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import type { ShmEndpoint, ShmSide } from '../../shm/endpoint.js'
-import { DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
+import { CONSTANT_PAYLOAD, CONSTANT_UNIT_BYTES, DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
 import { invalid } from '../../shm/ring.js'
 import type { Segment } from '../../shm/segment-memory.js'
 import type { TransportCounters, TransportHandler } from '../transport.js'
@@ -24,6 +24,13 @@ export class ShmReceiver {
   readonly #slotBytes: number
   readonly #slotsOffset: number
   readonly #releaseRing: number
+  readonly #constants: number
+  readonly #constantBytes: number
+  readonly #constantReturns: number
+  /** Payloads that began in each unit and that the user is done with. */
+  readonly #returned: Int32Array
+  /** What was last delivered from each unit, and how it is released: constants repeat. */
+  readonly #units: Array<ConstantUnit | undefined> = []
   /** 1: the user holds the payload in this slot. */
   readonly #held: Uint8Array
   /** What the last payload of each slot was handed on as: the next one may be as long. */
@@ -39,7 +46,7 @@ export class ShmReceiver {
 
   /** `onRelease` is called when a slot was given back, to be published some time. */
   constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, onRelease: () => void) {
-    const { sizes: { slots, slotBytes, inlineBytes }, descriptorBytes, directions } = layout
+    const { sizes: { slots, slotBytes, inlineBytes, constantBytes }, descriptorBytes, directions } = layout
     const peer = directions[1 - side as ShmSide]
     this.#endpoint = endpoint
     this.#counters = counters
@@ -52,6 +59,10 @@ export class ShmReceiver {
     this.#slotBytes = slotBytes
     this.#slotsOffset = peer.slots
     this.#releaseRing = endpoint.releaseRingOf('own')
+    this.#constants = peer.constants
+    this.#constantBytes = constantBytes
+    this.#constantReturns = peer.constantReturns >> 2
+    this.#returned = new Int32Array(constantBytes / CONSTANT_UNIT_BYTES)
     this.#held = new Uint8Array(slots)
     this.#onRelease = onRelease
   }
@@ -97,7 +108,8 @@ export class ShmReceiver {
       const copy = this.#copies.copy(this.#bytes, offset + DescriptorOffset.INLINE, bytes)
       return handler.onFrame(header, copy.view, copy.release)
     }
-    if (slot < 0 || slot >= this.#held.length) throw invalid(`a slot must be from 0 to ${this.#held.length - 1}, or -1 for an inline payload: it is ${slot}`)
+    if (slot <= CONSTANT_PAYLOAD) return this.#deliverConstant(CONSTANT_PAYLOAD - slot, bytes, handler)
+    if (slot < 0 || slot >= this.#held.length) throw invalid(`a slot must be from 0 to ${this.#held.length - 1}, or below 0 for a payload that lies elsewhere: it is ${slot}`)
     if (header.type !== FrameType.DATA || bytes === 0 || bytes > this.#slotBytes) throw invalid(`a slot must hold a DATA payload of 1 to ${this.#slotBytes} bytes: it holds ${bytes} of frame type ${header.type}`)
     if (this.#held[slot] === 1) throw invalid(`slot ${slot} was sent again before it was given back`)
     this.#held[slot] = 1
@@ -110,12 +122,45 @@ export class ShmReceiver {
     handler.onFrame(header, inbound.view, inbound.release)
   }
 
+  #deliverConstant (offset: number, bytes: number, handler: TransportHandler): void {
+    const header = this.#header
+    if (header.type !== FrameType.DATA || bytes === 0 || offset + bytes > this.#constantBytes) {
+      throw invalid(`a constant must be a DATA payload within the ${this.#constantBytes} bytes of constants: ${bytes} of frame type ${header.type} lie at ${offset}`)
+    }
+    this.#heldCount++
+    const counters = this.#counters
+    counters.framesReceived++
+    counters.payloadBytesReceived += bytes
+    counters.zeroCopyBytesReceived += bytes
+    const index = Math.floor(offset / CONSTANT_UNIT_BYTES)
+    let unit = this.#units[index]
+    if (unit === undefined) unit = this.#units[index] = { offset: -1, view: NO_PAYLOAD, release: () => { this.#releaseConstant(index) } }
+    if (unit.offset !== offset || unit.view.length !== bytes) {
+      unit.offset = offset
+      unit.view = new Uint8Array(this.#buffer, this.#constants + offset, bytes)
+    }
+    handler.onFrame(header, unit.view, unit.release)
+  }
+
+  #releaseConstant (unit: number): void {
+    this.#heldCount--
+    // Nobody waits for it: the sender looks when it wants to write there again.
+    if (!this.#stopped) Atomics.store(this.#words, this.#constantReturns + unit, ++this.#returned[unit]!)
+    else this.#onRelease()
+  }
+
   #release (slot: number): void {
     this.#held[slot] = 0
     this.#heldCount--
     if (!this.#stopped) this.#words[this.#releaseRing + this.#endpoint.releases.next()] = slot
     this.#onRelease()
   }
+}
+
+interface ConstantUnit {
+  offset: number
+  view: Uint8Array
+  readonly release: () => void
 }
 
 const NO_PAYLOAD = new Uint8Array(0)

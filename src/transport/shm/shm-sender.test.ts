@@ -9,7 +9,7 @@ import { ShmSender } from './shm-sender.js'
 const NO_PAYLOAD = new Uint8Array(0)
 
 function makeSender (ringEntries: number): { sender: ShmSender, own: ShmEndpoint, peer: ShmEndpoint, starving: Promise<void> } {
-  const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries, inlineBytes: 512 })
+  const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries, inlineBytes: 512, constantBytes: 4096 })
   const segment = { buffer: new SharedArrayBuffer(layout.totalBytes), layout, free () {} }
   const words = new Int32Array(segment.buffer)
   const own = new ShmEndpoint(words, layout, ShmSide.HOST)
@@ -57,4 +57,12 @@ test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stal
   const claim = sender.tryClaim(1024, 129)
   t.is(claim?.slot, -1)
   t.is(claim?.view.length, 512)
+})
+
+test('ShmSender.constants holds what fits, each beginning a unit of its own', (t) => {
+  const { sender: { constants } } = makeSender(64)
+  t.is(constants.publish(new Uint8Array(3000))?.bytes, 3000)
+  t.is(constants.publish(new Uint8Array(1025)), null)
+  t.is(constants.publish(new Uint8Array(1024))?.bytes, 1024)
+  t.is(constants.publish(new Uint8Array(1)), null)
 })

@@ -3,11 +3,12 @@ import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType } from '../../frame/layout.js'
 import type { ShmEndpoint, ShmSide } from '../../shm/endpoint.js'
-import { DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
+import { CONSTANT_PAYLOAD, DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
 import { invalid } from '../../shm/ring.js'
 import type { Segment } from '../../shm/segment-memory.js'
 import { SlotPool } from '../../shm/slot-pool.js'
 import type { TransportCounters } from '../transport.js'
+import { ConstantMemory } from './constant-memory.js'
 import { ShmClaim } from './slot-claim.js'
 
 /** DATA frames are handed over until this much lies unread by the peer: it finds enough for a turn, and a small frame never queues behind more. */
@@ -25,6 +26,7 @@ const MAX_WAITING_FRAMES = 65_536
 /** The half of a segment that this side fills: its slots and its descriptors. */
 export class ShmSender {
   readonly pool: SlotPool
+  readonly constants: ConstantMemory
   readonly #endpoint: ShmEndpoint
   readonly #counters: TransportCounters
   readonly #words: Int32Array
@@ -53,7 +55,7 @@ export class ShmSender {
 
   /** `onStarving` is called when claims that were refused may succeed although nothing has come back. */
   constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, poison: number | null, onStarving: () => void) {
-    const { sizes: { slots, slotBytes, ringEntries, inlineBytes }, descriptorBytes, directions } = layout
+    const { sizes: { slots, slotBytes, ringEntries, inlineBytes, constantBytes }, descriptorBytes, directions } = layout
     this.#endpoint = endpoint
     this.#counters = counters
     this.#words = words
@@ -64,6 +66,7 @@ export class ShmSender {
     this.#poison = poison
     this.#onStarving = onStarving
     this.pool = new SlotPool(slots)
+    this.constants = new ConstantMemory(buffer, directions[side], constantBytes, words)
     this.#slotClaims = Array.from({ length: slots }, (_, slot) => new ShmClaim(slot, new Uint8Array(buffer, directions[side].slots + slot * slotBytes, slotBytes)))
     this.#sentUpTo = new Float64Array(ringEntries)
   }
@@ -121,6 +124,7 @@ export class ShmSender {
 
   /** A claim that was not sent. */
   release (claim: ShmClaim): void {
+    if (claim.slot <= CONSTANT_PAYLOAD) return this.constants.abandon(claim)
     if (claim.slot === INLINE_PAYLOAD) {
       if (this.#inlineClaims-- === MAX_INLINE_CLAIMS) this.#gained = true
       this.#freeInlineClaims.push(claim)
@@ -180,11 +184,11 @@ export class ShmSender {
   /** Writes the descriptor of a committed claim, whose memory is the transport's from here on. */
   sendData (claim: ShmClaim, channelId: number, flags: number): void {
     const bytes = claim.committedBytes
-    const inline = bytes <= this.#inlineBytes
+    const inline = bytes <= this.#inlineBytes && claim.slot > CONSTANT_PAYLOAD
     this.#counters[inline || claim.copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#counters.payloadBytesSent += bytes
     if (!inline) {
-      this.pool.send(claim.slot)
+      if (claim.slot >= 0) this.pool.send(claim.slot)
       this.#put(FrameType.DATA, channelId, 0, flags, bytes, claim.slot, null)
       return
     }

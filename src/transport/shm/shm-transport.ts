@@ -8,7 +8,8 @@ import { memfdMemory } from '../../shm/memfd-memory.js'
 import type { Segment, SegmentMemory, SegmentRequest } from '../../shm/segment-memory.js'
 import { checkSegmentSizes, type SegmentSizes, segmentSizes } from '../../shm/segment-sizes.js'
 import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
-import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
+import { type Claim, type Constants, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
+import { NO_CONSTANTS } from './constant-memory.js'
 import { ControlSocket } from './control-socket.js'
 import { ShmLink } from './shm-link.js'
 import type { ShmClaim } from './slot-claim.js'
@@ -206,6 +207,8 @@ export class ShmTransport implements Transport, Polled {
     own.committedBytes = bytes
     own.copied = copied
   }
+
+  get constants (): Constants { return this.#link === null ? NO_CONSTANTS : this.#link.sender.constants }
 
   abandon (claim: Claim): void {
     this.#link!.release(claim as ShmClaim)

@@ -1,8 +1,8 @@
 import type { Claim } from '../transport.js'
 
-/** A claim over a slot, or over private memory for a payload that is to travel inline. Reused: there is one per slot. */
+/** A claim over a slot, or over private memory for a payload that is to travel inline: these are reused, and there is one per slot. Or over constants. */
 export class ShmClaim implements Claim {
-  /** The slot, or -1. */
+  /** What goes into the descriptor: the slot, -1, or for constants -2 or less. */
   readonly slot: number
   /** All of its memory. */
   readonly memory: Uint8Array

@@ -18,7 +18,7 @@ const DESCRIPTORS = Number(process.env['SOAK_DESCRIPTORS'] ?? (isSlow ? 10_000_0
 const SEED = Number(process.env['SOAK_SEED'] ?? 1)
 
 /** Few and small, so that rings and pool are full all the time. */
-const SIZES: SegmentSizes = { slotBytes: 8192, slots: 32, ringEntries: 128, inlineBytes: 512 }
+const SIZES: SegmentSizes = { slotBytes: 8192, slots: 32, ringEntries: 128, inlineBytes: 512, constantBytes: 4096 }
 
 interface Running {
   readonly emitter: EventEmitter

@@ -6,6 +6,7 @@ import { encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
 import { type ArenaChunk, ArenaClaim, SendArena } from './send-arena.js'
+import { ConstantClaim, type StreamConstant, StreamConstants } from './stream-constant.js'
 
 /** DATA frames are taken until this much waits for the kernel: enough to keep it busy, and all that a small frame ever queues behind. */
 const HIGH_WATER_BYTES = 128 * 1024
@@ -18,10 +19,14 @@ const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
 const MAX_ARENA_CHUNKS = 16
 const RESERVED_ARENA_CHUNKS = 4
 
+/** Up to this length copying a constant behind its header is cheaper than one more system call. */
+const COPIED_CONSTANT_BYTES = 8192
+
 /** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
 export class StreamTransport implements Transport {
   readonly kind = 'stream'
   readonly counters = emptyTransportCounters()
+  readonly constants = new StreamConstants()
   readonly #arena = new SendArena(MAX_ARENA_CHUNKS, RESERVED_ARENA_CHUNKS)
   readonly #frames: FrameReader
   #socket: Socket | null = null
@@ -92,11 +97,16 @@ export class StreamTransport implements Transport {
   }
 
   abandon (claim: Claim): void {
+    if (claim instanceof ConstantClaim) {
+      claim.constant.uses--
+      return
+    }
     this.#arena.abandon(claim as ArenaClaim)
     this.#wakeSender()
   }
 
   sendData (claim: Claim, channelId: number, flags: number): void {
+    if (claim instanceof ConstantClaim) return this.#sendConstant(claim, channelId, flags)
     const frame = claim as ArenaClaim
     if (this.#ended) return this.#arena.abandon(frame)
     const bytes = frame.committedBytes
@@ -104,6 +114,26 @@ export class StreamTransport implements Transport {
     this.counters.payloadBytesSent += bytes
     this.counters[frame.copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#append(frame)
+  }
+
+  /** The header, and behind it the constant: a copy of a short one, a long one from where it lies. */
+  #sendConstant (claim: ConstantClaim, channelId: number, flags: number): void {
+    if (this.#ended) return this.abandon(claim)
+    const { constant, offset, committedBytes: bytes } = claim
+    const copied = bytes <= COPIED_CONSTANT_BYTES
+    const frame = this.#arena.claim(copied ? bytes : 0, true)!
+    if (copied) frame.view.set(claim.view)
+    frame.commit(copied ? bytes : 0, copied)
+    encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
+    this.counters.payloadBytesSent += bytes
+    this.counters[copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
+    this.#append(frame)
+    if (copied) {
+      constant.uses--
+      return
+    }
+    this.#segments.push({ chunk: null, constant, start: offset, end: offset + bytes, frames: 0 })
+    this.#unflushedBytes += bytes
   }
 
   send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
@@ -132,8 +162,10 @@ export class StreamTransport implements Transport {
     this.#unflushedBytes = 0
     this.counters.flushes++
     for (const segment of segments) {
-      this.#socket!.write(segment.chunk.bytes.subarray(segment.start, segment.end), () => {
-        this.#arena.release(segment.chunk, segment.frames)
+      const { chunk, constant } = segment
+      this.#socket!.write((chunk === null ? constant.content : chunk.bytes).subarray(segment.start, segment.end), () => {
+        if (chunk === null) constant.uses--
+        else this.#arena.release(chunk, segment.frames)
         this.#wakeSender()
       })
     }
@@ -147,7 +179,7 @@ export class StreamTransport implements Transport {
       last.end = frame.end
       last.frames++
     } else {
-      this.#segments.push({ chunk: frame.chunk, start: frame.start, end: frame.end, frames: 1 })
+      this.#segments.push({ chunk: frame.chunk, constant: null, start: frame.start, end: frame.end, frames: 1 })
     }
   }
 
@@ -239,12 +271,11 @@ export const streamTransport: TransportKind = {
   connect: (engine, address, timeoutMs) => StreamTransport.connect(engine, address, timeoutMs)
 }
 
-/** Frames that leave as one write. */
-interface Segment {
-  readonly chunk: ArenaChunk
+/** Frames that leave as one write, or part of a constant. */
+type Segment = {
   readonly start: number
   end: number
   frames: number
-}
+} & ({ readonly chunk: ArenaChunk, readonly constant: null } | { readonly chunk: null, readonly constant: StreamConstant })
 
 const NO_PAYLOAD = new Uint8Array(0)

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { registerClaimTests } from './claim-tests.js'
+import { registerConstantTests } from './constant-tests.js'
 import { registerEndingTests } from './ending-tests.js'
 import { registerHostilePeerTests } from './hostile-peer-tests.js'
 import { registerOrderTests } from './order-tests.js'
@@ -28,6 +29,7 @@ export function runTransportSuite (name: string, harness: TransportHarness): voi
   }
   registerOrderTests(suite)
   registerClaimTests(suite)
+  registerConstantTests(suite)
   registerPressureTests(suite)
   registerEndingTests(suite)
   registerHostilePeerTests(suite)

@@ -7,6 +7,7 @@ import type { Engine } from '../../engine/engine.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { streamTransport } from '../../transport/stream/stream-transport.js'
 import type { TransportKind } from '../../transport/transport.js'
+import type { ChannelServer } from '../channel-server.js'
 import { TunnelHost, type TunnelHostOptions } from '../tunnel-host.js'
 import { TunnelPlugin, type TunnelPluginOptions } from '../tunnel-plugin.js'
 import type { TunnelEvent } from '../tunnel.js'
@@ -84,9 +85,17 @@ export class TunnelRig {
   }
 
   startPlugin (origin: Address, options: Partial<TunnelPluginOptions> = {}): PluginRig {
+    return this.#startPlugin({ origin, ...options })
+  }
+
+  startServingPlugin (serve: ChannelServer, options: Partial<TunnelPluginOptions> = {}): PluginRig {
+    return this.#startPlugin({ serve, ...options })
+  }
+
+  #startPlugin (options: Partial<TunnelPluginOptions>): PluginRig {
     const engine = createTestEngine()
     const events = new Events()
-    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, origin, onEvent: events.note, ...options })
+    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))
     const rig = { plugin, engine, events }
     this.#plugins.push(rig)

@@ -24,7 +24,7 @@ import type { Transport } from '../../transport/transport.js'
 import { until } from './rig.js'
 
 /** So small that rings wrap and pools run out all the time; payloads may be longer than a slot. */
-export const VICTIM_SIZES: SegmentSizes = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512 }
+export const VICTIM_SIZES: SegmentSizes = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 }
 const LIMITS = { ...DEFAULT_SESSION_OPTIONS, maxPayloadBytes: 2048, windowBytes: 8192, maxChannels: 8, helloTimeoutMs: 60_000, pingIntervalMs: 0 }
 
 /** A body that fits the place where it is sent: what arrives can be told from anything else. */

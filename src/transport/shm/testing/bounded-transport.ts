@@ -5,7 +5,7 @@ import type { Claim, Transport, TransportHandler } from '../../transport.js'
 
 /**
  * A transport over shared memory that looks at every piece of memory it hands out: a payload lies in one slot of the peer's pool or in private
- * memory, a claim in one slot of this side's pool or in private memory. Calls `onFlush` right after each flush, before the peer can have looked.
+ * memory or in the constants, a claim in one slot of this side's pool or in private memory. Calls `onFlush` right after each flush, before the peer can have looked.
  */
 export class BoundedTransport implements Transport {
   readonly violations: string[] = []
@@ -23,6 +23,7 @@ export class BoundedTransport implements Transport {
 
   get kind (): string { return this.#inner.kind }
   get counters (): Transport['counters'] { return this.#inner.counters }
+  get constants (): Transport['constants'] { return this.#inner.constants }
   get room (): number { return this.#inner.room }
   get writable (): boolean { return this.#inner.writable }
 
@@ -79,11 +80,13 @@ export class BoundedTransport implements Transport {
     } catch {
       return null
     }
-    const { buffer, layout: { sizes: { slots, slotBytes, inlineBytes }, directions } } = segment
+    const { buffer, layout: { sizes: { slots, slotBytes, inlineBytes, constantBytes }, directions } } = segment
     if (view.buffer !== buffer) {
       if (view.length > Math.max(inlineBytes, 1024)) this.violations.push(`a ${what} of ${view.length} bytes in private memory`)
       return null
     }
+    const { constants } = directions[filledBy]
+    if (view.byteOffset >= constants && view.byteOffset + view.length <= constants + constantBytes) return null
     const offset = view.byteOffset - directions[filledBy].slots
     const slot = offset / slotBytes
     if (!Number.isInteger(slot) || slot < 0 || slot >= slots || view.length > slotBytes) {

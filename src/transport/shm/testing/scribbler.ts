@@ -1,5 +1,5 @@
 import type { Random } from '../../../engine/testing/random.js'
-import { DescriptorOffset, NONCE_BYTES, SegmentOffset, WordOffset } from '../../../shm/layout.js'
+import { CONSTANT_PAYLOAD, DescriptorOffset, NONCE_BYTES, SegmentOffset, WordOffset } from '../../../shm/layout.js'
 import type { SegmentLayout } from '../../../shm/segment-sizes.js'
 
 /** What a peer can write to. */
@@ -116,8 +116,8 @@ export class Scribbler {
   }
 
   #slot (): number {
-    const { slots } = this.#layout.sizes
-    return this.#pick([this.#random.below(slots), this.#random.below(slots), slots - 1, slots, slots + 1, ...EDGES, this.#any()])
+    const { slots, constantBytes } = this.#layout.sizes
+    return this.#pick([CONSTANT_PAYLOAD - this.#random.below(constantBytes + 1), CONSTANT_PAYLOAD - constantBytes, this.#random.below(slots), this.#random.below(slots), slots - 1, slots, slots + 1, ...EDGES, this.#any()])
   }
 
   #direction () { return this.#layout.directions[this.#random.below(2) as 0 | 1] }

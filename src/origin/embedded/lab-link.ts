@@ -1,0 +1,86 @@
+import { STATUS_CODES } from 'node:http'
+import { LARGE_BODY_BYTES } from '../../base/content.js'
+import { FIXED_ROUTES } from '../routes.js'
+import { ContentSource } from './content-source.js'
+import { type DateClock, DatedBlock } from './dated-block.js'
+import { KnownRequests } from './known-requests.js'
+import { LabConnection, type TimeLimits } from './lab-connection.js'
+import type { EmbeddedLink, EmbeddedServer, ServerChannel, ServerChannelHandler, ServerConstants } from './server-channel.js'
+
+/** As those of the origin on node:http, where that has one. */
+const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5 }
+
+interface Prepared {
+  readonly block: DatedBlock
+  readonly contentBytes: number
+}
+
+/** The lab's own endpoints (`routes.ts`), answered inside the plugin: what benchmarks ask for leaves from memory that it was written to once. */
+export function labServer (limits: TimeLimits = TIME_LIMITS): EmbeddedServer {
+  return { attach: (constants) => new LabLink(constants, limits) }
+}
+
+/** All connections of one link, and what they have in common. */
+export class LabLink implements EmbeddedLink {
+  readonly content: ContentSource
+  readonly known = new KnownRequests()
+  readonly clock: { second: number, text: string } & DateClock = { second: -1, text: '' }
+  /** Seconds since the link was made. */
+  tick = 0
+  readonly #limits: TimeLimits
+  readonly #connections = new Set<LabConnection>()
+  readonly #prepared = new Map<string, Prepared>()
+  readonly #heads = new Map<string, Prepared>()
+  #timer!: NodeJS.Timeout
+
+  constructor (constants: ServerConstants, limits: TimeLimits) {
+    this.#limits = limits
+    this.content = new ContentSource(constants)
+    for (const [path, { status, headers, body }] of FIXED_ROUTES) {
+      let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
+      for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
+      head += `Content-Length: ${Buffer.byteLength(body)}\r\n`
+      this.#heads.set(path, { block: new DatedBlock(constants, this.clock, head), contentBytes: 0 })
+      this.#prepared.set(path, typeof body === 'string'
+        ? { block: new DatedBlock(constants, this.clock, head, body), contentBytes: 0 }
+        : { block: new DatedBlock(constants, this.clock, head), contentBytes: LARGE_BODY_BYTES })
+    }
+    this.#setTime()
+  }
+
+  /** The answer that is ready for such a request, or null. */
+  prepared (method: string, target: string): Prepared | null {
+    return (method === 'GET' ? this.#prepared.get(target) : method === 'HEAD' ? this.#heads.get(target) : null) ?? null
+  }
+
+  onChannel (channel: ServerChannel): ServerChannelHandler {
+    const connection = new LabConnection(this, channel)
+    this.#connections.add(connection)
+    channel.accept()
+    return connection
+  }
+
+  drain (): void {
+    for (const connection of [...this.#connections]) connection.drain()
+  }
+
+  close (): void {
+    clearTimeout(this.#timer)
+  }
+
+  forget (connection: LabConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  /** Once a second, right after it has begun. */
+  #setTime (): void {
+    const nowMs = Date.now()
+    this.clock.second = Math.floor(nowMs / 1000)
+    this.clock.text = new Date(this.clock.second * 1000).toUTCString()
+    this.#timer = setTimeout(() => {
+      this.tick++
+      this.#setTime()
+      for (const connection of [...this.#connections]) connection.checkTime(this.#limits)
+    }, 1000 - nowMs % 1000).unref()
+  }
+}

@@ -1,0 +1,3 @@
+// As embedded-endpoints.test.ts, for what takes long.
+import './testing/embedded-servers.js'
+import '../src/origin/transfers.test.js'
