@@ -1,7 +1,10 @@
 import { nowNs } from '../base/clock.js'
-import { ClosedLoop, type SliceState } from './closed-loop.js'
+import { BusyMeter } from './busy-meter.js'
+import { ClosedLoop } from './closed-loop.js'
 import type { ConnectionSettings } from './connection.js'
-import type { LoadJob } from './job.js'
+import type { LoadJob, LoadResult } from './job.js'
+import type { Loop, SliceState } from './loop.js'
+import { OpenLoop } from './open-loop.js'
 import { StalledReader } from './stalled-reader.js'
 import { Tally } from './tally.js'
 
@@ -14,26 +17,35 @@ export const SWEEP_MS = 10
 /** All connections of one thread: opened together, started together, stopped together. */
 export class Slice implements SliceState {
   readonly settings: ConnectionSettings
-  readonly tally = new Tally()
+  readonly tally: Tally
   isRunning = false
 
   readonly #job: LoadJob
-  readonly #loops: ClosedLoop[] = []
+  readonly #loops: Loop[] = []
+  #openLoop: OpenLoop | null = null
   readonly #stalledReaders: StalledReader[] = []
+  readonly #busy = new BusyMeter()
+  #toBegin: number
+  #toSettle: number
+  readonly #onFinished: () => void
   #pendingAttempts = 0
   #openSockets = 0
   #onConnected: (() => void) | null = null
   #onAllClosed: (() => void) | null = null
   #sweepTimer: NodeJS.Timeout | undefined
 
-  constructor (job: LoadJob, settings: ConnectionSettings) {
+  /** `onFinished`: as many requests are settled as were asked for. */
+  constructor (job: LoadJob, settings: ConnectionSettings, onFinished: () => void) {
     this.#job = job
     this.settings = settings
+    this.tally = new Tally(job.pace.kind === 'open')
+    this.#toBegin = this.#toSettle = job.requests ?? Infinity
+    this.#onFinished = onFinished
   }
 
   /** Opens every connection. Resolves when each has connected or failed; the failed ones are tried again from `start()` on. */
   async open (stalledRequest: Buffer): Promise<void> {
-    const { concurrency, stalledReaders, connectTimeoutMs, requestTimeoutMs, target } = this.#job
+    const { concurrency, pace, stalledReaders, connectTimeoutMs, target } = this.#job
     this.#pendingAttempts = concurrency + stalledReaders
     const connected = new Promise<void>((resolve) => { this.#onConnected = resolve })
     const events = { onSettled: () => this.onFirstAttempt(), onProblem: (problem: string) => this.tally.addProblem(problem), onClose: () => this.onClose() }
@@ -41,11 +53,11 @@ export class Slice implements SliceState {
       this.onOpen()
       this.#stalledReaders.push(new StalledReader(this.settings.engine, target, connectTimeoutMs, stalledRequest, events))
     }
-    for (let i = 0; i < concurrency; i++) this.#loops.push(new ClosedLoop(this))
-    this.#sweepTimer = setInterval(() => {
-      const now = nowNs()
-      for (const loop of this.#loops) loop.sweep(now, requestTimeoutMs * 1e6)
-    }, SWEEP_MS)
+    if (pace.kind === 'open') {
+      this.#openLoop = new OpenLoop(this, pace, concurrency, this.#job.requests)
+      this.#loops.push(this.#openLoop)
+    } else for (let i = 0; i < concurrency; i++) this.#loops.push(new ClosedLoop(this))
+    this.#sweepTimer = setInterval(() => { this.#sweep() }, SWEEP_MS)
     await connected
   }
 
@@ -54,17 +66,37 @@ export class Slice implements SliceState {
     const windowStartNs = startNs + this.#job.warmupMs * 1e6
     this.tally.setWindow(windowStartNs, windowStartNs + this.#job.durationMs * 1e6)
     this.isRunning = true
-    for (const loop of this.#loops) loop.start(nowNs())
+    if (this.#openLoop !== null) this.#openLoop.start(startNs)
+    else for (const loop of this.#loops) loop.start(nowNs())
   }
 
   /** Closes the books, cuts every connection off, and resolves when all are gone. */
   async stop (): Promise<void> {
     this.isRunning = false
     clearInterval(this.#sweepTimer)
-    this.tally.cutWindow(nowNs())
+    const now = nowNs()
+    if (this.#busy.hasBegun) this.#busy.read(now, this.#idleNs)
+    this.tally.cutWindow(now)
     for (const loop of this.#loops) loop.stop()
     for (const reader of this.#stalledReaders) reader.stop()
     if (this.#openSockets > 0) await new Promise<void>((resolve) => { this.#onAllClosed = resolve })
+  }
+
+  result (cpu: LoadResult['cpu']): LoadResult {
+    return this.tally.result(cpu, this.#busy.share())
+  }
+
+  tryBegin (): boolean {
+    if (this.#toBegin <= 0) return false
+    this.#toBegin--
+    return true
+  }
+
+  onSettled (nowNs: number): void {
+    if (--this.#toSettle !== 0) return
+    // Not a nanosecond later: this outcome still counts.
+    this.tally.cutWindow(nowNs)
+    this.#onFinished()
   }
 
   onFirstAttempt (): void {
@@ -79,5 +111,16 @@ export class Slice implements SliceState {
   onClose (): void {
     this.#openSockets--
     if (this.#openSockets === 0) this.#onAllClosed?.()
+  }
+
+  get #idleNs (): number { return this.#openLoop?.idleNs ?? 0 }
+
+  #sweep (): void {
+    const now = nowNs()
+    const timeoutNs = this.#job.requestTimeoutMs * 1e6
+    for (const loop of this.#loops) loop.sweep(now, timeoutNs)
+    if (!this.isRunning) return
+    if (now >= this.tally.startNs && !this.#busy.hasBegun) this.#busy.read(now, this.#idleNs)
+    this.tally.seal(now - timeoutNs - SWEEP_MS * 1e6)
   }
 }

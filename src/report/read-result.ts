@@ -94,12 +94,19 @@ function checkRounds (rounds: RunResult['cells'][number]['rounds'], place: strin
     if (round.round >= planned) throw invalid(`${place}/${at}/round must be below /metadata/options/rounds (${planned}): it is ${round.round}`)
     if (seen.has(round.round)) throw invalid(`${place}/${at}/round must differ from the other rounds of the cell: it is ${round.round} again`)
     seen.add(round.round)
-    for (const name of ['latency', 'connect'] as const) {
-      try {
-        Histogram.decode(round[name])
-      } catch (error) {
-        throw invalid(`${place}/${at}/${name} must be an HdrHistogram V2 in base64: ${oneLine(error instanceof Error ? error.message : String(error))}`, error)
-      }
+    const { latency, connect, response, lag, seconds = [] } = round
+    checkHistograms({ latency, connect, response, lag }, `${place}/${at}`)
+    for (const [second, { latency }] of seconds.entries()) checkHistograms({ latency }, `${place}/${at}/seconds/${second}`)
+  }
+}
+
+function checkHistograms (histograms: Readonly<Record<string, string | null | undefined>>, place: string): void {
+  for (const [name, text] of Object.entries(histograms)) {
+    if (text === null || text === undefined) continue
+    try {
+      Histogram.decode(text)
+    } catch (error) {
+      throw invalid(`${place}/${name} must be an HdrHistogram V2 in base64: ${oneLine(error instanceof Error ? error.message : String(error))}`, error)
     }
   }
 }

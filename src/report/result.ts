@@ -67,6 +67,17 @@ export interface CellResult {
   readonly failures: readonly string[]
 }
 
+export interface RoundSecond {
+  /** From the start of the window. */
+  readonly startMs: number
+  /** 1000, but for the last second. */
+  readonly lengthMs: number
+  readonly sent: number
+  readonly ok: number
+  /** Encoded histogram of the verified responses to what was sent in it. */
+  readonly latency: string
+}
+
 export interface RoundResult {
   /** 0-based. Ratios are taken between arms of the same round only. */
   readonly round: number
@@ -79,6 +90,21 @@ export interface RoundResult {
   /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
   readonly latency: string
   readonly connect: string
+  /**
+   * Open loop: histogram of response times, from the intended start; null in a closed one, where `latency` (service times) is all there is. Like the five
+   * fields that follow it is absent in results of earlier versions, which are of closed loops.
+   */
+  readonly response?: string | null
+  /** Open loop: histogram of schedule lags, intended start to sending, of every request that was sent; else null. */
+  readonly lag?: string | null
+  /** Open loop: requests that the plan had inside the window; else null. */
+  readonly offered?: number | null
+  /** Of those, how many were never sent. 0 in a closed loop. */
+  readonly unsent?: number
+  /** The window in seconds, by the time of sending. Their histograms add up to `response` in an open loop, to `latency` in a closed one. */
+  readonly seconds?: readonly RoundSecond[]
+  /** How much of the window the (busiest) load thread worked: CPU time without waiting; 1 is its ceiling. null where it cannot be told. */
+  readonly busy?: number | null
   readonly problems: readonly string[]
   /** CPU time per role over this measurement (connecting, warm-up and window); null where it cannot be told. Roles this arm does not use are absent. */
   readonly cpu: Readonly<Record<string, CpuUsage | null>>
