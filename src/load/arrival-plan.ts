@@ -55,6 +55,14 @@ export class ArrivalPlan {
     this.#step(this.#every)
   }
 
+  /** Passes over the starts before `endNs`, and hands each out. */
+  advanceTo (endNs: number, onStart: (intendedNs: number) => void): void {
+    while (this.#nextNs < endNs) {
+      onStart(this.#nextNs)
+      this.advance()
+    }
+  }
+
   #step (count: number): void {
     this.#index += count
     if (this.#left <= 0) {

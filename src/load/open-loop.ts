@@ -67,8 +67,8 @@ export class OpenLoop implements Loop, ConnectionOwner {
       const sentAtNs = connection.stop()
       if (sentAtNs !== null) tally.addUnfinished(sentAtNs, connection.intendedNs)
     }
-    for (const plan = this.#due; plan !== null && plan.nextNs < tally.endNs; plan.advance()) tally.addOffered(plan.nextNs)
-    for (const plan = this.#unsent; plan !== null && plan.nextNs < tally.endNs; plan.advance()) tally.addUnsent(plan.nextNs)
+    this.#due?.advanceTo(tally.endNs, (intendedNs) => { tally.addOffered(intendedNs) })
+    this.#unsent?.advanceTo(tally.endNs, (intendedNs) => { tally.addUnsent(intendedNs) })
   }
 
   onConnect (connection: Connection, connectNs: number, nowNs: number): void {

@@ -4,8 +4,8 @@ import { emptyCounts, errorCount } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import { Tally, mergeResults, type Outcome } from './tally.js'
 
-function tallyOf (startNs: number, endNs: number): Tally {
-  const tally = new Tally()
+function tallyOf (startNs: number, endNs: number, isOpen = false): Tally {
+  const tally = new Tally(isOpen)
   tally.setWindow(startNs, endNs)
   return tally
 }
@@ -75,17 +75,20 @@ test('Tally keeps the identity of counts, and mergeResults() equals one tally, w
     slice: fc.nat(2),
     kind: fc.constantFrom<Outcome | 'unfinished' | 'refused' | 'connect'>('ok', 'ok', 'badStatus', 'mismatch', 'timeout', 'reset', 'unfinished', 'refused', 'connect'),
     sentAtNs: fc.nat(3_000),
-    tookNs: fc.nat(2_000)
+    tookNs: fc.nat(2_000),
+    lateNs: fc.nat(1_500)
   })
-  fc.assert(fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-    const slices = [0, 1, 2].map(() => tallyOf(1_000, 2_000))
-    const single = tallyOf(1_000, 2_000)
-    for (const { slice, kind, sentAtNs, tookNs } of events) {
+  fc.assert(fc.property(fc.array(event, { maxLength: 60 }), fc.boolean(), (events, isOpen) => {
+    const slices = [0, 1, 2].map(() => tallyOf(1_000, 2_000, isOpen))
+    const single = tallyOf(1_000, 2_000, isOpen)
+    for (const { slice, kind, sentAtNs, tookNs, lateNs } of events) {
+      const intendedNs = sentAtNs - lateNs
       for (const tally of [slices[slice]!, single]) {
-        if (kind === 'unfinished') tally.addUnfinished(sentAtNs)
+        if (isOpen) tally.addOffered(intendedNs)
+        if (kind === 'unfinished') tally.addUnfinished(sentAtNs, intendedNs)
         else if (kind === 'refused') tally.addRefused(sentAtNs)
         else if (kind === 'connect') tally.addConnect(tookNs)
-        else tally.addOutcome(kind, sentAtNs, sentAtNs + tookNs, sentAtNs, 200, 10)
+        else tally.addOutcome(kind, sentAtNs, sentAtNs + tookNs, isOpen ? intendedNs : sentAtNs, 200, 10)
       }
     }
     const expected = single.result({ userUs: 30, systemUs: 3 }, 0.5)
@@ -93,6 +96,8 @@ test('Tally keeps the identity of counts, and mergeResults() equals one tally, w
     const { counts } = expected
     t.is(counts.sent, counts.ok + errorCount(counts) + counts.unfinished)
     t.is(Histogram.decode(expected.latency).count, counts.ok)
+    if (isOpen) t.is(Histogram.decode(expected.lag!).count, counts.sent - counts.refused)
+    t.is(Object.values(expected.statuses).reduce((sum, count) => sum + count, 0), counts.ok + counts.badStatus)
   }), { numRuns: 100 })
 })
 
@@ -104,4 +109,25 @@ test('mergeResults() knows no CPU time if one slice does not, and keeps problems
   t.is(merged.cpu, null)
   t.deepEqual(merged.problems, ['a', 'b', 'c', 'd', 'e'])
   t.is(merged.windowMs, 2)
+})
+
+test('Tally of an open loop takes the response from the intended start, the service from the sending, and the lag from one to the other', (t) => {
+  const tally = tallyOf(1_000, 5_000, true)
+  tally.addOutcome('ok', 2_000, 2_300, 1_100)
+  tally.addOutcome('ok', 1_500, 1_600, 500)
+  tally.addUnfinished(4_000, 3_000)
+  for (const intendedNs of [999, 1_000, 4_999, 5_000]) tally.addOffered(intendedNs)
+  for (const intendedNs of [4_999, 5_000]) tally.addUnsent(intendedNs)
+  const { latency, response, lag, offered, unsent } = tally.result(null, null)
+  const recorded = (text: string | null): number[] => [...Histogram.decode(text!).recorded()].map(({ valueNs }) => valueNs)
+  t.deepEqual(recorded(latency), [100, 300])
+  t.deepEqual(recorded(response), [1_100, 1_200])
+  t.deepEqual(recorded(lag), [900, 1_000])
+  t.is(offered, 2)
+  t.is(unsent, 1)
+})
+
+test('Tally of a closed loop has no response time and no plan', (t) => {
+  const { response, lag, offered, unsent } = tallyOf(0, 1_000).result(null, null)
+  t.deepEqual([response, lag, offered, unsent], [null, null, null, 0])
 })

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava'
+import type { Engine } from '../../engine/engine.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { errorCount } from '../../metrics/counts.js'
 import { Histogram } from '../../metrics/histogram.js'
@@ -60,8 +61,7 @@ function checkOpenLoop (t: ExecutionContext, { counts, response, lag, offered, u
 }
 
 /** Runs a slice over an engine of its own, and checks that it leaves no socket open. */
-export async function runChecked (t: ExecutionContext, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
-  const engine = createTestEngine()
+export async function runChecked (t: ExecutionContext, job: LoadJob, options: SliceOptions = {}, engine: Engine = createTestEngine()): Promise<LoadResult> {
   try {
     const result = await runLoadSlice(engine, job, options)
     checkIdentity(t, result, job)
