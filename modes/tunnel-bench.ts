@@ -2,6 +2,8 @@
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
 import { runProgram } from './cli.js'
+import { load } from './load.js'
+import { LOAD_FLAGS, resolveLoadOptions } from './load-options.js'
 import { readResults, renderFolder } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
@@ -30,5 +32,11 @@ await runProgram({
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0
     }
+  }, {
+    usage: 'load <url>',
+    summary: 'Load any HTTP/1.1 server: the generator on its own',
+    positionals: { url: 'What to request, for example http://127.0.0.1:8080/path' },
+    flags: LOAD_FLAGS,
+    run: async (given, lists) => await load(resolveLoadOptions(String(given.url), given, lists))
   }]
 })

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
-import { ExactBodyCheck, type BodyCheck } from './body-check.js'
+import { AnyBodyCheck, ExactBodyCheck, HashBodyCheck, type BodyCheck } from './body-check.js'
 
 /** Feeds `body` cut at `cuts`, each piece at another place of a larger view. */
 function checkInPieces (check: BodyCheck, body: Buffer, cuts: readonly number[]): string | null {
@@ -47,5 +48,25 @@ test('BodyCheck finds a body that is shorter or longer', (t) => {
     t.is(checkInPieces(check, Buffer.alloc(size + 1, 1), [2]), `body is longer than the expected ${size} bytes`)
     t.true(check.isWrong)
     t.is(checkInPieces(check, Buffer.alloc(0), []), `body is shorter than the expected ${size} bytes`)
+  }
+})
+
+test('HashBodyCheck accepts the bodies of its hash however they are cut, and no other', (t) => {
+  fc.assert(fc.property(bodies, bodies, cuts, (body, other, pieces) => {
+    const check = new HashBodyCheck(createHash('sha256').update(body).digest('hex'))
+    t.is(checkInPieces(check, body, pieces), null)
+    t.is(checkInPieces(check, other, pieces) === null, other.equals(body))
+    check.reset()
+    check.add(other, 0, other.length)
+    t.is(checkInPieces(check, body, pieces), null, 'what was cut off is forgotten')
+    t.is(check.receivedBytes, body.length)
+  }))
+})
+
+test('AnyBodyCheck accepts any body, and counts its bytes', (t) => {
+  const check = new AnyBodyCheck()
+  for (const size of [0, 3, 1_000]) {
+    t.is(checkInPieces(check, Buffer.alloc(size), [1]), null)
+    t.is(check.receivedBytes, size)
   }
 })

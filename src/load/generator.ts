@@ -6,6 +6,7 @@ import { cpuSince, readCpuUsage } from '../metrics/cpu.js'
 import { AnyBodyCheck, ExactBodyCheck, HashBodyCheck } from './body-check.js'
 import type { ConnectionSettings } from './connection.js'
 import type { LoadJob, LoadResult } from './job.js'
+import type { LoadProgress } from './progress.js'
 import { requestBytes } from './request.js'
 import { Slice } from './slice.js'
 
@@ -23,6 +24,8 @@ export interface SliceOptions {
   readonly agreeOnStart?: () => Promise<number>
   /** Ends the slice early, wherever it is. The result then holds what was measured until then, with a shorter `windowMs`. */
   readonly signal?: AbortSignal | undefined
+  /** Told at the end of each second of the window. Costs the thread about a millisecond each time. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
 /**
@@ -32,10 +35,10 @@ export interface SliceOptions {
  * Rejects with ERR_TUNNEL_USAGE where a request cannot be made as told.
  */
 export async function runLoadSlice (engine: Engine, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
-  const { agreeOnStart = async () => machineMs(), signal } = options
+  const { agreeOnStart = async () => machineMs(), signal, onProgress } = options
   const stalledRequest = requestBytes({ target: job.target, path: job.stalledPath })
   const interruption = new AbortController()
-  const slice = new Slice(job, settingsOf(engine, job), () => interruption.abort())
+  const slice = new Slice(job, settingsOf(engine, job), { onFinished: () => interruption.abort(), onProgress })
 
   const cpuBefore = readCpuUsage()
   const interrupt = (): void => interruption.abort()

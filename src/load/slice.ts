@@ -1,10 +1,12 @@
 import { nowNs } from '../base/clock.js'
+import { Histogram } from '../metrics/histogram.js'
 import { BusyMeter } from './busy-meter.js'
 import { ClosedLoop } from './closed-loop.js'
 import type { ConnectionSettings } from './connection.js'
 import type { LoadJob, LoadResult } from './job.js'
 import type { Loop, SliceState } from './loop.js'
 import { OpenLoop } from './open-loop.js'
+import type { LoadProgress } from './progress.js'
 import { StalledReader } from './stalled-reader.js'
 import { Tally } from './tally.js'
 
@@ -13,6 +15,14 @@ import { Tally } from './tally.js'
  * the thread is busy), never early. One timer for all connections costs nothing per request.
  */
 export const SWEEP_MS = 10
+const SECOND_NS = 1e9
+
+export interface SliceEvents {
+  /** As many requests are settled as were asked for. */
+  onFinished (): void
+  /** A second of the window has passed. Telling of it takes about a millisecond. */
+  onProgress: ((progress: LoadProgress) => void) | undefined
+}
 
 /** All connections of one thread: opened together, started together, stopped together. */
 export class Slice implements SliceState {
@@ -27,20 +37,20 @@ export class Slice implements SliceState {
   readonly #busy = new BusyMeter()
   #toBegin: number
   #toSettle: number
-  readonly #onFinished: () => void
+  readonly #events: SliceEvents
+  #secondsTold = 0
   #pendingAttempts = 0
   #openSockets = 0
   #onConnected: (() => void) | null = null
   #onAllClosed: (() => void) | null = null
   #sweepTimer: NodeJS.Timeout | undefined
 
-  /** `onFinished`: as many requests are settled as were asked for. */
-  constructor (job: LoadJob, settings: ConnectionSettings, onFinished: () => void) {
+  constructor (job: LoadJob, settings: ConnectionSettings, events: SliceEvents) {
     this.#job = job
     this.settings = settings
     this.tally = new Tally(job.pace.kind === 'open')
     this.#toBegin = this.#toSettle = job.requests ?? Infinity
-    this.#onFinished = onFinished
+    this.#events = events
   }
 
   /** Opens every connection. Resolves when each has connected or failed; the failed ones are tried again from `start()` on. */
@@ -96,7 +106,7 @@ export class Slice implements SliceState {
     if (--this.#toSettle !== 0) return
     // Not a nanosecond later: this outcome still counts.
     this.tally.cutWindow(nowNs)
-    this.#onFinished()
+    this.#events.onFinished()
   }
 
   onFirstAttempt (): void {
@@ -122,5 +132,14 @@ export class Slice implements SliceState {
     if (!this.isRunning) return
     if (now >= this.tally.startNs && !this.#busy.hasBegun) this.#busy.read(now, this.#idleNs)
     this.tally.seal(now - timeoutNs - SWEEP_MS * 1e6)
+    if (this.#events.onProgress !== undefined) this.#tellSeconds(now, this.#events.onProgress)
+  }
+
+  #tellSeconds (now: number, tell: (progress: LoadProgress) => void): void {
+    const { startNs } = this.tally
+    for (; now - startNs >= (this.#secondsTold + 1) * SECOND_NS; this.#secondsTold++) {
+      const latency = this.tally.peek(startNs + this.#secondsTold * SECOND_NS) ?? new Histogram()
+      tell({ second: this.#secondsTold + 1, counts: this.tally.counts, latency: latency.encode() })
+    }
   }
 }
