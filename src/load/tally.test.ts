@@ -131,3 +131,11 @@ test('Tally of a closed loop has no response time and no plan', (t) => {
   const { response, lag, offered, unsent } = tallyOf(0, 1_000).result(null, null)
   t.deepEqual([response, lag, offered, unsent], [null, null, null, 0])
 })
+
+test('Tally puts a response into the second in which its request was sent, though it was to be sent and was answered in others', (t) => {
+  const tally = tallyOf(0, 3e9, true)
+  tally.addOutcome('ok', 1.5e9, 2.5e9, 0.5e9)
+  tally.addRefused(2.5e9)
+  const { seconds } = tally.result(null, null)
+  t.deepEqual(seconds.map(({ sent, ok }) => [sent, ok]), [[0, 0], [1, 1], [1, 0]])
+})
