@@ -10,16 +10,23 @@ export interface Flag {
   /** Shown in --help; whoever reads the value fills it in. Absent: the flag has to be given. A switch is off by default. */
   readonly standard?: string
   readonly isSwitch?: boolean
+  /** One letter for `-n`. */
+  readonly short?: string
+  /** May be given several times; all values count. */
+  readonly isList?: boolean
 }
 
 export interface Action {
   readonly flags: Readonly<Record<string, Flag>>
   /** The exit code, or nothing when the program goes on until a signal ends it. */
-  readonly run: (given: Given) => Promise<number | undefined>
+  readonly run: (given: Given, lists: Lists) => Promise<number | undefined>
 }
 
 /** What was typed: text of every flag and positional that was given, true for every switch, a list for `<name..>`. */
 export type Given = Readonly<Record<string, string | true | readonly string[] | undefined>>
+
+/** Every value of each flag that may be given several times; none: an empty array. */
+export type Lists = Readonly<Record<string, readonly string[]>>
 
 export interface Subcommand extends Action {
   /** Name, then positionals: `report <dir>`, `merge <dirs..>`. */
@@ -48,17 +55,21 @@ const STRINGS = {
 
 /**
  * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit code of
- * `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one counts.
+ * `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one counts, but for lists.
  */
 export async function runProgram ({ name, summary, action }: Program): Promise<void> {
   // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
     const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
-    const given = Object.fromEntries(Object.entries(argv)
-      .map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value[value.length - 1] as unknown : value as unknown] as const)
-      .filter(([key, value]) => names.has(key) && value !== undefined && value !== false)) as Given
-    const exitCode = await chosen.run(given)
+    const typed = Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false)
+    const given = Object.fromEntries(typed.map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value.at(-1) : value])) as Given
+    const isList = (key: string): boolean => chosen.flags[key]?.isList === true
+    const lists = Object.fromEntries([
+      ...Object.keys(chosen.flags).filter(isList).map((key): [string, string[]] => [key, []]),
+      ...typed.filter(([key]) => isList(key)).map(([key, value]): [string, string[]] => [key, [value].flat() as string[]])
+    ])
+    const exitCode = await chosen.run(given, lists)
     if (exitCode !== undefined) process.exitCode = exitCode
   }
   const cli = yargs(process.argv.slice(2))
@@ -106,7 +117,8 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
 
 /** No type and no default is told to yargs: it would turn "abc" into NaN, and "not given" into something given. */
 function addFlags (cli: Argv, flags: Readonly<Record<string, Flag>>): Argv {
-  for (const [flag, { describe, standard, isSwitch }] of Object.entries(flags)) {
+  for (const [flag, { describe, standard, isSwitch, short }] of Object.entries(flags)) {
+    if (short !== undefined) cli.alias(flag, short)
     if (isSwitch === true) cli.option(flag, { describe, boolean: true, nargs: 0 })
     else cli.option(flag, { describe, nargs: 1, ...(standard === undefined ? { demandOption: true } : { defaultDescription: standard }) })
   }

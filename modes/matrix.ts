@@ -95,6 +95,7 @@ async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size,
   const { result, cpu, tunnel } = await roles.measure(arm.transport, {
     path: size.path,
     expect: size.expect,
+    pace: { kind: 'closed' },
     concurrency,
     warmupMs: options.warmupMs,
     durationMs: options.durationMs,
@@ -107,7 +108,7 @@ async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size,
   if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
     throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
   }
-  const { cpu: loadCpu, ...found } = result
+  const { cpu: loadCpu, statuses, ...found } = result
   return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel }
 }
 

@@ -22,6 +22,13 @@ export function integerOf (flag: string, value: unknown, minimum: number, maximu
   return number
 }
 
+/** A decimal number above 0. */
+export function positiveOf (flag: string, value: unknown, maximum: number): number {
+  const number = typeof value === 'string' && /^(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isFinite(number) || number <= 0 || number > maximum) throw usage(flag, value, `must be a number above 0, up to ${maximum}`)
+  return number
+}
+
 export function portOf (flag: string, value: unknown): number {
   try {
     return integerOf(flag, value, 0, 65_535)

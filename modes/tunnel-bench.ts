@@ -4,6 +4,8 @@ import { summarizeRun } from '../src/report/run-summary.js'
 import { runProgram } from './cli.js'
 import { EXPORT_COMMAND } from './export.js'
 import { MERGE_COMMAND } from './merge.js'
+import { load } from './load.js'
+import { LOAD_FLAGS, resolveLoadOptions } from './load-options.js'
 import { readResults, renderFolder } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
@@ -32,5 +34,11 @@ await runProgram({
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0
     }
-  }, EXPORT_COMMAND, MERGE_COMMAND]
+  }, EXPORT_COMMAND, MERGE_COMMAND, {
+    usage: 'load <url>',
+    summary: 'Load any HTTP/1.1 server: the generator on its own',
+    positionals: { url: 'What to request, for example http://127.0.0.1:8080/path' },
+    flags: LOAD_FLAGS,
+    run: async (given, lists) => await load(resolveLoadOptions(String(given.url), given, lists))
+  }]
 })

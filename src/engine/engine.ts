@@ -33,6 +33,9 @@ export interface Engine {
    */
   atTurnEnd (task: () => void): void
 
+  /** Makes a clock that wakes this thread, as exactly as this engine can. It keeps the thread alive until it is closed. */
+  alarm (onRing: () => void): Alarm
+
   /** Looks at `polled` in every turn and while the loop spins, until it is asleep. Call it again then; more often does no harm. */
   pollUntilAsleep (polled: Polled): void
 }
@@ -43,6 +46,16 @@ export interface Polled {
   poll (): boolean
   /** The thread is about to sleep. False: there is something to take already. True: whoever brings something wakes this thread, by one of its sockets. */
   trySleep (): boolean
+}
+
+/** Wakes the thread it was made on, which may then stay awake (`pollUntilAsleep`) for what is left to the exact time. */
+export interface Alarm {
+  /** How far from its time an idle thread is woken, in nanoseconds, in either direction. A busy one is woken when it is done. */
+  readonly precisionNs: number
+  /** Rings once, about at `atNs` of `nowNs()`; a time that has passed rings in the next turn. Replaces the time that was set before. */
+  set (atNs: number): void
+  /** It rings no more. */
+  close (): void
 }
 
 export interface ConnectOptions {

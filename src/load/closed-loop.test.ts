@@ -3,7 +3,9 @@ import { tcpAddress } from '../base/address.js'
 import { nowNs } from '../base/clock.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { emptyCounts, type RequestCounts } from '../metrics/counts.js'
-import { ClosedLoop, type SliceState } from './closed-loop.js'
+import { ExactBodyCheck } from './body-check.js'
+import { ClosedLoop } from './closed-loop.js'
+import type { SliceState } from './loop.js'
 import { Tally } from './tally.js'
 import { FakeEngine, type FakeSocket } from './testing/fake-engine.js'
 import { response } from './testing/raw-server.js'
@@ -30,9 +32,11 @@ function setUp (): Bench {
   let firstAttempts = 0
   let openSockets = 0
   const slice: SliceState = {
-    settings: { engine, target: tcpAddress('127.0.0.1', 1), connectTimeoutMs: 0, request: Buffer.from('GET'), expected: EXPECTED, scratch: Buffer.alloc(1_000) },
+    settings: { engine, target: tcpAddress('127.0.0.1', 1), connectTimeoutMs: 0, request: Buffer.from('GET'), isHead: false, status: 200, createBodyCheck: () => new ExactBodyCheck(EXPECTED), scratch: Buffer.alloc(1_000) },
     tally: new Tally(),
     isRunning: true,
+    tryBegin: () => true,
+    onSettled: () => {},
     onFirstAttempt: () => { firstAttempts++ },
     onOpen: () => { openSockets++ },
     onClose: () => { openSockets-- }
@@ -45,8 +49,8 @@ function setUp (): Bench {
     loop,
     firstAttempts: () => firstAttempts,
     openSockets: () => openSockets,
-    counts: () => slice.tally.result(0, null).counts,
-    problems: () => slice.tally.result(0, null).problems,
+    counts: () => slice.tally.counts,
+    problems: () => slice.tally.result(null, null).problems,
     socket: (index) => engine.sockets[index]!
   }
 }

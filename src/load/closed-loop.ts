@@ -1,27 +1,12 @@
-import { Connection, type ConnectionOwner, type ConnectionSettings } from './connection.js'
-import type { Outcome, Tally } from './tally.js'
-
-/** Pause after a first failure; it doubles with every further one, so that a dead server costs little and is still asked. */
-const RETRY_FIRST_MS = 10
-const RETRY_MAX_MS = 160
-
-/** What the loops of a slice share. */
-export interface SliceState {
-  readonly settings: ConnectionSettings
-  readonly tally: Tally
-  /** Requests are sent: from the start of the warm-up to the end of the window. */
-  isRunning: boolean
-  /** A first attempt to connect has succeeded or failed. */
-  onFirstAttempt (): void
-  onOpen (): void
-  onClose (): void
-}
+import { Connection, type ConnectionOwner } from './connection.js'
+import { retryPauseNs, type Loop, type SliceState } from './loop.js'
+import type { Outcome } from './tally.js'
 
 /**
  * One of the `concurrency` closed loops: one request on its way at any time, the next one sent when the last one is settled.
  * A connection that fails is replaced after a pause, one that the server ended in good order at once.
  */
-export class ClosedLoop implements ConnectionOwner {
+export class ClosedLoop implements Loop, ConnectionOwner {
   readonly #slice: SliceState
   /** All that are not closed: the current one, and those on their way out. */
   readonly #open = new Set<Connection>()
@@ -38,7 +23,7 @@ export class ClosedLoop implements ConnectionOwner {
   /** The warm-up begins. */
   start (nowNs: number): void {
     if (this.#current === null) this.#connect()
-    else if (this.#current.isIdle) this.#current.send(nowNs)
+    else this.#sendNext(this.#current, nowNs)
   }
 
   /** Finds what took too long, and connects again when the pause is over. */
@@ -62,13 +47,17 @@ export class ClosedLoop implements ConnectionOwner {
   }
 
   onRefused (problem: string, nowNs: number): void {
-    this.#slice.tally.addRefused(nowNs)
+    if (this.#slice.isRunning && this.#slice.tryBegin()) {
+      this.#slice.tally.addRefused(nowNs)
+      this.#slice.onSettled(nowNs)
+    }
     this.onDone(false, nowNs, `refused: ${problem}`)
     this.#onFirstAttempt()
   }
 
   onOutcome (connection: Connection, outcome: Outcome, sentAtNs: number, nowNs: number, problem: string | null): void {
-    this.#slice.tally.addOutcome(outcome, sentAtNs, nowNs)
+    this.#slice.tally.addOutcome(outcome, sentAtNs, nowNs, sentAtNs, connection.status, connection.bodyBytes)
+    this.#slice.onSettled(nowNs)
     if (problem !== null) this.#slice.tally.addProblem(`${outcome}: ${problem}`)
     if (outcome === 'ok' || outcome === 'badStatus') this.#failures = 0
     this.#sendNext(connection, nowNs)
@@ -81,8 +70,7 @@ export class ClosedLoop implements ConnectionOwner {
       if (this.#slice.isRunning) this.#connect()
       return
     }
-    this.#retryAtNs = nowNs + Math.min(RETRY_FIRST_MS * 2 ** this.#failures, RETRY_MAX_MS) * 1e6
-    this.#failures++
+    this.#retryAtNs = nowNs + retryPauseNs(this.#failures++)
   }
 
   onClose (connection: Connection): void {
@@ -97,7 +85,7 @@ export class ClosedLoop implements ConnectionOwner {
   }
 
   #sendNext (connection: Connection, nowNs: number): void {
-    if (connection.isIdle && this.#slice.isRunning && nowNs < this.#slice.tally.endNs) connection.send(nowNs)
+    if (connection.isIdle && this.#slice.isRunning && nowNs < this.#slice.tally.endNs && this.#slice.tryBegin()) connection.send(nowNs)
   }
 
   #onFirstAttempt (): void {

@@ -2,7 +2,7 @@ import type { Address } from '../base/address.js'
 import { nowNs } from '../base/clock.js'
 import { TunnelError } from '../base/errors.js'
 import type { Engine, Reader, Socket } from '../engine/engine.js'
-import { BodyCheck } from './body-check.js'
+import type { BodyCheck } from './body-check.js'
 import { ResponseParser, type ResponseHandler } from './response-parser.js'
 import type { Outcome } from './tally.js'
 
@@ -13,8 +13,12 @@ export interface ConnectionSettings {
   readonly connectTimeoutMs: number
   /** One request; sent from where it lies, never changed. */
   readonly request: Buffer
-  /** The body of every response. */
-  readonly expected: Buffer
+  /** A response to it has no body (method HEAD). */
+  readonly isHead: boolean
+  /** The status of a good response; null: any from 200 to 299. */
+  readonly status: number | null
+  /** For the body of every response of that status. */
+  readonly createBodyCheck: () => BodyCheck
   /** Every read of every connection lands here, and is parsed before the engine can read again. */
   readonly scratch: Buffer
 }
@@ -56,25 +60,36 @@ export class Connection implements Reader, ResponseHandler {
   #state: State = State.CONNECTING
   /** When the connect, the request on its way, or the end began. */
   #sinceNs: number
+  #intendedNs = 0
 
   constructor (settings: ConnectionSettings, owner: ConnectionOwner) {
     this.#settings = settings
     this.#scratch = settings.scratch
     this.#owner = owner
     this.#parser = new ResponseParser(this)
-    this.#body = new BodyCheck(settings.expected)
+    this.#body = settings.createBodyCheck()
     this.#sinceNs = nowNs()
     this.#socket = settings.engine.connect(settings.target, this, { timeoutMs: settings.connectTimeoutMs })
   }
 
   get isIdle (): boolean { return this.#state === State.IDLE }
 
+  /** Of the request sent last: when it should have been sent. */
+  get intendedNs (): number { return this.#intendedNs }
+
+  /** Of the response that came last: its status, 0 before its head is complete. */
+  get status (): number { return this.#parser.status }
+
+  /** Of the response that came last, if it was of the right status. */
+  get bodyBytes (): number { return this.#body.receivedBytes }
+
   /** Sends the request. `now` is taken as the time of sending: the caller has just read the clock. */
-  send (now: number): void {
+  send (now: number, intendedNs = now): void {
     this.#state = State.BUSY
     this.#sinceNs = now
+    this.#intendedNs = intendedNs
     this.#body.reset()
-    this.#parser.expect()
+    this.#parser.expect(this.#settings.isHead)
     this.#socket.write(this.#settings.request, ignoreRelease)
   }
 
@@ -133,18 +148,23 @@ export class Connection implements Reader, ResponseHandler {
   }
 
   onBody (view: Buffer, start: number, end: number): void {
-    if (this.#parser.status === 200) this.#body.add(view, start, end)
+    if (this.#isExpected(this.#parser.status)) this.#body.add(view, start, end)
   }
 
   onMessage (status: number, keepAlive: boolean): void {
     const now = nowNs()
     const sentAtNs = this.#sinceNs
-    if (status !== 200) this.#settle('badStatus', sentAtNs, now, `status ${status}`, keepAlive)
+    if (!this.#isExpected(status)) this.#settle('badStatus', sentAtNs, now, `status ${status}`, keepAlive)
     else {
-      const problem = this.#body.verdict()
+      const problem = this.#settings.isHead ? null : this.#body.verdict()
       if (problem === null) this.#settle('ok', sentAtNs, now, null, keepAlive)
       else this.#fail('mismatch', problem, now)
     }
+  }
+
+  #isExpected (status: number): boolean {
+    const expected = this.#settings.status
+    return expected === null ? status >= 200 && status < 300 : status === expected
   }
 
   #settle (outcome: Outcome, sentAtNs: number, now: number, problem: string | null, keepAlive: boolean): void {

@@ -7,6 +7,7 @@ import { createTestEngine } from '../engine/testing/engines.js'
 import { emptyCounts } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import { runLoadSlice } from './generator.js'
+import type { LoadProgress } from './progress.js'
 import { jobFor, loadUntil, runChecked, serve } from './testing/load-rig.js'
 import { refusedAddress, response } from './testing/raw-server.js'
 
@@ -270,4 +271,63 @@ test.serial('runLoadSlice() survives servers that answer anything', async (t) =>
     await runChecked(t, jobFor(server.address, { warmupMs: 0, durationMs: 60, requestTimeoutMs: 15 }))
     server.close()
   }), { numRuns: 25 })
+})
+
+const anyResponse = { kind: 'response', status: null, sha256: null } as const
+
+test.serial('runLoadSlice() sends as many requests as asked for, whatever becomes of them, and ends with the last', async (t) => {
+  const server = await serve(t, (socket, index) => {
+    if (index % 3 === 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok')
+    else socket.write(index % 3 === 1 ? OK : response('', '503 Service Unavailable'))
+  })
+  const { counts, windowMs, statuses } = await runChecked(t, jobFor(server.address, { requests: 30, durationMs: 60_000, expect: anyResponse }))
+  t.is(server.requests, 30)
+  t.deepEqual(counts, { ...emptyCounts(), sent: 30, ok: 10, badStatus: 10, reset: 10 })
+  t.deepEqual(statuses, { 200: 10, 503: 10 })
+  t.true(windowMs < 60_000)
+})
+
+test.serial('runLoadSlice() ends when as many attempts to connect failed as requests were asked for', async (t) => {
+  const { counts } = await runChecked(t, jobFor(await refusedAddress(), { requests: 6, durationMs: 60_000 }))
+  t.deepEqual(counts, { ...emptyCounts(), sent: 6, refused: 6 })
+})
+
+test.serial('runLoadSlice() takes any whole response from 200 to 299 where nothing else is told, and counts its bytes', async (t) => {
+  const server = await serve(t, (socket, index) => socket.write(index % 2 === 0 ? response('four', '201 Created') : 'HTTP/1.1 204 No Content\r\n\r\n'))
+  const { counts, bodyBytes, statuses } = await runChecked(t, jobFor(server.address, { requests: 20, durationMs: 60_000, expect: anyResponse }))
+  t.is(counts.ok, 20)
+  t.is(bodyBytes, 40)
+  t.deepEqual(statuses, { 201: 10, 204: 10 })
+})
+
+test.serial('runLoadSlice() takes no other status, and no other body, than those it is told', async (t) => {
+  const sha256 = '2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df' // of "ok"
+  const server = await serve(t, (socket, index) => socket.write(response(index % 2 === 0 ? 'ok' : 'no', index % 4 < 2 ? '404 Not Found' : '200 OK')))
+  const { counts, problems } = await runChecked(t, jobFor(server.address, { requests: 40, durationMs: 60_000, expect: { kind: 'response', status: 404, sha256 } }))
+  t.deepEqual(counts, { ...emptyCounts(), sent: 40, ok: 10, badStatus: 20, mismatch: 10 })
+  t.true(problems.some((problem) => problem.startsWith('mismatch: body has SHA-256 ')))
+})
+
+test.serial('runLoadSlice() expects no body of a response to HEAD', async (t) => {
+  const server = await serve(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'))
+  const { counts } = await runChecked(t, jobFor(server.address, { method: 'HEAD', requests: 10, durationMs: 60_000, expect: anyResponse }))
+  t.is(counts.ok, 10)
+})
+
+test.serial('runLoadSlice() tells at the end of each second how it goes', async (t) => {
+  const server = await serve(t, (socket) => setTimeout(() => socket.write(OK), 20))
+  const told: LoadProgress[] = []
+  const { counts, seconds } = await runChecked(t, jobFor(server.address, { durationMs: 2_100 }), { onProgress: (progress) => { told.push(progress) } })
+  t.deepEqual(told.map(({ second }) => second), [1, 2])
+  t.true(told[0]!.counts.ok > 0 && told[0]!.counts.ok < told[1]!.counts.ok && told[1]!.counts.ok <= counts.ok)
+  for (const [index, { latency }] of told.entries()) {
+    const told = Histogram.decode(latency).count
+    t.true(told > 0 && told <= seconds[index]!.ok)
+  }
+})
+
+test.serial('runLoadSlice() knows how much its thread worked', async (t) => {
+  const server = await serve(t, (socket) => socket.write(OK))
+  const { busy } = await runChecked(t, jobFor(server.address))
+  t.true(busy !== null && busy > 0.2, 'the server runs in this thread as well')
 })

@@ -3,7 +3,10 @@ import { machineMs, nowNs } from '../base/clock.js'
 import { SMALL_BODY, contentBytes } from '../base/content.js'
 import type { Engine } from '../engine/engine.js'
 import { cpuSince, readCpuUsage } from '../metrics/cpu.js'
+import { AnyBodyCheck, ExactBodyCheck, HashBodyCheck } from './body-check.js'
+import type { ConnectionSettings } from './connection.js'
 import type { LoadJob, LoadResult } from './job.js'
+import type { LoadProgress } from './progress.js'
 import { requestBytes } from './request.js'
 import { Slice } from './slice.js'
 
@@ -21,24 +24,23 @@ export interface SliceOptions {
   readonly agreeOnStart?: () => Promise<number>
   /** Ends the slice early, wherever it is. The result then holds what was measured until then, with a shorter `windowMs`. */
   readonly signal?: AbortSignal | undefined
+  /** Told at the end of each second of the window. Costs the thread about a millisecond each time. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
 /**
  * Runs the load of one thread over `engine`: opens `job.concurrency` connections and the stalled readers, then loads the target for
- * `warmupMs + durationMs`, and counts over the latter (see `Tally` for the rule). `job.threads` is not looked at.
+ * `warmupMs + durationMs`, or until `job.requests` are settled, and counts over the window (see `Tally` for the rule). `job.threads` is not looked at.
  * Resolves when every socket it opened is closed. Never rejects for what the target does: that is counted.
- * Rejects with ERR_TUNNEL_USAGE where a path cannot be requested.
+ * Rejects with ERR_TUNNEL_USAGE where a request cannot be made as told.
  */
 export async function runLoadSlice (engine: Engine, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
-  const { agreeOnStart = async () => machineMs(), signal } = options
-  const expected = Buffer.from(job.expect.kind === 'small' ? SMALL_BODY : contentBytes(job.expect.bytes))
-  const request = requestBytes(job.target, job.path)
-  const stalledRequest = requestBytes(job.target, job.stalledPath)
-  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
-  const slice = new Slice(job, { engine, target: job.target, connectTimeoutMs: job.connectTimeoutMs, request, expected, scratch })
+  const { agreeOnStart = async () => machineMs(), signal, onProgress } = options
+  const stalledRequest = requestBytes({ target: job.target, path: job.stalledPath })
+  const interruption = new AbortController()
+  const slice = new Slice(job, settingsOf(engine, job), { onFinished: () => interruption.abort(), onProgress })
 
   const cpuBefore = readCpuUsage()
-  const interruption = new AbortController()
   const interrupt = (): void => interruption.abort()
   const interrupted = new Promise<void>((resolve) => interruption.signal.addEventListener('abort', () => resolve()))
   signal?.addEventListener('abort', interrupt)
@@ -56,7 +58,19 @@ export async function runLoadSlice (engine: Engine, job: LoadJob, options: Slice
     signal?.removeEventListener('abort', interrupt)
     await slice.stop()
   }
-  return slice.tally.result(expected.length, cpuSince(readCpuUsage(), cpuBefore))
+  return slice.result(cpuSince(readCpuUsage(), cpuBefore))
+}
+
+function settingsOf (engine: Engine, job: LoadJob): ConnectionSettings {
+  const { target, connectTimeoutMs, expect } = job
+  const request = requestBytes(job)
+  const common = { engine, target, connectTimeoutMs, request, isHead: job.method === 'HEAD', scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES) }
+  if (expect.kind === 'response') {
+    const { status, sha256 } = expect
+    return { ...common, status, createBodyCheck: () => sha256 === null ? new AnyBodyCheck() : new HashBodyCheck(sha256) }
+  }
+  const body = Buffer.from(expect.kind === 'small' ? SMALL_BODY : contentBytes(expect.bytes))
+  return { ...common, status: 200, createBodyCheck: () => new ExactBodyCheck(body) }
 }
 
 /** Never returns early: timers may fire up to 1 ms before their time. */

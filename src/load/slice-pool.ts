@@ -5,6 +5,7 @@ import { machineMs } from '../base/clock.js'
 import { ErrorCode, TunnelError, fromErrorData, type ErrorData } from '../base/errors.js'
 import type { EngineName } from '../engine/engine.js'
 import type { LoadJob, LoadResult } from './job.js'
+import { progressOfThreads, type LoadProgress } from './progress.js'
 
 /** From "all are connected" to the common start: enough for the message to reach every thread. */
 const START_DELAY_MS = 20
@@ -14,9 +15,11 @@ export interface SliceTask {
   readonly job: LoadJob
   readonly engine: EngineName
   readonly port: MessagePort
+  /** Tell at the end of each second how it goes. */
+  readonly tellsProgress: boolean
 }
 
-export type SliceMessage = { readonly kind: 'connected' }
+export type SliceMessage = { readonly kind: 'connected' } | { readonly kind: 'progress', readonly progress: LoadProgress }
 export type SliceCommand = { readonly kind: 'start', readonly startAtMs: number } | { readonly kind: 'stop' }
 
 /** What a pool thread returns: errors lose their codes between threads, so they travel as data. */
@@ -29,6 +32,7 @@ export interface PoolOptions {
   /** What each thread is to make for itself. */
   readonly engine: EngineName
   readonly signal: AbortSignal | undefined
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
 async function runTask (pool: Piscina, task: SliceTask): Promise<SliceReply> {
@@ -51,7 +55,7 @@ function threadFailed (cause: unknown): TunnelError {
  * If one fails the others are stopped, and its error is thrown when all have ended: ERR_TUNNEL_ROLE_FAILED where the thread died or its
  * module cannot be loaded.
  */
-export async function runInPool (jobs: readonly LoadJob[], { workerUrl, engine, signal }: PoolOptions): Promise<LoadResult[]> {
+export async function runInPool (jobs: readonly LoadJob[], { workerUrl, engine, signal, onProgress }: PoolOptions): Promise<LoadResult[]> {
   const pool = new Piscina({
     filename: fileURLToPath(workerUrl),
     minThreads: jobs.length,
@@ -67,14 +71,16 @@ export async function runInPool (jobs: readonly LoadJob[], { workerUrl, engine, 
   const stop = (): void => tell({ kind: 'stop' })
   signal?.addEventListener('abort', stop)
   let waiting = jobs.length
+  const tellProgress = onProgress === undefined ? undefined : progressOfThreads(jobs.length, onProgress)
   try {
     const slices = jobs.map(async (job) => {
       const { port1, port2 } = new MessageChannel()
       ports.push(port1)
-      port1.on('message', () => {
-        if (--waiting === 0) tell({ kind: 'start', startAtMs: machineMs() + START_DELAY_MS })
+      port1.on('message', (message: SliceMessage) => {
+        if (message.kind === 'progress') tellProgress?.(message.progress)
+        else if (--waiting === 0) tell({ kind: 'start', startAtMs: machineMs() + START_DELAY_MS })
       })
-      const reply = await runTask(pool, { job, engine, port: port2 })
+      const reply = await runTask(pool, { job, engine, port: port2, tellsProgress: onProgress !== undefined })
       if (reply.kind === 'error') throw fromErrorData(reply.error)
       return reply.result
     })

@@ -20,6 +20,9 @@ export interface SystemCalls {
   /** `event`: a `struct epoll_event`. */
   epoll_ctl (epollFd: number, operation: number, fd: number, event: Memory): number
   epoll_wait (epollFd: number, events: Memory, maxEvents: number, timeoutMs: number): number
+  timerfd_create (clock: number, flags: number): number
+  /** `spec`: a `struct itimerspec`, interval first; `old`: not asked for. */
+  timerfd_settime (fd: number, flags: number, spec: Memory, old: null): number
   socket (domain: number, type: number, protocol: number): number
   /** `pair`: two 32-bit descriptors. */
   socketpair (domain: number, type: number, protocol: number, pair: Memory): number
@@ -94,6 +97,9 @@ export const Linux = {
   EPOLLOUT: 0x4,
   EPOLLERR: 0x8,
   EPOLLHUP: 0x10,
+  CLOCK_MONOTONIC: 1,
+  TFD_NONBLOCK: 0x800,
+  TFD_CLOEXEC: 0x80000,
   EINTR: 4,
   EAGAIN: 11,
   ECONNABORTED: 103,
@@ -160,6 +166,8 @@ function declare (koffi: Koffi): SystemCalls {
     epoll_create1: libc.func('int epoll_create1(int flags)') as SystemCalls['epoll_create1'],
     epoll_ctl: libc.func('int epoll_ctl(int epoll_fd, int operation, int fd, void *event)') as SystemCalls['epoll_ctl'],
     epoll_wait: libc.func('int epoll_wait(int epoll_fd, void *events, int max_events, int timeout)') as SystemCalls['epoll_wait'],
+    timerfd_create: libc.func('int timerfd_create(int clock, int flags)') as SystemCalls['timerfd_create'],
+    timerfd_settime: libc.func('int timerfd_settime(int fd, int flags, const void *spec, void *old)') as SystemCalls['timerfd_settime'],
     socket: libc.func('int socket(int domain, int type, int protocol)') as SystemCalls['socket'],
     socketpair: libc.func('int socketpair(int domain, int type, int protocol, void *pair)') as SystemCalls['socketpair'],
     bind: libc.func('int bind(int fd, const void *address, unsigned int bytes)') as SystemCalls['bind'],

@@ -1,7 +1,7 @@
 import { addCounts, emptyCounts } from '../metrics/counts.js'
 import type { Histogram } from '../metrics/histogram.js'
-import type { CellResult } from './result.js'
-import { mergeHistograms, rateOf } from './statistics.js'
+import type { CellResult, RoundResult } from './result.js'
+import { mergeHistograms } from './statistics.js'
 
 /**
  * A cell in the shape of `oha --output-format json` (https://github.com/hatoo/oha, src/printer.rs), so that scripts written
@@ -12,8 +12,9 @@ import { mergeHistograms, rateOf } from './statistics.js'
  * - `requestsPerSec` and every latency count verified responses only (status 200, whole, every byte as expected). oha counts
  *   errors and requests cut off at the end as well.
  * - `successRate` is verified responses over all requests except those unfinished at the end; a wrong body is no success.
- * - `rps` is over the rounds, not over slices of 10 ms.
+ * - `rps` is over the rounds (of a single load, over its seconds), not over slices of 10 ms.
  * - `firstByte…` is left out (older versions of oha have none either), and `DNSLookup` is null: neither is measured.
+ * - In an open loop latencies are response times, from the intended start: what oha reports with `--latency-correction`.
  * - `latencyPercentiles` are given from the first sample on, as oha does; SUMMARY.md withholds them below a sample count.
  */
 export interface OhaResult {
@@ -68,14 +69,22 @@ export function cellFileStem (cell: Pick<CellResult, 'size' | 'concurrency' | 'a
   return `${safe(cell.size)}-c${cell.concurrency}-${safe(cell.arm)}`
 }
 
-export function toOha (cell: CellResult): OhaResult {
-  const { rounds } = cell
+/** What the figures are taken from: rounds of a cell, or one load. */
+export interface OhaSource {
+  readonly rounds: ReadonlyArray<Pick<RoundResult, 'windowMs' | 'counts' | 'bodyBytes' | 'latency' | 'response' | 'connect'>>
+  /** Responses by status; absent: those that were verified, all of status 200. */
+  readonly statuses?: Readonly<Record<string, number>>
+  /** Throughput of the parts that `rps` is over; absent: the rounds. */
+  readonly ratesPerSec?: readonly number[]
+}
+
+export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult {
   const counts = emptyCounts()
   for (const round of rounds) addCounts(counts, round.counts)
   const total = rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1_000
   const totalData = rounds.reduce((sum, round) => sum + round.bodyBytes, 0)
   const finished = counts.sent - counts.unfinished
-  const latency = mergeHistograms(rounds.map(round => round.latency))
+  const latency = mergeHistograms(rounds.map(round => round.response ?? round.latency))
   const { average, fastest, slowest } = timesOf(latency)
   return {
     summary: {
@@ -91,12 +100,12 @@ export function toOha (cell: CellResult): OhaResult {
     },
     responseTimeHistogram: binsOf(latency),
     latencyPercentiles: percentilesOf(percentile => latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))),
-    rps: rpsOf(rounds.map(round => rateOf(round).ratePerSec)),
+    rps: rpsOf(ratesPerSec ?? rounds.map(rateOf)),
     details: {
       DNSDialup: timesOf(mergeHistograms(rounds.map(round => round.connect))),
       DNSLookup: { average: null, fastest: null, slowest: null }
     },
-    statusCodeDistribution: withoutZeros({ 200: counts.ok }),
+    statusCodeDistribution: withoutZeros(statuses ?? { 200: counts.ok }),
     errorDistribution: withoutZeros({
       'unexpected status code': counts.badStatus,
       'unexpected response': counts.mismatch,
@@ -107,6 +116,10 @@ export function toOha (cell: CellResult): OhaResult {
       'aborted due to deadline': counts.unfinished
     })
   }
+}
+
+function rateOf ({ counts, windowMs }: OhaSource['rounds'][number]): number {
+  return counts.ok / (windowMs / 1_000)
 }
 
 function over (dividend: number, divisor: number): number | null {

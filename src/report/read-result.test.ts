@@ -149,7 +149,9 @@ for (const [what, cells, expected] of [
   ['a counter that fell', [{ ...cell, rounds: [{ ...round, tunnel: { host: makeCounters(), plugin: makeCounters({ zeroCopyBytesSent: -1 }) } }] }], '/cells/0/rounds/0/tunnel/plugin/zeroCopyBytesSent must be >= 0: it is -1'],
   ['half a request', [{ ...cell, rounds: [{ ...round, counts: { ...round.counts, ok: 0.5 } }] }], '/cells/0/rounds/0/counts/ok must be integer: it is 0.5'],
   ['a histogram that is none', [{ ...cell, rounds: [{ ...round, connect: 'AAAA' }] }], '/cells/0/rounds/0/connect must be an HdrHistogram V2 in base64: '],
-  ['a histogram cut short', [{ ...cell, rounds: [{ ...round, latency: round.latency.slice(0, 16) }] }], '/cells/0/rounds/0/latency must be an HdrHistogram V2 in base64: ']
+  ['a histogram cut short', [{ ...cell, rounds: [{ ...round, latency: round.latency.slice(0, 16) }] }], '/cells/0/rounds/0/latency must be an HdrHistogram V2 in base64: '],
+  ['a response time that is no histogram', [{ ...cell, rounds: [{ ...round, response: 'AAAA' }] }], '/cells/0/rounds/0/response must be an HdrHistogram V2 in base64: '],
+  ['a second that holds no histogram', [{ ...cell, rounds: [{ ...round, seconds: [{ startMs: 0, lengthMs: 50, sent: 1, ok: 1, latency: 'AAAA' }] }] }], '/cells/0/rounds/0/seconds/0/latency must be an HdrHistogram V2 in base64: ']
 ] as const) {
   test(`readRunResult() refuses ${what}`, t => {
     const message = messageOf(JSON.stringify({ ...full, cells }))

@@ -1,6 +1,7 @@
 import type { Address } from '../../base/address.js'
-import { type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
+import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
+import { EpollAlarm } from './epoll-alarm.js'
 import { listenEpoll } from './epoll-listener.js'
 import type { EpollEngineParts } from './epoll-socket.js'
 import { eventLoop } from './event-loop.js'
@@ -34,6 +35,10 @@ class EpollEngine implements Engine, EpollEngineParts {
 
   atTurnEnd (task: () => void): void {
     this.loop.turnEnd.addTask(task)
+  }
+
+  alarm (onRing: () => void): Alarm {
+    return new EpollAlarm(this.loop, onRing)
   }
 
   pollUntilAsleep (polled: Polled): void {

@@ -1,5 +1,6 @@
 import type { Address } from '../../base/address.js'
-import { type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
+import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
+import { NodeAlarm } from './node-alarm.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenNode } from './node-listener.js'
 import type { NodeEngineParts } from './node-socket.js'
@@ -37,6 +38,10 @@ class NodeEngine implements Engine, NodeEngineParts {
 
   atTurnEnd (task: () => void): void {
     this.turnEnd.addTask(task)
+  }
+
+  alarm (onRing: () => void): Alarm {
+    return new NodeAlarm(onRing)
   }
 
   /** Whether Node will sleep it does not tell: asleep from the end of each turn. */

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Engine } from '../engine.js'
+import { registerAlarmTests } from './alarm-tests.js'
 import { registerConnectTests } from './connect-tests.js'
 import { registerEndingTests } from './ending-tests.js'
 import { registerListenTests } from './listen-tests.js'
@@ -32,6 +33,7 @@ export function runEngineSuite (name: string, createEngine: () => Engine): void 
     }
   }
   registerTurnTests(suite)
+  registerAlarmTests(suite)
   registerStreamTests(suite)
   registerMemoryTests(suite)
   registerEndingTests(suite)

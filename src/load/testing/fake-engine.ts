@@ -1,7 +1,7 @@
 import { emptyEngineCounters } from '../../engine/engine.js'
 import type { Address } from '../../base/address.js'
 import type { TunnelError } from '../../base/errors.js'
-import type { ConnectOptions, Engine, Listener, Reader, Socket } from '../../engine/engine.js'
+import type { Alarm, ConnectOptions, Engine, Listener, Reader, Socket } from '../../engine/engine.js'
 
 /** An engine whose sockets do what the test says, when it says so. */
 export class FakeEngine implements Engine {
@@ -19,8 +19,12 @@ export class FakeEngine implements Engine {
     throw new Error('Nothing listens in a load generator')
   }
 
+  alarm (): Alarm {
+    throw new Error('A closed loop needs no alarm')
+  }
+
   pollUntilAsleep (): void {
-    throw new Error('A load generator has no shared memory')
+    throw new Error('A closed loop polls nothing')
   }
 
   atTurnEnd (task: () => void): void {

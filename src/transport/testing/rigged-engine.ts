@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import type { ConnectOptions, Engine, EngineCounters, EngineName, Listener, Polled, Reader, Socket } from '../../engine/engine.js'
+import type { Alarm, ConnectOptions, Engine, EngineCounters, EngineName, Listener, Polled, Reader, Socket } from '../../engine/engine.js'
 
 /** An engine whose sockets can be held, cut into pieces and spoken through: all that may happen to a link, on purpose. */
 export class RiggedEngine implements Engine {
@@ -30,6 +30,10 @@ export class RiggedEngine implements Engine {
 
   atTurnEnd (task: () => void): void {
     this.#engine.atTurnEnd(task)
+  }
+
+  alarm (onRing: () => void): Alarm {
+    return this.#engine.alarm(onRing)
   }
 
   pollUntilAsleep (polled: Polled): void {

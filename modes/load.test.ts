@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+import net from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import test from 'ava'
+import { ENGINES_HERE } from '../src/engine/testing/engines.js'
+import { refusedAddress, response, startRawServer } from '../src/load/testing/raw-server.js'
+import type { OhaResult } from '../src/report/oha.js'
+import { Program, runToEnd } from './testing/program.js'
+import { temporaryFolder } from './testing/temporary.js'
+
+const OK = response('ok')
+
+for (const engine of ENGINES_HERE) {
+  test.serial(`load sends n requests and prints a summary: ${engine}`, async (t) => {
+    const server = await startRawServer((socket) => socket.write(OK))
+    t.teardown(() => server.close())
+    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['load', `http://127.0.0.1:${server.port}/`, '-n', '120', '-c', '4', `--engine=${engine}`])
+    t.is(stderr, '')
+    t.is(code, 0)
+    t.is(server.requests, 120)
+    t.is(server.connections, 4)
+    t.true(stdout.startsWith('Summary\n  Success     100 %, 120 of 120 requests\n'))
+    t.regex(stdout, /^ {2}p90 +[\d.]+ +-$/m)
+    t.regex(stdout, /^ {2}p99 +- +-$/m)
+    t.notRegex(stdout, /\x1b/) // eslint-disable-line no-control-regex
+  })
+
+  test.serial(`load in an open loop prints JSON in oha's shape: ${engine}`, async (t) => {
+    const server = await startRawServer((socket) => socket.write(OK))
+    t.teardown(() => server.close())
+    const args = ['-z', '1s', '-q', '200', '--arrivals=poisson', '--threads=2', '-c', '2', '--max-connections=4', '--json', '--no-tui', '--latency-correction', `--engine=${engine}`]
+    const { code, stdout } = await runToEnd(t, 'tunnel-bench', ['load', `http://localhost:${server.port}/`, ...args])
+    t.is(code, 0)
+    const { summary, statusCodeDistribution, errorDistribution } = JSON.parse(stdout) as OhaResult
+    t.is(summary.successRate, 1)
+    t.true(Math.abs(summary.requestsPerSec! - 200) < 60)
+    t.is(statusCodeDistribution[200], Math.round(summary.requestsPerSec! * summary.total))
+    t.deepEqual(Object.keys(errorDistribution).filter((name) => name !== 'aborted due to deadline'), [])
+  })
+}
+
+test.serial('load sends what it is told, through a Unix socket', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 's.sock')
+  let received = ''
+  const server = net.createServer((socket) => socket.on('data', (bytes) => {
+    received += bytes.toString('latin1')
+    if (received.endsWith('hello')) socket.write(response('made', '201 Created'))
+  })).listen(path)
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { code, stdout } = await runToEnd(t, 'tunnel-bench', ['load', 'http://example.com/x?y', '--unix-socket', path, '-n', '1', '-m', 'POST', '-d', 'hello', '-H', 'X-A: b', '-H', 'X-C: d', '-T', 'text/plain', '-o', join(folder, 'out.json'), '-j', '--expect-status', '201'])
+  t.is(code, 0)
+  t.is(stdout, '')
+  t.is(received, 'POST /x?y HTTP/1.1\r\nHost: example.com\r\nX-A: b\r\nX-C: d\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello')
+  t.deepEqual((JSON.parse(readFileSync(join(folder, 'out.json'), 'utf8')) as OhaResult).statusCodeDistribution, { 201: 1 })
+})
+
+test.serial('load of a dead server shows no throughput, and ends with 1', async (t) => {
+  const { port } = await refusedAddress() as { port: number }
+  for (const args of [['-n', '8'], ['-z', '300ms', '-q', '100', '-c', '2']]) {
+    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['load', `http://127.0.0.1:${port}/`, ...args])
+    t.is(code, 1)
+    t.true(stdout.includes('Rate        0 good responses per second'))
+    t.regex(stderr, /^tunnel-bench: \d+ of \d+ requests failed: \d+ refused\n$/)
+  }
+})
+
+test.serial('load takes no 500 for a success, and ends with 1 where one in many fails', async (t) => {
+  const server = await startRawServer((socket, index) => socket.write(index === 50 ? response('ok', '500 Internal Server Error') : OK))
+  t.teardown(() => server.close())
+  const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['load', `http://127.0.0.1:${server.port}/`, '-n', '100', '-c', '2'])
+  t.is(code, 1)
+  t.true(stdout.includes('Success     99 %, 99 of 100 requests'))
+  t.true(stdout.includes('  500         1\n'))
+  t.is(stderr, 'tunnel-bench: 1 of 100 requests failed: 1 bad status\n')
+})
+
+test.serial('load prints what it measured at Ctrl-C, and ends with 130', async (t) => {
+  const server = await startRawServer((socket, index) => {
+    socket.write(OK)
+    if (index === 300) program.kill('SIGINT')
+  })
+  t.teardown(() => server.close())
+  const program = new Program(t, 'tunnel-bench', ['load', `http://127.0.0.1:${server.port}/`, '-z', '1m', '-c', '2'])
+  const { code, stdout, stderr } = await program.ended
+  t.is(code, 130)
+  t.regex(stdout, /Success {5}100 %, [\d,]+ of [\d,]+ requests\n/)
+  t.true(stderr.includes('ERR_TUNNEL_INTERRUPTED'))
+})
+
+test.serial('load refuses what it cannot do, with exit code 2', async (t) => {
+  for (const [args, expected] of [[['https://127.0.0.1/'], /speaks HTTP without TLS only/], [['http://127.0.0.1/', '-q', 'x'], /Cannot use --rate=x: it must be a number above 0/], [['http://127.0.0.1/', '--nonsense'], /there is no option or command "nonsense"/]] as const) {
+    const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['load', ...args])
+    t.is(code, 2)
+    t.regex(stderr, expected)
+  }
+})
+
+test.serial('load says that a host name leads nowhere', async (t) => {
+  const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['load', 'http://no-such-host.invalid/', '-n', '1'])
+  t.is(code, 1)
+  t.regex(stderr, /Cannot find no-such-host\.invalid: .*ERR_TUNNEL_SOCKET_FAILED/)
+})

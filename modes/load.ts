@@ -1,0 +1,101 @@
+import { lookup } from 'node:dns/promises'
+import { writeFileSync } from 'node:fs'
+import { type Address, tcpAddress } from '../src/base/address.js'
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { createEngine } from '../src/engine/create-engine.js'
+import type { Engine } from '../src/engine/engine.js'
+import type { LoadProgress } from '../src/load/progress.js'
+import { runLoad } from '../src/load/run-load.js'
+import { emptyCounts, errorCount } from '../src/metrics/counts.js'
+import { formatLoadStatus, loadFailure, type LoadFigures, ohaSourceOf, renderLoadText } from '../src/report/load-text.js'
+import { toOha } from '../src/report/oha.js'
+import type { LoadOptions } from './load-options.js'
+
+/** Erases from the cursor to the end of the line (ECMA-48 EL). */
+const CLEAR_LINE = '\x1b[K'
+const PROBE_TIMEOUT_MS = 2_000
+
+/**
+ * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a request failed or none was
+ * answered. Rejects with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until then has been printed.
+ */
+export async function load ({ job, engine: choice, format, output, showsProgress }: LoadOptions): Promise<number> {
+  const engine = createEngine(choice, { spin: 0, onFallback: (why) => { console.error(`tunnel-bench: ${why}`) } })
+  const target = await resolveTarget(engine, job.target)
+  // Found out now, and not when there is a result to lose.
+  if (output !== null) write(output, '')
+  const interruption = interruptSignal()
+  const terminal = showsProgress && process.stderr.isTTY ? process.stderr : null
+  const result = await runLoad(engine, { ...job, target }, {
+    workerUrl: new URL('../workers/load-slice.js', import.meta.url),
+    signal: interruption,
+    onProgress: terminal === null ? undefined : statusLine(terminal)
+  })
+  terminal?.write(`\r${CLEAR_LINE}`)
+  const text = format === 'json' ? `${JSON.stringify(toOha(ohaSourceOf(result satisfies LoadFigures)), null, 2)}\n` : renderLoadText(result)
+  if (output === null) process.stdout.write(text)
+  else write(output, text)
+  if (interruption.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the result holds what was measured until then')
+  const failure = loadFailure(result)
+  if (failure !== null) console.error(`tunnel-bench: ${failure}`)
+  return failure === null ? 0 : 1
+}
+
+function write (file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch (cause) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write --output=${file}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Looks a name up once. Of several addresses (as `localhost` has) the first one that takes a connection. */
+async function resolveTarget (engine: Engine, target: Address): Promise<Address> {
+  if (target.kind === 'unix') return target
+  const found = await lookup(target.host, { all: true }).catch((cause: unknown) => {
+    throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot find ${target.host}: ${(cause as Error).message}: check the name in the URL`, { cause })
+  })
+  const addresses = found.map(({ address }) => tcpAddress(address, target.port))
+  if (addresses.length > 1) {
+    for (const address of addresses) if (await accepts(engine, address)) return address
+  }
+  return addresses[0] ?? target
+}
+
+async function accepts (engine: Engine, address: Address): Promise<boolean> {
+  return await new Promise((resolve) => {
+    let stands = false
+    const socket = engine.connect(address, {
+      claimReserves: false,
+      connect: () => {
+        stands = true
+        socket.reset()
+      },
+      claim: () => null,
+      commit: () => {},
+      end: () => {},
+      close: () => { resolve(stands) }
+    }, { timeoutMs: PROBE_TIMEOUT_MS })
+  })
+}
+
+function statusLine (terminal: NodeJS.WriteStream): (progress: LoadProgress) => void {
+  let before = emptyCounts()
+  return ({ second, counts, latency }) => {
+    const line = formatLoadStatus(second, counts.ok - before.ok, errorCount(counts) - errorCount(before), latency, terminal.columns || 80) // a terminal may say that it has 0 columns
+    before = counts
+    terminal.write(`\r${CLEAR_LINE}${line}`)
+  }
+}
+
+/** Aborted by the first Ctrl-C or SIGTERM; the second one ends the program at once. */
+function interruptSignal (): AbortSignal {
+  const controller = new AbortController()
+  const handle = (): void => {
+    if (controller.signal.aborted) process.exit(130)
+    controller.abort()
+  }
+  process.on('SIGINT', handle)
+  process.on('SIGTERM', handle)
+  return controller.signal
+}
