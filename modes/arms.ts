@@ -3,29 +3,55 @@ import type { LoadJob } from '../src/load/job.js'
 import { type TransportName, TRANSPORTS } from '../src/transport/transport-kinds.js'
 import { usage } from './option-values.js'
 
+/** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, or a tunnel. */
+export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | TransportName
+
 /** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
 export interface Arm {
   /** Unique in a run: a repeated arm is `baseline#2`, which makes an A/A comparison. */
   readonly label: string
-  /** `baseline` for none. */
-  readonly transport: TransportName | 'baseline'
+  /** What has to be set up for it, and is shared by all arms with the same path: its name without `-stalled` and number. */
+  readonly path: string
+  /** `baseline` for direct HTTP. */
+  readonly transport: ArmTransport
+  /** How the plugin reaches the origin; null without a plugin. */
+  readonly secondHop: 'tcp' | 'unix' | null
   /** Further clients that ask for /large and never read, for as long as the arm is measured. */
   readonly stalledReaders: number
 }
 
-const ARMS: ReadonlyArray<Arm> = (['baseline', ...TRANSPORTS] as const).flatMap((transport) => [
-  { label: transport, transport, stalledReaders: 0 },
-  { label: `${transport}-stalled`, transport, stalledReaders: 1 }
+/** From direct HTTP upwards: each adds something to one before it. */
+const RUNGS: ReadonlyArray<Omit<Arm, 'label' | 'stalledReaders'>> = [
+  { path: 'baseline', transport: 'baseline', secondHop: null },
+  { path: 'uds', transport: 'uds', secondHop: null },
+  { path: 'relay', transport: 'relay', secondHop: null },
+  { path: 'relay2', transport: 'relay2', secondHop: null },
+  ...TRANSPORTS.flatMap((transport) => [
+    { path: transport, transport, secondHop: 'tcp' } as const,
+    { path: `${transport}-uds`, transport, secondHop: 'unix' } as const
+  ])
+]
+
+/** The arms of `--ladder`. */
+export const LADDER: readonly string[] = RUNGS.map(({ path }) => path)
+
+const ARMS: readonly Arm[] = RUNGS.flatMap((rung) => [
+  { ...rung, label: rung.path, stalledReaders: 0 },
+  { ...rung, label: `${rung.path}-stalled`, stalledReaders: 1 }
 ])
 
 export const ARM_NAMES = ARMS.map((arm) => arm.label)
 
+/** What the reference is called elsewhere. */
+const ALIASES: Readonly<Record<string, string>> = { direct: 'baseline' }
+
 /** Arms by name, as they are typed; a repeated one gets a number. Throws ERR_TUNNEL_USAGE. */
 export function parseArms (names: readonly string[]): Arm[] {
   const seen = new Map<string, number>()
-  return names.map((name) => {
+  return names.map((typed) => {
+    const name = Object.hasOwn(ALIASES, typed) ? ALIASES[typed]! : typed
     const arm = ARMS.find((one) => one.label === name)
-    if (arm === undefined) throw usage('arms', name, `must be one of ${ARM_NAMES.join(', ')}`)
+    if (arm === undefined) throw usage('arms', typed, `must be one of ${ARM_NAMES.join(', ')}`)
     const count = (seen.get(name) ?? 0) + 1
     seen.set(name, count)
     return count === 1 ? arm : { ...arm, label: `${name}#${count}` }

@@ -92,7 +92,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
 
 async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
-  const { result, cpu, tunnel } = await roles.measure(arm.transport, {
+  const { result, cpu, tunnel } = await roles.measure(arm.path, {
     path: size.path,
     expect: size.expect,
     concurrency,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
 import type { RunOptions } from '../src/report/result.js'
-import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
+import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
 import { durationOf, integerOf, listOf, oneOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
@@ -36,6 +36,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. One named twice makes an A/A run`,
     standard: STANDARD.arms
   },
+  ladder: { describe: `Every rung between direct HTTP and the tunnel, which splits the bill: --arms=${LADDER.join(',')}`, isSwitch: true },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
   concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
   duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
@@ -68,7 +69,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const quick = given.quick ?? false
   if (typeof quick !== 'boolean') throw usage('quick', quick, 'must be true or false')
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
-  const arms = parseArms(listOf('arms', raw.arms, { mayRepeat: true }))
+  const arms = parseArms(armNamesOf(given, raw))
   const options: RunOptions = {
     mode: oneOf('mode', raw.mode, ['threads', 'processes']),
     arms: arms.map((arm) => arm.label),
@@ -87,6 +88,13 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     segment: segmentOf(arms, raw)
   }
   return { options, out: textOf('out', raw.out, STANDARD.out) }
+}
+
+function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions): readonly string[] {
+  if (typeof ladder !== 'boolean') throw usage('ladder', ladder, 'must be true or false')
+  if (!ladder) return listOf('arms', raw.arms, { mayRepeat: true })
+  if (arms !== undefined) throw usage('arms', arms, 'names arms, and --ladder names others: leave one of them out')
+  return LADDER
 }
 
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */

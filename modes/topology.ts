@@ -8,7 +8,8 @@ import { countersSince, type TunnelCounters, type TunnelRound } from '../src/rep
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
-import type { RoleName, RoleTypes } from '../workers/roles.js'
+import type { RoleName, RoleSample, RoleTypes } from '../workers/roles.js'
+import type { Arm, ArmTransport } from './arms.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
 import { SocketFolder } from './socket-folder.js'
@@ -17,7 +18,7 @@ import { launchThread } from './threads.js'
 const LOCALHOST = '127.0.0.1'
 const ATTACH_TIMEOUT_MS = 10_000
 
-const CLOSING_ORDER: readonly RoleName[] = ['load', 'host', 'plugin', 'origin']
+const CLOSING_ORDER: readonly RoleName[] = ['load', 'relay', 'host', 'plugin', 'origin']
 
 export interface TopologyOptions {
   readonly mode: Mode
@@ -25,10 +26,18 @@ export interface TopologyOptions {
   readonly engine: EngineChoice
   /** Of host and plugin. */
   readonly spin: SpinChoice
-  /** Transports to set up a tunnel for; `baseline` needs none. */
-  readonly transports: ReadonlyArray<TransportName | 'baseline'>
+  /** What to set up a way to the origin for: one for each path. */
+  readonly arms: ReadonlyArray<Pick<Arm, 'path' | 'transport' | 'secondHop'>>
   /** Sizes of the shared memory; null: the defaults. */
   readonly segment: SegmentOptions | null
+}
+
+/** A way to the origin. */
+interface Path {
+  readonly target: Address
+  /** Whose CPU time counts, by the name it has in the result. */
+  readonly roles: Readonly<Record<string, AnyRole>>
+  readonly tunnel: Tunnel | null
 }
 
 interface Tunnel {
@@ -47,16 +56,16 @@ export interface MeasuredLoad {
 type AnyRole = RoleHandle<RoleName>
 
 /**
- * All roles of a run, started and closed together: one origin, one load generator, and a host and plugin per transport. The baseline
+ * All roles of a run, started and closed together: one origin, one load generator, and what lies between them for each arm. The baseline
  * asks the same origin directly that the plugins forward to, so that the tunnel is the only difference.
  */
 export class Topology {
   readonly #options: TopologyOptions
   readonly #launch: Launch
-  readonly #choices: readonly TransportChoice[]
+  readonly #arms: TopologyOptions['arms']
   readonly #folder: SocketFolder
   readonly #started: AnyRole[] = []
-  readonly #tunnels = new Map<string, Tunnel>()
+  readonly #paths = new Map<string, Path>()
   #origin!: RoleHandle<'origin'>
   #load!: RoleHandle<'load'>
   #starting: Promise<void> | null = null
@@ -69,8 +78,8 @@ export class Topology {
   constructor (options: TopologyOptions) {
     this.#options = options
     this.#launch = options.mode === 'threads' ? launchThread : launchProcess
-    this.#choices = [...new Set(options.transports)].flatMap((name) => name === 'baseline' ? [] : [choiceOf(name, options)])
-    for (const choice of this.#choices) transportKindOf(choice).check()
+    this.#arms = options.arms.filter(({ path }, at) => options.arms.findIndex((arm) => arm.path === path) === at)
+    for (const { transport } of this.#arms) if (isTransport(transport)) transportKindOf(choiceOf(transport, options)).check()
     this.#folder = new SocketFolder()
   }
 
@@ -87,20 +96,19 @@ export class Topology {
   /** Why another origin than the preferred one runs, or null. */
   get serverNote (): string | null { return this.#origin.ready.note }
 
-  /** Runs one load job against a transport's host, or the origin for `baseline`. */
-  async measure (transport: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
-    const tunnel = this.#tunnels.get(transport)
-    const roles: AnyRole[] = [this.#load, ...(tunnel === undefined ? [] : [tunnel.host, tunnel.plugin]), this.#origin]
-    const before = await Promise.all(roles.map(async (role) => await role.sample()))
+  /** Runs one load job over the path of an arm. */
+  async measure (name: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
+    const path = this.#paths.get(name)
+    if (path === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
+    const { target, tunnel } = path
+    const roles: Readonly<Record<string, AnyRole>> = { load: this.#load, ...path.roles, origin: this.#origin }
+    const before = await samplesOf(roles)
     const expectedMs = job.connectTimeoutMs + job.warmupMs + job.durationMs
-    const result = await this.#load.measure({ ...job, target: this.#targetOf(transport) }, expectedMs)
-    const after = await Promise.all(roles.map(async (role) => await role.sample()))
-    const cpu = Object.fromEntries(roles.map((role, i) => [role.name, cpuSince(after[i]!.cpu, before[i]!.cpu)]))
-    const countedBy = (role: AnyRole): TunnelCounters => {
-      const i = roles.indexOf(role)
-      return countersSince(countersOf(after[i]!.stats!), countersOf(before[i]!.stats!))
-    }
-    return { result, cpu, tunnel: tunnel === undefined ? null : { host: countedBy(tunnel.host), plugin: countedBy(tunnel.plugin) } }
+    const result = await this.#load.measure({ ...job, target }, expectedMs)
+    const after = await samplesOf(roles)
+    const cpu = Object.fromEntries(Object.keys(roles).map((role) => [role, cpuSince(after[role]!.cpu, before[role]!.cpu)]))
+    const countedBy = (role: 'host' | 'plugin'): TunnelCounters => countersSince(countersOf(after[role]!.stats!), countersOf(before[role]!.stats!))
+    return { result, cpu, tunnel: tunnel === null ? null : { host: countedBy('host'), plugin: countedBy('plugin') } }
   }
 
   /**
@@ -120,15 +128,42 @@ export class Topology {
   }
 
   async #start (): Promise<void> {
-    const { engine, spin } = this.#options
-    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0 })
-    for (const transport of this.#choices) {
-      const tunnel = unixAddress(this.#folder.pathOf(`${transport.kind}.sock`))
-      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true })
-      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
-      this.#tunnels.set(transport.kind, { host, plugin })
+    const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
+    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
+    for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
+    this.#load = await this.#startRole('load', { engine: this.#options.engine })
+  }
+
+  async #startPath ({ path, transport, secondHop }: TopologyOptions['arms'][number]): Promise<Path> {
+    const { address, unixAddress: unix } = this.#origin.ready
+    switch (transport) {
+      case 'baseline': return { target: address, roles: {}, tunnel: null }
+      case 'uds': return { target: unix!, roles: {}, tunnel: null }
+      case 'relay': {
+        const relay = await this.#startRelay(tcpAddress(LOCALHOST, 0), address)
+        return { target: relay.ready.address, roles: { relay }, tunnel: null }
+      }
+      case 'relay2': {
+        const middle = unixAddress(this.#folder.pathOf('relay2.sock'))
+        const front = await this.#startRelay(tcpAddress(LOCALHOST, 0), middle)
+        const back = await this.#startRelay(middle, address)
+        return { target: front.ready.address, roles: { front, back }, tunnel: null }
+      }
+      default: return await this.#startTunnel(path, choiceOf(transport, this.#options), secondHop === 'unix' ? unix! : address)
     }
-    this.#load = await this.#startRole('load', { engine })
+  }
+
+  async #startRelay (listen: Address, target: Address): Promise<RoleHandle<'relay'>> {
+    const { engine, spin } = this.#options
+    return await this.#startRole('relay', { listen, target, engine, spin })
+  }
+
+  async #startTunnel (path: string, transport: TransportChoice, origin: Address): Promise<Path> {
+    const { engine, spin } = this.#options
+    const tunnel = unixAddress(this.#folder.pathOf(`${path}.sock`))
+    const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true })
+    const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+    return { target: host.ready.address, roles: { host, plugin }, tunnel: { host, plugin } }
   }
 
   async #startRole<N extends RoleName> (name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {
@@ -147,13 +182,14 @@ export class Topology {
     }
     this.#folder.remove()
   }
+}
 
-  #targetOf (transport: string): Address {
-    if (transport === 'baseline') return this.#origin.ready.address
-    const tunnel = this.#tunnels.get(transport)
-    if (tunnel === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${transport}: no tunnel was started for it`)
-    return tunnel.host.ready.address
-  }
+async function samplesOf (roles: Readonly<Record<string, AnyRole>>): Promise<Record<string, RoleSample>> {
+  return Object.fromEntries(await Promise.all(Object.entries(roles).map(async ([name, role]) => [name, await role.sample()])))
+}
+
+function isTransport (transport: ArmTransport): transport is TransportName {
+  return transport === 'stream' || transport === 'shm'
 }
 
 /** Threads share memory as they are; processes need memory that the system shares. */

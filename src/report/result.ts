@@ -58,7 +58,7 @@ export interface SegmentOptions {
 /** One arm at one size and concurrency, over all rounds. */
 export interface CellResult {
   readonly arm: string
-  /** The arm's transport: `baseline` (none), `stream`, `shm`. */
+  /** What carries the arm's bytes: `baseline` and `uds` (nothing), `relay`, `relay2`, `stream`, `shm`, `external`. */
   readonly transport: string
   readonly size: string
   /** Body length of a response. */
