@@ -1,9 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { billPlotOf } from '../src/report/bill-table.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
+import { type Plot, renderPng, renderSvg } from '../src/report/plot.js'
 import { readRunResult } from '../src/report/read-result.js'
 import type { CellResult, RunResult } from '../src/report/result.js'
+import { summarizeRun } from '../src/report/run-summary.js'
 import { renderSummary } from '../src/report/summary.js'
 
 const RESULT_FILE = 'result.json'
@@ -44,6 +47,18 @@ export function renderFolder (folder: string, result: RunResult, changed: readon
   }
 }
 
+/** Draws what can be drawn from the result alone: `bill.svg` and `bill.png` of a run with a ladder. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderPlots (folder: string, result: RunResult): Promise<void> {
+  const bill = billPlotOf(summarizeRun(result))
+  if (bill !== null) await writePlot(folder, 'bill', bill)
+}
+
+async function writePlot (folder: string, name: string, plot: Plot): Promise<void> {
+  const svg = await renderSvg(plot)
+  writeFile(folder, `${name}.svg`, svg)
+  writeFile(folder, `${name}.png`, await renderPng(svg))
+}
+
 /** Throws ERR_TUNNEL_RESULT_INVALID. */
 export function readResults (folder: string): RunResult {
   const file = join(folder, RESULT_FILE)
@@ -73,7 +88,7 @@ function tryMakeFolder (folder: string): boolean {
   }
 }
 
-function writeFile (folder: string, name: string, text: string): void {
+function writeFile (folder: string, name: string, text: string | Uint8Array): void {
   const file = join(folder, name)
   try {
     writeFileSync(`${file}.part`, text)

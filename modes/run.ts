@@ -8,7 +8,7 @@ import { summarizeRun } from '../src/report/run-summary.js'
 import { armsOf } from './arms.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
-import { createResultsFolder, removeEmptyFolder, writeResults } from './results-folder.js'
+import { createResultsFolder, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
 import { Topology } from './topology.js'
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
@@ -68,6 +68,7 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   }
 
   const result = write(cells, new Date().toISOString())
+  await renderPlots(folder, result)
   console.log(`\n${renderConsoleTables(summarizeRun(result))}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables, what they mean), result.json (everything), one oha-format JSON file per cell`)
   if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')

@@ -2,7 +2,7 @@
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
 import { runProgram } from './cli.js'
-import { readResults, renderFolder } from './results-folder.js'
+import { readResults, renderFolder, renderPlots } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
 
@@ -26,6 +26,7 @@ await runProgram({
       const folder = String(dir)
       const result = readResults(folder)
       renderFolder(folder, result)
+      await renderPlots(folder, result)
       console.log(renderConsoleTables(summarizeRun(result)))
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0

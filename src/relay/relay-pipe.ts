@@ -45,7 +45,8 @@ export class RelayEnd implements Reader {
   claim (): Uint8Array | null {
     if (this.#claimed !== null) return this.#claimed
     this.#paused = this.#onTheWay >= PIECES_PER_DIRECTION
-    return this.#paused ? null : this.#claimed = this.#pool.take()
+    if (!this.#paused) this.#claimed = this.#pool.take()
+    return this.#claimed
   }
 
   commit (bytes: number): void {

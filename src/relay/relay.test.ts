@@ -137,4 +137,3 @@ for (const engine of ENGINES_HERE) {
     t.is(relay.sockets, 0)
   })
 }
-
