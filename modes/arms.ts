@@ -1,10 +1,11 @@
 import { LARGE_BODY_BYTES, SMALL_BODY } from '../src/base/content.js'
 import type { LoadJob } from '../src/load/job.js'
+import type { ExternalArm } from '../src/report/result.js'
 import { type TransportName, TRANSPORTS } from '../src/transport/transport-kinds.js'
 import { usage } from './option-values.js'
 
-/** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, or a tunnel. */
-export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | TransportName
+/** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, a program from outside, or a tunnel. */
+export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | 'external' | TransportName
 
 /** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
 export interface Arm {
@@ -46,12 +47,13 @@ export const ARM_NAMES = ARMS.map((arm) => arm.label)
 const ALIASES: Readonly<Record<string, string>> = { direct: 'baseline' }
 
 /** Arms by name, as they are typed; a repeated one gets a number. Throws ERR_TUNNEL_USAGE. */
-export function parseArms (names: readonly string[]): Arm[] {
+export function parseArms (names: readonly string[], externals: readonly ExternalArm[] = []): Arm[] {
+  const known = [...ARMS, ...externals.map(({ name }): Arm => ({ label: name, path: name, transport: 'external', secondHop: null, stalledReaders: 0 }))]
   const seen = new Map<string, number>()
   return names.map((typed) => {
     const name = Object.hasOwn(ALIASES, typed) ? ALIASES[typed]! : typed
-    const arm = ARMS.find((one) => one.label === name)
-    if (arm === undefined) throw usage('arms', typed, `must be one of ${ARM_NAMES.join(', ')}`)
+    const arm = known.find((one) => one.label === name)
+    if (arm === undefined) throw usage('arms', typed, `must be one of ${known.map((one) => one.label).join(', ')}`)
     const count = (seen.get(name) ?? 0) + 1
     seen.set(name, count)
     return count === 1 ? arm : { ...arm, label: `${name}#${count}` }
@@ -59,8 +61,8 @@ export function parseArms (names: readonly string[]): Arm[] {
 }
 
 /** The arms of a run, from their labels. */
-export function armsOf (options: { readonly arms: readonly string[] }): Arm[] {
-  return parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
+export function armsOf (options: { readonly arms: readonly string[], readonly externalArms?: readonly ExternalArm[] }): Arm[] {
+  return parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')), options.externalArms)
 }
 
 /** A response size: what is asked for and what must come back. */

@@ -10,6 +10,8 @@ export interface Flag {
   /** Shown in --help; whoever reads the value fills it in. Absent: the flag has to be given. A switch is off by default. */
   readonly standard?: string
   readonly isSwitch?: boolean
+  /** May be given several times: its values come with line breaks between them. */
+  readonly isList?: boolean
 }
 
 export interface Action {
@@ -55,7 +57,9 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
     const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
-    const given = Object.fromEntries(Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false))
+    const valueOf = (key: string, value: unknown): unknown => !Array.isArray(value) ? value : chosen.flags[key]?.isList === true ? value.join('\n') : value.at(-1)
+    const given = Object.fromEntries(Object.entries(argv).map(([key, value]) => [key, valueOf(key, value)] as const)
+      .filter(([key, value]) => names.has(key) && value !== undefined && value !== false)) as Given
     const exitCode = await chosen.run(given)
     if (exitCode !== undefined) process.exitCode = exitCode
   }
@@ -70,7 +74,6 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
-      'duplicate-arguments-array': false,
       'parse-numbers': false,
       'parse-positional-numbers': false
     })

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
-import type { RunOptions } from '../src/report/result.js'
+import type { ExternalArm, RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
-import { durationOf, integerOf, listOf, oneOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
+import { parseExternalArm } from './external-arm.js'
+import { durationOf, integerOf, listOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 const MAX_CONCURRENCY = 4000
@@ -37,6 +38,12 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     standard: STANDARD.arms
   },
   ladder: { describe: `Every rung between direct HTTP and the tunnel, which splits the bill: --arms=${LADDER.join(',')}`, isSwitch: true },
+  arm: {
+    describe: 'A program from outside as a further arm, NAME=URL[,start=COMMAND]; may be given several times. The command runs in the foreground until the run is over; {origin} in it is host:port of the origin, and {port} in it and in the URL a free port',
+    standard: 'none',
+    isList: true
+  },
+  'origin-port': { describe: 'TCP port of the origin, for programs from outside that are not started by the run; 0 takes any free one', standard: '0' },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
   concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
   duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
@@ -69,7 +76,10 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const quick = given.quick ?? false
   if (typeof quick !== 'boolean') throw usage('quick', quick, 'must be true or false')
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
-  const arms = parseArms(armNamesOf(given, raw))
+  const externalArms = externalArmsOf(raw.arm)
+  const originPort = portOf('origin-port', raw['origin-port'] ?? 0)
+  const named = armNamesOf(given, raw)
+  const arms = parseArms([...named, ...externalArms.map(({ name }) => name).filter((name) => !named.includes(name))], externalArms)
   const options: RunOptions = {
     mode: oneOf('mode', raw.mode, ['threads', 'processes']),
     arms: arms.map((arm) => arm.label),
@@ -85,9 +95,21 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
     seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
     quick,
+    ...(externalArms.length === 0 ? {} : { externalArms }),
+    ...(originPort === 0 ? {} : { originPort }),
     segment: segmentOf(arms, raw)
   }
   return { options, out: textOf('out', raw.out, STANDARD.out) }
+}
+
+/** Lines from the command line, an array in a config file. */
+function externalArmsOf (value: unknown): ExternalArm[] {
+  if (value === undefined) return []
+  const externals: ExternalArm[] = []
+  for (const text of Array.isArray(value) ? value.map(String) : String(value).split('\n')) {
+    externals.push(parseExternalArm(text, [...ARM_NAMES, 'direct', ...externals.map(({ name }) => name)]))
+  }
+  return externals
 }
 
 function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions): readonly string[] {

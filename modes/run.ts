@@ -29,7 +29,7 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', spin: options.spinUs ?? 'auto', arms: armsOf(options), segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })

@@ -1,15 +1,17 @@
-import { tcpAddress, unixAddress, type Address } from '../src/base/address.js'
+import { formatAddress, tcpAddress, unixAddress, type Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import type { EngineChoice, SpinChoice } from '../src/engine/create-engine.js'
+import { createEngine, type EngineChoice, type SpinChoice } from '../src/engine/create-engine.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
-import type { Mode, SegmentOptions } from '../src/report/result.js'
+import type { ExternalArm, Mode, SegmentOptions } from '../src/report/result.js'
 import { countersSince, type TunnelCounters, type TunnelRound } from '../src/report/tunnel-counters.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
 import type { RoleName, RoleSample, RoleTypes } from '../workers/roles.js'
 import type { Arm, ArmTransport } from './arms.js'
+import { commandOf, targetOf } from './external-arm.js'
+import { ExternalProcess } from './external-process.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
 import { SocketFolder } from './socket-folder.js'
@@ -28,6 +30,9 @@ export interface TopologyOptions {
   readonly spin: SpinChoice
   /** What to set up a way to the origin for: one for each path. */
   readonly arms: ReadonlyArray<Pick<Arm, 'path' | 'transport' | 'secondHop'>>
+  /** What the arms with transport `external` are. */
+  readonly externalArms: readonly ExternalArm[]
+  readonly originPort: number
   /** Sizes of the shared memory; null: the defaults. */
   readonly segment: SegmentOptions | null
 }
@@ -36,7 +41,7 @@ export interface TopologyOptions {
 interface Path {
   readonly target: Address
   /** Whose CPU time counts, by the name it has in the result. */
-  readonly roles: Readonly<Record<string, AnyRole>>
+  readonly roles: Readonly<Record<string, Sampled>>
   readonly tunnel: Tunnel | null
 }
 
@@ -54,6 +59,7 @@ export interface MeasuredLoad {
 }
 
 type AnyRole = RoleHandle<RoleName>
+type Sampled = Pick<AnyRole, 'sample'>
 
 /**
  * All roles of a run, started and closed together: one origin, one load generator, and what lies between them for each arm. The baseline
@@ -65,6 +71,7 @@ export class Topology {
   readonly #arms: TopologyOptions['arms']
   readonly #folder: SocketFolder
   readonly #started: AnyRole[] = []
+  readonly #externals: ExternalProcess[] = []
   readonly #paths = new Map<string, Path>()
   #origin!: RoleHandle<'origin'>
   #load!: RoleHandle<'load'>
@@ -101,7 +108,7 @@ export class Topology {
     const path = this.#paths.get(name)
     if (path === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
     const { target, tunnel } = path
-    const roles: Readonly<Record<string, AnyRole>> = { load: this.#load, ...path.roles, origin: this.#origin }
+    const roles: Readonly<Record<string, Sampled>> = { load: this.#load, ...path.roles, origin: this.#origin }
     const before = await samplesOf(roles)
     const expectedMs = job.connectTimeoutMs + job.warmupMs + job.durationMs
     const result = await this.#load.measure({ ...job, target }, expectedMs)
@@ -112,7 +119,7 @@ export class Topology {
   }
 
   /**
-   * Closes load, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. Ends a start that is going on
+   * Closes load, then programs from outside and relays, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. Ends a start that is going on
    * before its next role. Never rejects.
    */
   close (): Promise<void> {
@@ -123,13 +130,13 @@ export class Topology {
   /** Closes all roles at the same time. Never rejects. */
   async closeNow (): Promise<void> {
     void this.close()
-    await Promise.all(this.#started.map(async (role) => { await role.close() }))
+    await Promise.all([...this.#started, ...this.#externals].map(async (role) => { await role.close() }))
     this.#folder.remove()
   }
 
   async #start (): Promise<void> {
     const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
-    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
+    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: this.#options.originPort, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
     for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
     this.#load = await this.#startRole('load', { engine: this.#options.engine })
   }
@@ -149,6 +156,7 @@ export class Topology {
         const back = await this.#startRelay(middle, address)
         return { target: front.ready.address, roles: { front, back }, tunnel: null }
       }
+      case 'external': return await this.#startExternal(this.#options.externalArms.find(({ name }) => name === path)!)
       default: return await this.#startTunnel(path, choiceOf(transport, this.#options), secondHop === 'unix' ? unix! : address)
     }
   }
@@ -156,6 +164,15 @@ export class Topology {
   async #startRelay (listen: Address, target: Address): Promise<RoleHandle<'relay'>> {
     const { engine, spin } = this.#options
     return await this.#startRole('relay', { listen, target, engine, spin })
+  }
+
+  async #startExternal (arm: ExternalArm): Promise<Path> {
+    const port = await freePort()
+    const target = targetOf(arm, port)
+    const command = arm.start === null ? null : commandOf(arm.start, formatAddress(this.#origin.ready.address), port)
+    const external = await ExternalProcess.start({ name: arm.name, command, target, isInterrupted: () => this.#closing !== null })
+    this.#externals.push(external)
+    return { target, roles: { external }, tunnel: null }
   }
 
   async #startTunnel (path: string, transport: TransportChoice, origin: Address): Promise<Path> {
@@ -179,12 +196,21 @@ export class Topology {
       for (const role of this.#started) {
         if (role.name === name) await role.close()
       }
+      // They stand where relays and hosts do.
+      if (name === 'load') await Promise.all(this.#externals.map(async (external) => { await external.close() }))
     }
     this.#folder.remove()
   }
 }
 
-async function samplesOf (roles: Readonly<Record<string, AnyRole>>): Promise<Record<string, RoleSample>> {
+/** A TCP port that nothing listens on. Another program may take it before it is used; then whoever wanted it says so. */
+async function freePort (): Promise<number> {
+  const listener = await createEngine('node').listen(tcpAddress(LOCALHOST, 0), (socket) => { socket.reset() })
+  await listener.close()
+  return listener.address.kind === 'tcp' ? listener.address.port : 0
+}
+
+async function samplesOf (roles: Readonly<Record<string, Sampled>>): Promise<Record<string, RoleSample>> {
   return Object.fromEntries(await Promise.all(Object.entries(roles).map(async ([name, role]) => [name, await role.sample()])))
 }
 

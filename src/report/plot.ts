@@ -95,7 +95,7 @@ function specOf (plot: Plot): TopLevelSpec {
     config: {
       font: FONT,
       axis: { labelFontSize: 11, titleFontSize: 11, titleFontWeight: 'normal', labelLimit: 260 },
-      legend: { labelFontSize: 11, titleFontSize: 11, labelLimit: 360, symbolLimit: 100 },
+      legend: { labelFontSize: 11, titleFontSize: 11, labelLimit: 600, symbolLimit: 100 },
       view: { stroke: '#ddd' }
     },
     vconcat: plot.kind === 'bars' ? barPanels(plot) : curvePanels(plot),

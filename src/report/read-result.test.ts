@@ -46,7 +46,7 @@ function messageOf (text: string): string {
 }
 
 /** What results of earlier versions do not have. */
-const OPTIONAL = new Set(['options.engine', 'options.spinUs', 'tunnelCounters.spins', 'tunnelCounters.spinHits', 'tunnelCounters.spinUs'])
+const OPTIONAL = new Set(['options.externalArms', 'options.originPort', 'options.engine', 'options.spinUs', 'tunnelCounters.spins', 'tunnelCounters.spinHits', 'tunnelCounters.spinUs'])
 const isOptional = (path: string): boolean => [...OPTIONAL].some(name => path.endsWith(name.replace('tunnelCounters', '')))
 
 test('readRunResult() gives back a full-featured result', t => {
