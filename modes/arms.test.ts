@@ -1,23 +1,29 @@
 import test from 'ava'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { armsOf, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
+import { armsOf, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 
 test('parseArms() keeps the order, and numbers an arm that is named again', (t) => {
-  t.deepEqual(parseArms(['stream', 'baseline', 'baseline', 'stream-stalled', 'baseline', 'shm', 'shm-stalled']), [
-    { label: 'stream', transport: 'stream', stalledReaders: 0 },
-    { label: 'baseline', transport: 'baseline', stalledReaders: 0 },
-    { label: 'baseline#2', transport: 'baseline', stalledReaders: 0 },
-    { label: 'stream-stalled', transport: 'stream', stalledReaders: 1 },
-    { label: 'baseline#3', transport: 'baseline', stalledReaders: 0 },
-    { label: 'shm', transport: 'shm', stalledReaders: 0 },
-    { label: 'shm-stalled', transport: 'shm', stalledReaders: 1 }
+  const arms = parseArms(['stream', 'baseline', 'direct', 'stream-stalled', 'baseline', 'shm-uds', 'relay2'])
+  t.deepEqual(arms, [
+    { label: 'stream', path: 'stream', transport: 'stream', secondHop: 'tcp', stalledReaders: 0 },
+    { label: 'baseline', path: 'baseline', transport: 'baseline', secondHop: null, stalledReaders: 0 },
+    { label: 'baseline#2', path: 'baseline', transport: 'baseline', secondHop: null, stalledReaders: 0 },
+    { label: 'stream-stalled', path: 'stream', transport: 'stream', secondHop: 'tcp', stalledReaders: 1 },
+    { label: 'baseline#3', path: 'baseline', transport: 'baseline', secondHop: null, stalledReaders: 0 },
+    { label: 'shm-uds', path: 'shm-uds', transport: 'shm', secondHop: 'unix', stalledReaders: 0 },
+    { label: 'relay2', path: 'relay2', transport: 'relay2', secondHop: null, stalledReaders: 0 }
   ])
+})
+
+test('the ladder goes from direct HTTP to the tunnel', (t) => {
+  t.deepEqual(LADDER, ['baseline', 'uds', 'relay', 'relay2', 'stream', 'stream-uds', 'stream-embedded', 'shm', 'shm-uds', 'shm-embedded'])
+  t.deepEqual(parseArms(LADDER).map(({ label }) => label), LADDER)
 })
 
 test('parseArms() names the arms that exist', (t) => {
   const error = t.throws(() => parseArms(['baseline', 'tcp']), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.USAGE)
-  t.is(error.message, 'Cannot use --arms=tcp: it must be one of baseline, baseline-stalled, stream, stream-stalled, shm, shm-stalled, stream-embedded, shm-embedded')
+  t.is(error.message, 'Cannot use --arms=tcp: it must be one of ' + LADDER.map((arm) => `${arm}, ${arm}-stalled`).join(', '))
 })
 
 test('armsOf() finds the arms of a run by their labels', (t) => {

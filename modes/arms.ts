@@ -1,43 +1,60 @@
 import { LARGE_BODY_BYTES, SMALL_BODY } from '../src/base/content.js'
 import type { LoadJob } from '../src/load/job.js'
+import type { ExternalArm } from '../src/report/result.js'
 import { type TransportName, TRANSPORTS } from '../src/transport/transport-kinds.js'
 import { usage } from './option-values.js'
 
-/** `baseline`: none. `-embedded`: the origin is inside the plugin, so that there is one TCP connection per client and not two. */
-export type ArmTransport = 'baseline' | TransportName | `${TransportName}-embedded`
+/** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, a program from outside, or a tunnel. */
+export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | 'external' | TransportName
 
 /** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
 export interface Arm {
   /** Unique in a run: a repeated arm is `baseline#2`, which makes an A/A comparison. */
   readonly label: string
+  /** What has to be set up for it, and is shared by all arms with the same path: its name without `-stalled` and number. */
+  readonly path: string
+  /** `baseline` for direct HTTP. */
   readonly transport: ArmTransport
+  /** How the plugin reaches the origin, which may be inside it (`embedded`); null without a plugin. */
+  readonly secondHop: 'tcp' | 'unix' | 'embedded' | null
   /** Further clients that ask for /large and never read, for as long as the arm is measured. */
   readonly stalledReaders: number
 }
 
-const ARMS: readonly Arm[] = [
-  ...(['baseline', ...TRANSPORTS] as const).flatMap((transport) => [
-    { label: transport, transport, stalledReaders: 0 },
-    { label: `${transport}-stalled`, transport, stalledReaders: 1 }
-  ]),
-  ...TRANSPORTS.map((name) => `${name}-embedded` as const).map((transport) => ({ label: transport, transport, stalledReaders: 0 }))
+/** From direct HTTP upwards: each adds something to one before it. */
+const RUNGS: ReadonlyArray<Omit<Arm, 'label' | 'stalledReaders'>> = [
+  { path: 'baseline', transport: 'baseline', secondHop: null },
+  { path: 'uds', transport: 'uds', secondHop: null },
+  { path: 'relay', transport: 'relay', secondHop: null },
+  { path: 'relay2', transport: 'relay2', secondHop: null },
+  ...TRANSPORTS.flatMap((transport) => [
+    { path: transport, transport, secondHop: 'tcp' } as const,
+    { path: `${transport}-uds`, transport, secondHop: 'unix' } as const,
+    { path: `${transport}-embedded`, transport, secondHop: 'embedded' } as const
+  ])
 ]
 
-/** The medium of an arm's tunnel, and whether its plugin is the origin; null without a tunnel. */
-export function tunnelOf (transport: ArmTransport): { readonly kind: TransportName, readonly isEmbedded: boolean } | null {
-  if (transport === 'baseline') return null
-  const kind = TRANSPORTS.find((name) => transport.startsWith(name))!
-  return { kind, isEmbedded: transport !== kind }
-}
+/** The arms of `--ladder`. */
+export const LADDER: readonly string[] = RUNGS.map(({ path }) => path)
+
+const ARMS: readonly Arm[] = RUNGS.flatMap((rung) => [
+  { ...rung, label: rung.path, stalledReaders: 0 },
+  { ...rung, label: `${rung.path}-stalled`, stalledReaders: 1 }
+])
 
 export const ARM_NAMES = ARMS.map((arm) => arm.label)
 
+/** What the reference is called elsewhere. */
+const ALIASES: Readonly<Record<string, string>> = { direct: 'baseline' }
+
 /** Arms by name, as they are typed; a repeated one gets a number. Throws ERR_TUNNEL_USAGE. */
-export function parseArms (names: readonly string[]): Arm[] {
+export function parseArms (names: readonly string[], externals: readonly ExternalArm[] = []): Arm[] {
+  const known = [...ARMS, ...externals.map(({ name }): Arm => ({ label: name, path: name, transport: 'external', secondHop: null, stalledReaders: 0 }))]
   const seen = new Map<string, number>()
-  return names.map((name) => {
-    const arm = ARMS.find((one) => one.label === name)
-    if (arm === undefined) throw usage('arms', name, `must be one of ${ARM_NAMES.join(', ')}`)
+  return names.map((typed) => {
+    const name = Object.hasOwn(ALIASES, typed) ? ALIASES[typed]! : typed
+    const arm = known.find((one) => one.label === name)
+    if (arm === undefined) throw usage('arms', typed, `must be one of ${known.map((one) => one.label).join(', ')}`)
     const count = (seen.get(name) ?? 0) + 1
     seen.set(name, count)
     return count === 1 ? arm : { ...arm, label: `${name}#${count}` }
@@ -45,8 +62,8 @@ export function parseArms (names: readonly string[]): Arm[] {
 }
 
 /** The arms of a run, from their labels. */
-export function armsOf (options: { readonly arms: readonly string[] }): Arm[] {
-  return parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')))
+export function armsOf (options: { readonly arms: readonly string[], readonly externalArms?: readonly ExternalArm[] }): Arm[] {
+  return parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')), options.externalArms)
 }
 
 /** A response size: what is asked for and what must come back. */

@@ -9,7 +9,7 @@ import { runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
-  ['http-baseline', [], ['port', 'host', 'server', 'drain', 'json']],
+  ['http-baseline', [], ['port', 'host', 'addr', 'server', 'drain', 'json']],
   ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'window-bytes', 'port', 'host', 'drain', 'stats', 'json']],
   ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
@@ -26,7 +26,7 @@ for (const [name, args, flags] of helps) {
     t.is(stderr, '')
     for (const flag of [...flags, 'help', 'version']) t.regex(stdout, new RegExp(` --${flag}  +\\S`), flag)
     t.is([...stdout.matchAll(/ --[a-z]/g)].length >= flags.length + 2, true)
-    t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !['addr', 'json', 'quick', 'no-tui', 'latency-correction', 'allow-invalid', 'format'].includes(flag) && (args[0] !== 'merge' || flag !== 'out')).length)
+    t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !(flag === 'addr' ? name !== 'http-baseline' : ['json', 'quick', 'ladder', 'no-tui', 'latency-correction', 'allow-invalid', 'format'].includes(flag)) && (args[0] !== 'merge' || flag !== 'out')).length)
     t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted\./)
     t.true(stdout.split('\n').every((line) => line.length <= 110))
     if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run .*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
@@ -87,7 +87,7 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-baseline', ['--port=0', '--server=apache'], USAGE, /^Cannot use --server=apache: it must be one of auto, uws, node$/],
   ['http-baseline', ['--port=0', '--host=no.invalid'], INVALID, /^Cannot listen on no\.invalid:0: this machine has no such address/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin='], USAGE, /^Cannot use --origin=: it must be embedded, or a URL/],
-  ['http-tunnel-plugin', ['--addr=./s', '--origin=localhost:3000'], USAGE, /^Cannot use --origin=localhost:3000: it must begin with http:\/\/ or https:\/\/$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=localhost:3000'], USAGE, /^Cannot use --origin=localhost:3000: it must begin with http:\/\/, https:\/\/ or unix:$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:3000/app'], USAGE, /it must name a host and a port only: paths come from the client$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://me:secret@localhost:3000'], USAGE, /it must name a host and a port only/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:0'], USAGE, /it must name a port from 1 to 65535$/],

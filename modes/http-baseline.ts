@@ -13,17 +13,18 @@ await runProgram({
   name: NAME,
   summary: 'The origin without a tunnel: what direct HTTP costs. Serves /small /large /health /bytes/N and POST /echo.',
   action: {
-    flags: { port, host, server, drain, json },
+    flags: { port, host, addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' }, server, drain, json },
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
-      const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given) })
+      const path = given.addr === undefined ? null : valueOf.addr(given).path
+      const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given), path })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const origin = await starting
       const json = given.json === true
       const http = `http://${formatAddress(origin.address)}`
       if (origin.note !== undefined && !json) console.error(`${NAME}: ${origin.note}`)
-      announce(json, { event: 'listening', name: NAME, http, server: origin.server, pid: process.pid },
-        `${NAME}: listening on ${http} (${origin.server} origin)`)
+      announce(json, { event: 'listening', name: NAME, http, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },
+        `${NAME}: listening on ${http}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`)
       return undefined
     }
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { type Address, formatAddress, tcpAddress } from '../src/base/address.js'
+import { type Address, formatAddress, tcpAddress, unixAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
 import { labServer } from '../src/origin/embedded/lab-link.js'
 import { startOrigin } from '../src/origin/origin.js'
@@ -14,6 +14,7 @@ import { printStats } from './stats-printer.js'
 
 const NAME = 'http-tunnel-plugin'
 const ORIGIN_PORT = '9876'
+const UNIX_PREFIX = 'unix:'
 
 const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
 
@@ -25,7 +26,7 @@ await runProgram({
       transport,
       engine,
       addr,
-      origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, instead of starting an origin; embedded: answer inside this plugin, without a second TCP connection', standard: 'none' },
+      origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, or to a Unix socket, unix:/run/app.sock, instead of starting an origin; embedded: answer inside this plugin, without a second connection', standard: 'none' },
       'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
       server,
       'spin-us': spin,
@@ -91,14 +92,15 @@ async function start (given: Given): Promise<void> {
 
 /** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */
 function parseOriginUrl (text: string): Address {
+  if (text.startsWith(UNIX_PREFIX)) return unixAddress(text.slice(UNIX_PREFIX.length))
   const fail = (rule: string): never => { throw usage('origin', text, rule) }
   let url: URL
   try {
     url = new URL(String(text))
   } catch {
-    return fail('must be embedded, or a URL with a port up to 65535, for example http://127.0.0.1:3000')
+    return fail('must be embedded, or a URL with a port up to 65535, for example http://127.0.0.1:3000, or unix: and the path of a socket')
   }
-  const standardPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http:// or https://')
+  const standardPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http://, https:// or unix:')
   if (url.href !== `${url.protocol}//${url.host}/`) fail('must name a host and a port only: paths come from the client')
   if (url.port === '0') fail('must name a port from 1 to 65535')
   return tcpAddress(url.hostname.replace(/^\[|\]$/g, ''), url.port === '' ? standardPort : Number(url.port))

@@ -92,7 +92,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
 
 async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
-  const { result, cpu, tunnel } = await roles.measure(arm.transport, {
+  const { result, cpu, tunnel } = await roles.measure(arm.path, {
     path: size.path,
     expect: size.expect,
     pace: { kind: 'closed' },
@@ -117,7 +117,7 @@ type MutableCell = CellResult & { rounds: RoundResult[], failures: string[] }
 function createCells (options: RunOptions): MutableCell[] {
   return options.sizes.map(parseSize).flatMap((size) => options.concurrency.flatMap((concurrency) => armsOf(options).map((arm) => ({
     arm: arm.label,
-    transport: arm.transport,
+    transport: arm.transport === 'external' ? arm.transport : arm.path,
     size: size.name,
     bodyBytes: size.bodyBytes,
     concurrency,

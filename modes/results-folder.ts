@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { billPlotOf } from '../src/report/bill-table.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
+import { type Plot, renderPng, renderSvg } from '../src/report/plot.js'
 import { readRunResult } from '../src/report/read-result.js'
 import type { CellResult, RunResult } from '../src/report/result.js'
 import { type RunSummary, summarizeRun } from '../src/report/run-summary.js'
@@ -45,6 +47,18 @@ export function renderFolder (folder: string, summary: RunSummary, changed: read
   for (const cell of changed) {
     if (cell.rounds.length > 0) writeFile(folder, ohaFileName(cell), renderOha(cell))
   }
+}
+
+/** Draws what can be drawn from the result alone: `bill.svg` and `bill.png` of a run with a ladder. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderPlots (folder: string, summary: RunSummary): Promise<void> {
+  const bill = billPlotOf(summary)
+  if (bill !== null) await writePlot(folder, 'bill', bill)
+}
+
+async function writePlot (folder: string, name: string, plot: Plot): Promise<void> {
+  const svg = await renderSvg(plot)
+  writeFile(folder, `${name}.svg`, svg)
+  writeFile(folder, `${name}.png`, await renderPng(svg))
 }
 
 /** Throws ERR_TUNNEL_RESULT_INVALID. */
@@ -92,7 +106,7 @@ export function createEmptyFolder (folder: string): void {
   if (readdirSync(folder).length > 0) throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: there are files in it: name a folder that is new or empty`)
 }
 
-function writeFile (folder: string, name: string, text: string): void {
+function writeFile (folder: string, name: string, text: string | Uint8Array): void {
   const file = join(folder, name)
   try {
     writeFileSync(`${file}.part`, text)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { type RawRunOptions, resolveRunOptions, RUN_FLAGS } from './run-options.js'
+import { LADDER } from './arms.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { temporaryFolder } from './testing/temporary.js'
 
@@ -38,7 +39,7 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
   })
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
   t.is(out, 'bench_results')
-  const named = Object.fromEntries(Object.entries(RUN_FLAGS).filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config'].includes(name)).map(([name, flag]) => [name, flag.standard]))
+  const named = Object.fromEntries(Object.entries(RUN_FLAGS).filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config', 'arm'].includes(name)).map(([name, flag]) => [name, flag.standard]))
   t.deepEqual(resolveRunOptions({ ...named, seed: '1' }), resolveRunOptions({ seed: '1' }))
 })
 
@@ -164,3 +165,21 @@ const refusedConfigs: Array<[content: unknown, pattern: RegExp]> = [
 for (const [content, pattern] of refusedConfigs) {
   test(`resolveRunOptions() refuses a config file of ${JSON.stringify(content)}`, (t) => { refuses(t, { config: configFile(t, content) }, pattern) })
 }
+
+test('resolveRunOptions() takes the ladder, and programs from outside after it', (t) => {
+  const { options } = resolveRunOptions({ ladder: true, arm: 'mine=http://127.0.0.1:80\nyours=http://127.0.0.1:{port},start=run {port}', 'origin-port': '9876' })
+  t.deepEqual(options.arms, [...LADDER, 'mine', 'yours'])
+  t.deepEqual(options.externalArms, [{ name: 'mine', url: 'http://127.0.0.1:80', start: null }, { name: 'yours', url: 'http://127.0.0.1:{port}', start: 'run {port}' }])
+  t.is(options.originPort, 9876)
+  t.deepEqual(resolveRunOptions({ arms: 'mine,direct', arm: ['mine=http://127.0.0.1:80'] }).options.arms, ['mine', 'baseline'])
+})
+
+test('resolveRunOptions() refuses the ladder beside a list of arms, and an arm that is there already', (t) => {
+  for (const [given, message] of [
+    [{ ladder: true, arms: 'baseline' }, /--arms=baseline: it names arms, and --ladder names others/],
+    [{ ladder: 'yes' }, /--ladder=yes: it must be true or false/],
+    [{ arm: 'a=http://x:1\na=http://x:2' }, /there is such an arm already/],
+    [{ arm: 'shm=http://x:1' }, /there is such an arm already/],
+    [{ arm: 'direct=http://x:1' }, /there is such an arm already/]
+  ] as const) t.throws(() => resolveRunOptions(given), { code: ErrorCode.USAGE, message })
+})

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
-import type { RunOptions } from '../src/report/result.js'
-import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize, tunnelOf } from './arms.js'
+import type { ExternalArm, RunOptions } from '../src/report/result.js'
+import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
-import { durationOf, integerOf, listOf, oneOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
+import { parseExternalArm } from './external-arm.js'
+import { durationOf, integerOf, listOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 const MAX_CONCURRENCY = 4000
@@ -36,6 +37,13 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. "-embedded": the origin is inside the plugin. One named twice makes an A/A run`,
     standard: STANDARD.arms
   },
+  ladder: { describe: `Every rung between direct HTTP and the tunnel, which splits the bill: --arms=${LADDER.join(',')}`, isSwitch: true },
+  arm: {
+    describe: 'A program from outside as a further arm, NAME=URL[,start=COMMAND]; may be given several times. The command runs in the foreground until the run is over; {origin} in it is host:port of the origin, and {port} in it and in the URL a free port',
+    standard: 'none',
+    isList: true
+  },
+  'origin-port': { describe: 'TCP port of the origin, for programs from outside that are not started by the run; 0 takes any free one', standard: '0' },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
   concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
   duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
@@ -68,7 +76,10 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const given = { ...(config === undefined ? {} : readConfig(String(config))), ...flags }
   const quick = switchOf('quick', given)
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
-  const arms = parseArms(listOf('arms', raw.arms, { mayRepeat: true }))
+  const externalArms = externalArmsOf(raw.arm)
+  const originPort = portOf('origin-port', raw['origin-port'] ?? 0)
+  const named = armNamesOf(given, raw)
+  const arms = parseArms([...named, ...externalArms.map(({ name }) => name).filter((name) => !named.includes(name))], externalArms)
   const options: RunOptions = {
     mode: oneOf('mode', raw.mode, ['threads', 'processes']),
     arms: arms.map((arm) => arm.label),
@@ -84,6 +95,8 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
     seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
     quick,
+    ...(externalArms.length === 0 ? {} : { externalArms }),
+    ...(originPort === 0 ? {} : { originPort }),
     segment: segmentOf(arms, raw)
   }
   return { options, out: textOf('out', raw.out, STANDARD.out), allowInvalid: switchOf('allow-invalid', given) }
@@ -95,9 +108,26 @@ function switchOf (flag: string, given: RawRunOptions): boolean {
   return value
 }
 
+/** Lines from the command line, an array in a config file. */
+function externalArmsOf (value: unknown): ExternalArm[] {
+  if (value === undefined) return []
+  const externals: ExternalArm[] = []
+  for (const text of Array.isArray(value) ? value.map(String) : String(value).split('\n')) {
+    externals.push(parseExternalArm(text, [...ARM_NAMES, 'direct', ...externals.map(({ name }) => name)]))
+  }
+  return externals
+}
+
+function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions): readonly string[] {
+  if (typeof ladder !== 'boolean') throw usage('ladder', ladder, 'must be true or false')
+  if (!ladder) return listOf('arms', raw.arms, { mayRepeat: true })
+  if (arms !== undefined) throw usage('arms', arms, 'names arms, and --ladder names others: leave one of them out')
+  return LADDER
+}
+
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */
 function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
-  if (arms.some((arm) => tunnelOf(arm.transport)?.kind === 'shm')) return segmentSizesOf(raw)
+  if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
   const flag = givenSegmentFlag(raw)
   if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')
   return null

@@ -8,7 +8,7 @@ import { armsOf } from './arms.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
 import { exitCodeOfRun } from './run-outcome.js'
-import { createResultsFolder, removeEmptyFolder, writeResults } from './results-folder.js'
+import { createResultsFolder, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
 import { Topology } from './topology.js'
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
@@ -29,7 +29,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', spin: options.spinUs ?? 'auto', transports: armsOf(options).map((arm) => arm.transport), segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -67,6 +67,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   }
 
   const summary = write(cells, new Date().toISOString())
+  await renderPlots(folder, summary)
   console.log(`\n${renderConsoleTables(summary)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables, what they mean), result.json (everything), one oha-format JSON file per cell`)
   if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')

@@ -1,16 +1,18 @@
-import { tcpAddress, unixAddress, type Address } from '../src/base/address.js'
+import { formatAddress, tcpAddress, unixAddress, type Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import type { EngineChoice, SpinChoice } from '../src/engine/create-engine.js'
+import { createEngine, type EngineChoice, type SpinChoice } from '../src/engine/create-engine.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
-import type { Mode, SegmentOptions } from '../src/report/result.js'
+import type { ExternalArm, Mode, SegmentOptions } from '../src/report/result.js'
 import { countersSince, type TunnelCounters, type TunnelRound } from '../src/report/tunnel-counters.js'
 import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
-import type { RoleName, RoleTypes } from '../workers/roles.js'
-import { type ArmTransport, tunnelOf } from './arms.js'
+import type { RoleName, RoleSample, RoleTypes } from '../workers/roles.js'
+import type { Arm, ArmTransport } from './arms.js'
+import { commandOf, targetOf } from './external-arm.js'
+import { ExternalProcess } from './external-process.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
 import { SocketFolder } from './socket-folder.js'
@@ -21,11 +23,11 @@ const ATTACH_TIMEOUT_MS = 10_000
 
 /**
  * An origin in the plugin sends from memory that it keeps anyway, so a wider window takes none; and a whole large response with its head then waits for no credit,
- * which would cost a round trip each. Where a plugin forwards, a wider window only makes channels hold more slots (0.30× instead of 0.37× at c=64).
+ * which would cost a round trip each.
  */
 const EMBEDDED_WINDOW_BYTES = 524_288
 
-const CLOSING_ORDER: readonly RoleName[] = ['load', 'host', 'plugin', 'origin']
+const CLOSING_ORDER: readonly RoleName[] = ['load', 'relay', 'host', 'plugin', 'origin']
 
 export interface TopologyOptions {
   readonly mode: Mode
@@ -33,16 +35,21 @@ export interface TopologyOptions {
   readonly engine: EngineChoice
   /** Of host and plugin. */
   readonly spin: SpinChoice
-  /** Transports to set up a tunnel for; `baseline` needs none. */
-  readonly transports: readonly ArmTransport[]
+  /** What to set up a way to the origin for: one for each path. */
+  readonly arms: ReadonlyArray<Pick<Arm, 'path' | 'transport' | 'secondHop'>>
+  /** What the arms with transport `external` are. */
+  readonly externalArms: readonly ExternalArm[]
+  readonly originPort: number
   /** Sizes of the shared memory; null: the defaults. */
   readonly segment: SegmentOptions | null
 }
 
-interface TunnelChoice {
-  readonly name: ArmTransport
-  readonly transport: TransportChoice
-  readonly isEmbedded: boolean
+/** A way to the origin. */
+interface Path {
+  readonly target: Address
+  /** Whose CPU time counts, by the name it has in the result. */
+  readonly roles: Readonly<Record<string, Sampled>>
+  readonly tunnel: Tunnel | null
 }
 
 interface Tunnel {
@@ -59,18 +66,20 @@ export interface MeasuredLoad {
 }
 
 type AnyRole = RoleHandle<RoleName>
+type Sampled = Pick<AnyRole, 'sample'>
 
 /**
- * All roles of a run, started and closed together: one origin, one load generator, and a host and plugin per transport. The baseline
+ * All roles of a run, started and closed together: one origin, one load generator, and what lies between them for each arm. The baseline
  * asks the same origin directly that the plugins forward to, so that the tunnel is the only difference.
  */
 export class Topology {
   readonly #options: TopologyOptions
   readonly #launch: Launch
-  readonly #tunnelChoices: readonly TunnelChoice[]
+  readonly #arms: TopologyOptions['arms']
   readonly #folder: SocketFolder
   readonly #started: AnyRole[] = []
-  readonly #tunnels = new Map<string, Tunnel>()
+  readonly #externals: ExternalProcess[] = []
+  readonly #paths = new Map<string, Path>()
   #origin!: RoleHandle<'origin'>
   #load!: RoleHandle<'load'>
   #starting: Promise<void> | null = null
@@ -83,11 +92,8 @@ export class Topology {
   constructor (options: TopologyOptions) {
     this.#options = options
     this.#launch = options.mode === 'threads' ? launchThread : launchProcess
-    this.#tunnelChoices = [...new Set(options.transports)].flatMap((name) => {
-      const tunnel = tunnelOf(name)
-      return tunnel === null ? [] : [{ name, transport: choiceOf(tunnel.kind, options), isEmbedded: tunnel.isEmbedded }]
-    })
-    for (const { transport } of this.#tunnelChoices) transportKindOf(transport).check()
+    this.#arms = options.arms.filter(({ path }, at) => options.arms.findIndex((arm) => arm.path === path) === at)
+    for (const { transport } of this.#arms) if (isTransport(transport)) transportKindOf(choiceOf(transport, options)).check()
     this.#folder = new SocketFolder()
   }
 
@@ -104,24 +110,23 @@ export class Topology {
   /** Why another origin than the preferred one runs, or null. */
   get serverNote (): string | null { return this.#origin.ready.note }
 
-  /** Runs one load job against a transport's host, or the origin for `baseline`. */
-  async measure (transport: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
-    const tunnel = this.#tunnels.get(transport)
-    const roles: AnyRole[] = [this.#load, ...(tunnel === undefined ? [] : [tunnel.host, tunnel.plugin]), this.#origin]
-    const before = await Promise.all(roles.map(async (role) => await role.sample()))
+  /** Runs one load job over the path of an arm. */
+  async measure (name: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
+    const path = this.#paths.get(name)
+    if (path === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
+    const { target, tunnel } = path
+    const roles: Readonly<Record<string, Sampled>> = { load: this.#load, ...path.roles, origin: this.#origin }
+    const before = await samplesOf(roles)
     const expectedMs = job.connectTimeoutMs + job.warmupMs + job.durationMs
-    const result = await this.#load.measure({ ...job, target: this.#targetOf(transport) }, expectedMs)
-    const after = await Promise.all(roles.map(async (role) => await role.sample()))
-    const cpu = Object.fromEntries(roles.map((role, i) => [role.name, cpuSince(after[i]!.cpu, before[i]!.cpu)]))
-    const countedBy = (role: AnyRole): TunnelCounters => {
-      const i = roles.indexOf(role)
-      return countersSince(countersOf(after[i]!.stats!), countersOf(before[i]!.stats!))
-    }
-    return { result, cpu, tunnel: tunnel === undefined ? null : { host: countedBy(tunnel.host), plugin: countedBy(tunnel.plugin) } }
+    const result = await this.#load.measure({ ...job, target }, expectedMs)
+    const after = await samplesOf(roles)
+    const cpu = Object.fromEntries(Object.keys(roles).map((role) => [role, cpuSince(after[role]!.cpu, before[role]!.cpu)]))
+    const countedBy = (role: 'host' | 'plugin'): TunnelCounters => countersSince(countersOf(after[role]!.stats!), countersOf(before[role]!.stats!))
+    return { result, cpu, tunnel: tunnel === null ? null : { host: countedBy('host'), plugin: countedBy('plugin') } }
   }
 
   /**
-   * Closes load, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. Ends a start that is going on
+   * Closes load, then programs from outside and relays, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. Ends a start that is going on
    * before its next role. Never rejects.
    */
   close (): Promise<void> {
@@ -132,20 +137,57 @@ export class Topology {
   /** Closes all roles at the same time. Never rejects. */
   async closeNow (): Promise<void> {
     void this.close()
-    await Promise.all(this.#started.map(async (role) => { await role.close() }))
+    await Promise.all([...this.#started, ...this.#externals].map(async (role) => { await role.close() }))
     this.#folder.remove()
   }
 
   async #start (): Promise<void> {
-    const { engine, spin } = this.#options
-    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: 0 })
-    for (const { name, transport, isEmbedded } of this.#tunnelChoices) {
-      const tunnel = unixAddress(this.#folder.pathOf(`${name}.sock`))
-      const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true, windowBytes: isEmbedded ? EMBEDDED_WINDOW_BYTES : DEFAULT_SESSION_OPTIONS.windowBytes })
-      const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin: isEmbedded ? 'embedded' : this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
-      this.#tunnels.set(name, { host, plugin })
+    const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
+    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: this.#options.originPort, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
+    for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
+    this.#load = await this.#startRole('load', { engine: this.#options.engine })
+  }
+
+  async #startPath ({ path, transport, secondHop }: TopologyOptions['arms'][number]): Promise<Path> {
+    const { address, unixAddress: unix } = this.#origin.ready
+    switch (transport) {
+      case 'baseline': return { target: address, roles: {}, tunnel: null }
+      case 'uds': return { target: unix!, roles: {}, tunnel: null }
+      case 'relay': {
+        const relay = await this.#startRelay(tcpAddress(LOCALHOST, 0), address)
+        return { target: relay.ready.address, roles: { relay }, tunnel: null }
+      }
+      case 'relay2': {
+        const middle = unixAddress(this.#folder.pathOf('relay2.sock'))
+        const front = await this.#startRelay(tcpAddress(LOCALHOST, 0), middle)
+        const back = await this.#startRelay(middle, address)
+        return { target: front.ready.address, roles: { front, back }, tunnel: null }
+      }
+      case 'external': return await this.#startExternal(this.#options.externalArms.find(({ name }) => name === path)!)
+      default: return await this.#startTunnel(path, choiceOf(transport, this.#options), secondHop === 'embedded' ? secondHop : secondHop === 'unix' ? unix! : address)
     }
-    this.#load = await this.#startRole('load', { engine })
+  }
+
+  async #startRelay (listen: Address, target: Address): Promise<RoleHandle<'relay'>> {
+    const { engine, spin } = this.#options
+    return await this.#startRole('relay', { listen, target, engine, spin })
+  }
+
+  async #startExternal (arm: ExternalArm): Promise<Path> {
+    const port = await freePort()
+    const target = targetOf(arm, port)
+    const command = arm.start === null ? null : commandOf(arm.start, formatAddress(this.#origin.ready.address), port)
+    const external = await ExternalProcess.start({ name: arm.name, command, target, isInterrupted: () => this.#closing !== null })
+    this.#externals.push(external)
+    return { target, roles: { external }, tunnel: null }
+  }
+
+  async #startTunnel (path: string, transport: TransportChoice, origin: Address | 'embedded'): Promise<Path> {
+    const { engine, spin } = this.#options
+    const tunnel = unixAddress(this.#folder.pathOf(`${path}.sock`))
+    const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true, windowBytes: origin === 'embedded' ? EMBEDDED_WINDOW_BYTES : DEFAULT_SESSION_OPTIONS.windowBytes })
+    const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+    return { target: host.ready.address, roles: { host, plugin }, tunnel: { host, plugin } }
   }
 
   async #startRole<N extends RoleName> (name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {
@@ -161,16 +203,26 @@ export class Topology {
       for (const role of this.#started) {
         if (role.name === name) await role.close()
       }
+      // They stand where relays and hosts do.
+      if (name === 'load') await Promise.all(this.#externals.map(async (external) => { await external.close() }))
     }
     this.#folder.remove()
   }
+}
 
-  #targetOf (transport: string): Address {
-    if (transport === 'baseline') return this.#origin.ready.address
-    const tunnel = this.#tunnels.get(transport)
-    if (tunnel === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${transport}: no tunnel was started for it`)
-    return tunnel.host.ready.address
-  }
+/** A TCP port that nothing listens on. Another program may take it before it is used; then whoever wanted it says so. */
+async function freePort (): Promise<number> {
+  const listener = await createEngine('node').listen(tcpAddress(LOCALHOST, 0), (socket) => { socket.reset() })
+  await listener.close()
+  return listener.address.kind === 'tcp' ? listener.address.port : 0
+}
+
+async function samplesOf (roles: Readonly<Record<string, Sampled>>): Promise<Record<string, RoleSample>> {
+  return Object.fromEntries(await Promise.all(Object.entries(roles).map(async ([name, role]) => [name, await role.sample()])))
+}
+
+function isTransport (transport: ArmTransport): transport is TransportName {
+  return transport === 'stream' || transport === 'shm'
 }
 
 /** Threads share memory as they are; processes need memory that the system shares. */

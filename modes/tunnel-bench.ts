@@ -6,7 +6,7 @@ import { EXPORT_COMMAND } from './export.js'
 import { MERGE_COMMAND } from './merge.js'
 import { load } from './load.js'
 import { LOAD_FLAGS, resolveLoadOptions } from './load-options.js'
-import { readResults, renderFolder } from './results-folder.js'
+import { readResults, renderFolder, renderPlots } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
 
@@ -30,6 +30,7 @@ await runProgram({
       const folder = String(dir)
       const summary = summarizeRun(readResults(folder))
       renderFolder(folder, summary)
+      await renderPlots(folder, summary)
       console.log(renderConsoleTables(summary))
       console.log(`Rendered ${folder}/SUMMARY.md`)
       return 0

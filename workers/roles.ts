@@ -5,11 +5,12 @@ import type { CpuUsage } from '../src/metrics/cpu.js'
 import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
 
-/** The four roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data. */
+/** The roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data. */
 export interface RoleTypes {
   origin: {
-    options: { server: 'auto' | 'uws' | 'node', host: string, port: number }
-    ready: { server: 'uws' | 'node', address: Address, note: string | null }
+    /** `path`: of a Unix socket to listen on as well. */
+    options: { server: 'auto' | 'uws' | 'node', host: string, port: number, path: string | null }
+    ready: { server: 'uws' | 'node', address: Address, unixAddress: Address | null, note: string | null }
     job: never
     result: never
   }
@@ -24,6 +25,13 @@ export interface RoleTypes {
     /** `origin`: where to forward to, or that the plugin answers itself. */
     options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, origin: Address | 'embedded', attachTimeoutMs: number }
     ready: Record<string, never>
+    job: never
+    result: never
+  }
+  /** A hop without a tunnel. */
+  relay: {
+    options: { listen: Address, target: Address, engine: EngineChoice, spin: SpinChoice }
+    ready: { address: Address }
     job: never
     result: never
   }

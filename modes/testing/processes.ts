@@ -12,3 +12,11 @@ export function childrenOf (pid: number): ProcessInfo[] {
     return Number(parent) === pid && !state!.startsWith('Z') ? [{ pid: Number(child), command: command! }] : []
   })
 }
+
+/** The command lines of running processes, whoever started them, that match. */
+export function processesLike (pattern: RegExp): string[] {
+  return execFileSync('ps', ['-A', '-o', 'state=,args='], { encoding: 'utf8' }).split('\n').flatMap((line) => {
+    const [, state, command] = /^\s*(\S+)\s+(.*)$/.exec(line) ?? []
+    return command !== undefined && pattern.test(command) && !state!.startsWith('Z') ? [command] : []
+  })
+}

@@ -1,9 +1,10 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tcpAddress } from '../base/address.js'
 import { type Body, CollectedBody } from './body.js'
 import { closerOf } from './drain.js'
 import { listen } from './listen.js'
 import type { Origin } from './origin.js'
+import { listenOnUnix, type UnixSocket } from './unix-socket.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
 /** Longer than a run keeps a connection idle: between two requests of an open loop, or while the other arm is measured. */
@@ -18,27 +19,58 @@ interface Prepared {
 }
 
 /** The origin on node:http: runs wherever Node does. Rejects as `listen()` does. */
-export async function startNodeOrigin (host: string, port: number): Promise<Origin> {
-  const server = createServer({
+export async function startNodeOrigin (host: string, port: number, path: string | null): Promise<Origin> {
+  const server = createHttpServer()
+  const address = tcpAddress(host, await listen(server, host, port))
+  const servers = [server]
+  let unix: UnixSocket | null = null
+  if (path !== null) {
+    const other = createHttpServer()
+    try {
+      unix = await listenOnUnix(path, async (place) => { await listenAt(other, place) })
+    } catch (error) {
+      server.close()
+      other.close()
+      throw error
+    }
+    servers.push(other)
+  }
+  let open = servers.length
+  return {
+    server: 'node',
+    address,
+    unixAddress: unix?.address ?? null,
+    close: closerOf(
+      () => {
+        unix?.remove()
+        for (const one of servers) one.close(() => { open-- })
+      },
+      () => {
+        for (const one of servers) one.closeIdleConnections()
+        return open === 0
+      },
+      () => { for (const one of servers) one.closeAllConnections() })
+  }
+}
+
+function createHttpServer (): Server {
+  return createServer({
     noDelay: true,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     // An upload may take as long as it needs.
     requestTimeout: 0
   }, handleRequest)
-  const address = tcpAddress(host, await listen(server, host, port))
-  let isClosed = false
-  return {
-    server: 'node',
-    address,
-    close: closerOf(
-      () => { server.close(() => { isClosed = true }) },
-      () => {
-        server.closeIdleConnections()
-        return isClosed
-      },
-      () => { server.closeAllConnections() })
-  }
+}
+
+async function listenAt (server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ path }, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
 }
 
 const preparedRoutes = new Map([...FIXED_ROUTES].map(([path, answer]) => [path, prepare(answer)]))

@@ -1,4 +1,4 @@
-import { type Address, tcpAddress } from '../base/address.js'
+import { type Address, tcpAddress, unixAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { startNodeOrigin } from './node-origin.js'
 import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
@@ -9,6 +9,8 @@ export interface Origin {
   readonly server: 'uws' | 'node'
   /** TCP, with the real port. */
   readonly address: Address
+  /** The Unix socket, where one was asked for. */
+  readonly unixAddress: Address | null
   /** Why `auto` did not take uWebSockets.js, in a sentence. */
   readonly note?: string
   /** Stops listening, lets requests at hand finish for a time, and closes every connection. Called again with a shorter time it shortens the wait. */
@@ -27,6 +29,8 @@ export interface OriginOptions {
   readonly host?: string
   /** 0 is any free port. */
   readonly port: number
+  /** Path of a Unix socket to listen on as well, with mode 0600. Default null: none. */
+  readonly path?: string | null
 }
 
 /**
@@ -35,17 +39,18 @@ export interface OriginOptions {
  *
  * @param load How to load uWebSockets.js.
  */
-export async function startOrigin ({ server, host = '127.0.0.1', port }: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
+export async function startOrigin ({ server, host = '127.0.0.1', port, path = null }: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
   tcpAddress(host, port)
-  if (server === 'node') return await startNodeOrigin(host, port)
+  if (path !== null) unixAddress(path)
+  if (server === 'node') return await startNodeOrigin(host, port, path)
   let uws: Uws
   try {
     uws = await load()
   } catch (error) {
     if (server === 'uws') throw unavailable(error)
-    return { ...await startNodeOrigin(host, port), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
+    return { ...await startNodeOrigin(host, port, path), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
   }
-  return await startUwsOrigin(uws, host, port)
+  return await startUwsOrigin(uws, host, port, path)
 }
 
 function unavailable (cause: unknown): TunnelError {

@@ -4,6 +4,7 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 import { type Body, CollectedBody, wholeBody } from './body.js'
 import { closerOf } from './drain.js'
 import { listen } from './listen.js'
+import { listenOnUnix, type UnixSocket } from './unix-socket.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
@@ -19,6 +20,7 @@ interface UwsApp {
   head (pattern: string, handler: UwsHandler): UwsApp
   any (pattern: string, handler: UwsHandler): UwsApp
   listen (host: string, port: number, options: number, callback: (socket: UwsListenSocket | false) => void): UwsApp
+  listen_unix (callback: (socket: UwsListenSocket | false) => void, path: string): UwsApp
   close (): UwsApp
 }
 
@@ -82,7 +84,7 @@ export async function loadUws (): Promise<Uws> {
  *
  * Close it before its worker thread is terminated: uWebSockets otherwise aborts the whole process.
  */
-export async function startUwsOrigin (uws: Uws, host: string, port: number): Promise<Origin> {
+export async function startUwsOrigin (uws: Uws, host: string, port: number, path: string | null): Promise<Origin> {
   const transfers: Transfers = new Set()
   const app = uws.App()
   for (const [path, answer] of FIXED_ROUTES) {
@@ -98,19 +100,39 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number): Pro
     throw await listenFailure(host, port)
   }
   closeAtExit(app)
-  const listenSocket = socket
+  const listenSockets: UwsListenSocket[] = [socket]
+  const address = tcpAddress(host, uws.us_socket_local_port(socket))
+  let unix: UnixSocket | null = null
+  try {
+    if (path !== null) unix = await listenOnUnix(path, async (place) => { listenSockets.push(listenAt(app, place)) })
+  } catch (error) {
+    openApps.delete(app)
+    app.close()
+    throw error
+  }
   const renewal = setInterval(() => renewAll(transfers), RENEW_INTERVAL_MS).unref()
   return {
     server: 'uws',
-    address: tcpAddress(host, uws.us_socket_local_port(socket)),
+    address,
+    unixAddress: unix?.address ?? null,
     close: closerOf(
-      () => { if (openApps.has(app)) uws.us_listen_socket_close(listenSocket) },
+      () => {
+        unix?.remove()
+        if (openApps.has(app)) for (const listenSocket of listenSockets) uws.us_listen_socket_close(listenSocket)
+      },
       () => transfers.size === 0,
       () => {
         clearInterval(renewal)
         if (openApps.delete(app)) app.close()
       })
   }
+}
+
+function listenAt (app: UwsApp, path: string): UwsListenSocket {
+  let socket: UwsListenSocket | false = false
+  app.listen_unix(listening => { socket = listening }, path)
+  if (socket === false) throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use --server=node`)
+  return socket
 }
 
 /**

@@ -80,7 +80,7 @@ function sizeRank (summary: RunSummary, cell: CellSummary): number {
 
 /** The same arm measured twice: what it differs from itself is what no comparison can resolve. */
 function noiseSentences (summary: RunSummary): string[] {
-  const again = [...new Set(summary.cells.filter(cell => !isTunnel(cell) && cell.arm !== summary.reference).map(cell => cell.arm))]
+  const again = [...new Set(summary.cells.filter(cell => cell.transport === 'baseline' && cell.arm !== summary.reference).map(cell => cell.arm))]
   return again.flatMap(arm => {
     const rounds = spreadOf(comparedCells(summary, arm).flatMap(cell => [cell.ratio.min, cell.ratio.max]))
     return rounds === null ? [] : [`Direct HTTP measured a second time (${arm}) reaches ${formatRange(rounds)} of itself from round to round: a difference no larger than that is noise.`]

@@ -78,8 +78,19 @@ export interface RunOptions {
   readonly requestTimeoutMs: number
   readonly seed: number
   readonly quick: boolean
+  /** Arms that are programs from outside. */
+  readonly externalArms?: readonly ExternalArm[]
+  /** Of the origin; absent: any free one. */
+  readonly originPort?: number
   /** Shared memory of each direction; null where no arm uses any. */
   readonly segment: SegmentOptions | null
+}
+
+/** A program from outside: where it listens, and the command that starts it (null: it ran already), with their placeholders. */
+export interface ExternalArm {
+  readonly name: string
+  readonly url: string
+  readonly start: string | null
 }
 
 /** Payload bytes of a slot, slots, descriptors of the ring, and the longest payload that travels in a descriptor. */
@@ -95,7 +106,7 @@ export interface SegmentOptions {
 /** One arm at one size and concurrency, over all rounds. */
 export interface CellResult {
   readonly arm: string
-  /** The arm's transport: `baseline` (none), `stream`, `shm`. */
+  /** What carries the arm's bytes: `baseline` and `uds` (nothing), `relay`, `relay2`, `stream`, `shm`, `external`. */
   readonly transport: string
   readonly size: string
   /** Body length of a response. */

@@ -124,6 +124,7 @@ export function siblingOf (summary: RunSummary, cell: CellSummary, arm: string |
   return summary.cells.find(other => other.arm === arm && other.size === cell.size && other.concurrency === cell.concurrency)
 }
 
+/** Of this program: relays, a Unix socket and programs from outside are compared, but not judged. */
 export function isTunnel (cell: CellSummary): boolean {
-  return cell.transport !== 'baseline'
+  return cell.transport === 'stream' || cell.transport === 'shm'
 }

@@ -1,5 +1,6 @@
 import { formatBytes, formatCount, formatDuration } from '../base/units.js'
 import { describeFinding, withSeverity } from './findings.js'
+import { billPlotOf, billSentences, billTableOf, HOW_THE_BILL_ADDS_UP } from './bill-table.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
 import type { RunInput, RunResult, SegmentOptions } from './result.js'
@@ -16,6 +17,8 @@ export function renderSummary (result: RunResult, summary: RunSummary = summariz
     '## Validity',
     renderValidity(summary),
     ...[...summary.sizes.keys()].flatMap(size => renderSize(summary, size)),
+    // Drawn when the run is over.
+    ...(result.finishedAt !== null && billPlotOf(summary) !== null ? ['![What each step adds to the p50 of direct HTTP](bill.svg)'] : []),
     '## Reading the results',
     HOW_TO_READ,
     ...answersOf(summary).flatMap(({ question, sentences }) => [`### ${question}`, bulletList(sentences.map(escapeMarkdown))]),
@@ -79,12 +82,14 @@ function renderValidity ({ findings }: RunSummary): string {
 function renderSize (summary: RunSummary, size: string): string[] {
   const { title, main, detail, notes } = tablesOfSize(summary, size)
   const tunnel = tunnelTableOf(summary, size)
+  const bill = billTableOf(summary, size)
   return [
     `## ${escapeMarkdown(title)}`,
     renderMarkdownTable(main, 'plain'),
     'Details. CPU is the time per response, user + system:',
     renderMarkdownTable(detail, 'padded'),
     ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : []),
+    ...(bill === null ? [] : ['### The bill', renderMarkdownTable(bill, 'padded'), bulletList(billSentences(summary, size).map(escapeMarkdown)), HOW_THE_BILL_ADDS_UP]),
     ...(tunnel === null ? [] : ['### What the tunnel did', renderMarkdownTable(tunnel, 'padded'), HOW_TUNNELS_COUNT])
   ]
 }

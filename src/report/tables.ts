@@ -32,7 +32,7 @@ export const NOT_USED = 'n/a'
 export const INVALID_MARK = 'invalid'
 
 /** In the order in which a request passes them; any other role follows. */
-const ROLE_ORDER = ['load', 'host', 'plugin', 'origin']
+const ROLE_ORDER = ['load', 'relay', 'front', 'back', 'external', 'host', 'plugin', 'origin']
 
 export const text = (title: string): Column => ({ title, align: 'left' })
 export const figure = (title: string): Column => ({ title, align: 'right' })

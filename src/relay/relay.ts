@@ -1,0 +1,95 @@
+import type { Address } from '../base/address.js'
+import type { Engine, Listener, Socket } from '../engine/engine.js'
+import { PiecePool, RelayEnd } from './relay-pipe.js'
+
+const CONNECT_TIMEOUT_MS = 5000
+const MAX_CONNECTIONS = 4096
+/** 16 MiB of pieces are kept for the next burst. */
+const KEPT_PIECES = 256
+
+export interface RelayOptions {
+  readonly engine: Engine
+  /** Where clients connect. Port 0 takes any free port. */
+  readonly listen: Address
+  /** Where every connection is carried to. */
+  readonly target: Address
+  /** Time limit of a connection to the target. Default 5,000; 0 waits for ever. */
+  readonly connectTimeoutMs?: number
+  /** Further clients are reset at once. Default 4,096. */
+  readonly maxConnections?: number
+}
+
+/**
+ * Copies bytes between clients and a target, one connection for each, on the tunnel's own engine and without anything else of the tunnel:
+ * no frames, no channels, no credit. It shows what a hop costs by itself. Half-close and reset pass in both directions; a
+ * direction holds at most `PIECES_PER_DIRECTION` reads, so a peer that does not read slows the other down.
+ */
+export class Relay {
+  readonly #options: RelayOptions
+  readonly #pool = new PiecePool(KEPT_PIECES)
+  readonly #ends = new Set<RelayEnd>()
+  #listener!: Listener
+  #whenDrained: (() => void) | null = null
+  #closing: Promise<void> | null = null
+
+  private constructor (options: RelayOptions) {
+    this.#options = options
+  }
+
+  /** Rejects as `Engine.listen()` does. */
+  static async start (options: RelayOptions): Promise<Relay> {
+    const relay = new Relay(options)
+    relay.#listener = await options.engine.listen(options.listen, (socket) => { relay.#handleClient(socket) })
+    return relay
+  }
+
+  /** Where clients connect, with the port really bound. */
+  get address (): Address { return this.#listener.address }
+  /** Sockets that are open, two for each connection. */
+  get sockets (): number { return this.#ends.size }
+
+  /** Stops accepting, lets connections at hand finish for at most `drainMs` (default 2,000), and resets what is left. A second call may shorten the wait. */
+  close ({ drainMs = 2000 }: { readonly drainMs?: number } = {}): Promise<void> {
+    const cut = setTimeout(() => { for (const end of this.#ends) end.socket.reset() }, drainMs)
+    this.#closing ??= this.#drain()
+    return this.#closing.finally(() => { clearTimeout(cut) })
+  }
+
+  async #drain (): Promise<void> {
+    await this.#listener.close()
+    await new Promise<void>((resolve) => {
+      this.#whenDrained = resolve
+      this.#resolveIfDrained()
+    })
+  }
+
+  #resolveIfDrained (): void {
+    if (this.#ends.size === 0) this.#whenDrained?.()
+  }
+
+  #handleClient (socket: Socket): void {
+    const { engine, target, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxConnections = MAX_CONNECTIONS } = this.#options
+    const client = this.#createEnd()
+    client.socket = socket
+    if (this.#ends.size > 2 * maxConnections) {
+      client.other = client
+      socket.start(client)
+      socket.reset()
+      return
+    }
+    const server = this.#createEnd()
+    client.other = server
+    server.other = client
+    server.socket = engine.connect(target, server, { timeoutMs: connectTimeoutMs })
+    socket.start(client)
+  }
+
+  #createEnd (): RelayEnd {
+    const end = new RelayEnd(this.#pool, () => {
+      this.#ends.delete(end)
+      this.#resolveIfDrained()
+    })
+    this.#ends.add(end)
+    return end
+  }
+}
