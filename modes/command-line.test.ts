@@ -87,6 +87,7 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-baseline', ['--port=0', '--server=apache'], USAGE, /^Cannot use --server=apache: it must be one of auto, uws, node$/],
   ['http-baseline', ['--port=0', '--host=no.invalid'], INVALID, /^Cannot listen on no\.invalid:0: this machine has no such address/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin='], USAGE, /^Cannot use --origin=: it must be embedded, or a URL/],
+  ['http-tunnel-plugin', ['--addr=./s', '--origin=unix:'], INVALID, /^Cannot use an empty socket path/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=localhost:3000'], USAGE, /^Cannot use --origin=localhost:3000: it must begin with http:\/\/, https:\/\/ or unix:$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:3000/app'], USAGE, /it must name a host and a port only: paths come from the client$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://me:secret@localhost:3000'], USAGE, /it must name a host and a port only/],

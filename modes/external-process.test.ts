@@ -30,7 +30,8 @@ linux('an external arm joins the rounds with its CPU time, and ends with all its
   t.true(tree.length >= 2, 'the program and its child')
   const { code } = await bench.program.ended
   t.is(code, 0)
-  for (const { pid } of tree) t.false(isAlive(pid))
+  // Whoever inherits what was killed has to wait for it, too, before its number is free.
+  await until('all have ended', () => !tree.some(({ pid }) => isAlive(pid)))
   const cells = bench.result.cells.filter(({ arm }) => arm === 'mine')
   t.is(cells[0]?.transport, 'external')
   t.is(cells[0]?.rounds.length, 2)

@@ -138,3 +138,17 @@ for (const [name, start] of Object.entries(drains)) {
     if (addr !== undefined) t.false(existsSync(addr))
   })
 }
+
+test.serial('a plugin forwards to an origin on a Unix socket, which a baseline serves beside its port', async (t) => {
+  const path = join(temporaryFolder(t), 'o')
+  const baseline = startBaseline(t, `--addr=${path}`)
+  t.like(await baseline.event('listening'), { name: 'http-baseline', unix: path })
+  t.is(statSync(path).mode & 0o777, 0o600)
+  const { plugin, url } = await startTunnel(t, [], [`--origin=unix:${path}`])
+  t.like(await plugin.event('started'), { origin: `unix:${path}`, server: 'external' })
+  t.deepEqual((await get(t, `${url}/large`)).body, Buffer.from(contentBytes(262_144)))
+  t.deepEqual([(await get(t, `${await urlOf(baseline)}/small`)).status], [200])
+  baseline.kill('SIGTERM')
+  t.is((await baseline.ended).code, 0)
+  t.false(existsSync(path))
+})

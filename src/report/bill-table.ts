@@ -32,7 +32,7 @@ export function billTableOf (summary: RunSummary, size: string): Table | null {
         }),
         ...CPU_GROUPS.map(group => {
           const cpu = step.cpu[group]
-          return cpu === null ? WITHHELD : `${signed(cpu.userUs, 1)} ${cpu.systemUs < 0 ? '−' : '+'} ${Math.abs(cpu.systemUs).toFixed(1)}`
+          return cpu === null ? WITHHELD : `${signed(cpu.userUs)} ${signed(cpu.systemUs).replace(/^./, '$& ')}`
         })
       ]
     })
@@ -94,8 +94,10 @@ function microseconds (durationNs: number): string {
   return formatSignificant(durationNs / 1_000).replace('-', '−')
 }
 
-function signed (value: number, digits: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`
+/** To a tenth; what rounds to nothing is not negative. */
+function signed (value: number): string {
+  const size = Math.abs(value).toFixed(1)
+  return `${value < 0 && Number(size) !== 0 ? '−' : '+'}${size}`
 }
 
 function percentText (share: number | null): string {

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { ENGINES_HERE } from '../src/engine/testing/engines.js'
+import { LADDER } from './arms.js'
+import { runToEnd } from './testing/program.js'
+import { Bench } from './testing/run-folder.js'
+
+/** Roles whose CPU time counts, beside the generator and the origin. */
+const BETWEEN: Readonly<Record<string, readonly string[]>> = { baseline: [], uds: [], relay: ['relay'], relay2: ['front', 'back'] }
+
+for (const mode of ['threads', 'processes'] as const) {
+  for (const engine of ENGINES_HERE) {
+    test.serial(`run --ladder measures every rung, and bills it: ${mode}, ${engine} engine`, async (t) => {
+      const bench = new Bench(t, ['--ladder', '--sizes=small,large', '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', `--mode=${mode}`, `--engine=${engine}`])
+      const { code, stdout } = await bench.program.ended
+      t.is(code, 0, stdout)
+      t.deepEqual(readdirSync(bench.temporary), [])
+      const { result } = bench
+      t.deepEqual(result.metadata.options.arms, LADDER)
+      t.is(result.cells.length, LADDER.length * 2)
+      for (const { arm, rounds } of result.cells) {
+        t.is(rounds.length, 2)
+        for (const { cpu, counts, tunnel } of rounds) {
+          t.true(counts.ok > 0, arm)
+          t.deepEqual(Object.keys(cpu).sort(), ['load', 'origin', ...(BETWEEN[arm] ?? ['host', 'plugin'])].sort())
+          t.is(tunnel === null, arm in BETWEEN)
+        }
+      }
+      for (const { round } of result.cells[0]!.rounds) {
+        t.deepEqual(result.cells.filter(({ size }) => size === 'small').map(({ rounds }) => rounds[round]!.position).sort(), LADDER.map((_, at) => at))
+      }
+      const summary = bench.read('SUMMARY.md')
+      t.is(summary.split('\n### The bill\n').length, 3)
+      t.true(summary.includes('](bill.svg)'))
+      t.regex(bench.read('bill.svg'), /^<svg/)
+      t.is(readFileSync(join(bench.folder, 'bill.png')).readUInt32BE(0), 0x89504e47)
+    })
+  }
+}
+
+test.serial('report draws the bill again', async (t) => {
+  const bench = new Bench(t, ['--arms=direct,relay,stream', '--sizes=small', '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=1'])
+  t.is((await bench.program.ended).code, 0)
+  const [summary, picture] = [bench.read('SUMMARY.md'), bench.read('bill.svg')]
+  t.is((await runToEnd(t, 'tunnel-bench', ['report', bench.folder])).code, 0)
+  t.is(bench.read('SUMMARY.md'), summary)
+  t.is(bench.read('bill.svg'), picture)
+})
