@@ -35,6 +35,8 @@ export interface MatrixHooks {
   onStart (place: Place): void
   /** `cell` is the one of `cells` that has changed. */
   onDone (place: Place, outcome: Outcome, cell: CellResult, cells: readonly CellResult[]): void
+  /** All rounds are done, and the roles still run. */
+  onMeasured? (cells: readonly CellResult[]): Promise<void>
 }
 
 /**
@@ -83,6 +85,7 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
         hooks.onDone(placeAfter(number), outcome, cell, cells)
       }
     }
+    if (roles !== null) await hooks.onMeasured?.(cells)
     return cells
   } finally {
     signal.removeEventListener('abort', stop)

@@ -44,6 +44,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     isList: true
   },
   'origin-port': { describe: 'TCP port of the origin, for programs from outside that are not started by the run; 0 takes any free one', standard: '0' },
+  'count-syscalls': { describe: 'Count system calls per response, by role and name: one more short measurement of each cell with strace attached, after the rounds; for --mode=processes', isSwitch: true },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
   concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
   duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
@@ -80,8 +81,11 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const originPort = portOf('origin-port', raw['origin-port'] ?? 0)
   const named = armNamesOf(given, raw)
   const arms = parseArms([...named, ...externalArms.map(({ name }) => name).filter((name) => !named.includes(name))], externalArms)
+  const mode = oneOf('mode', raw.mode, ['threads', 'processes'])
+  const countSystemCalls = switchOf('count-syscalls', given)
+  if (countSystemCalls && mode === 'threads') throw usage('count-syscalls', true, 'needs a process for each role: leave it out, or use --mode=processes')
   const options: RunOptions = {
-    mode: oneOf('mode', raw.mode, ['threads', 'processes']),
+    mode,
     arms: arms.map((arm) => arm.label),
     sizes: listOf('sizes', raw.sizes).map((name) => parseSize(name).name),
     concurrency: listOf('concurrency', raw.concurrency).map((text) => integerOf('concurrency', text, 1, MAX_CONCURRENCY)),
@@ -97,6 +101,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     quick,
     ...(externalArms.length === 0 ? {} : { externalArms }),
     ...(originPort === 0 ? {} : { originPort }),
+    ...(countSystemCalls ? { countSystemCalls } : {}),
     segment: segmentOf(arms, raw)
   }
   return { options, out: textOf('out', raw.out, STANDARD.out), allowInvalid: switchOf('allow-invalid', given) }

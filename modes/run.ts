@@ -4,7 +4,9 @@ import { renderConsoleTables } from '../src/report/console-tables.js'
 import { formatMeasurement, formatStatus } from '../src/report/progress.js'
 import type { CellResult, RunMetadata, RunOptions, RunResult } from '../src/report/result.js'
 import type { RunSummary } from '../src/report/run-summary.js'
+import { COUNT_CURE } from '../src/report/system-call-table.js'
 import { armsOf } from './arms.js'
+import { COUNT_MS, countSystemCalls } from './count-system-calls.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
 import { exitCodeOfRun } from './run-outcome.js'
@@ -57,6 +59,15 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
       onDone: (place, outcome, cell, cells) => {
         progress.line(formatMeasurement(place, outcome))
         write(cells, null, [cell])
+      },
+      onMeasured: async (cells) => {
+        if (options.countSystemCalls !== true || interrupt.aborted) return
+        progress.line(`counting system calls: ${cells.length} measurements of ${formatDuration(COUNT_MS)} with strace attached, which do not go into the figures`)
+        try {
+          await countSystemCalls(topology!, options, cells, interrupt)
+        } catch (error) {
+          if (!interrupt.aborted) console.error(`tunnel-bench: SYSCALLS_NOT_COUNTED: ${(error as Error).message}: ${COUNT_CURE}`)
+        }
       }
     }, interrupt)
   } finally {

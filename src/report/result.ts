@@ -82,6 +82,8 @@ export interface RunOptions {
   readonly externalArms?: readonly ExternalArm[]
   /** Of the origin; absent: any free one. */
   readonly originPort?: number
+  /** One more measurement of each cell, with strace attached to the roles; absent: none. */
+  readonly countSystemCalls?: boolean
   /** Shared memory of each direction; null where no arm uses any. */
   readonly segment: SegmentOptions | null
 }
@@ -115,6 +117,14 @@ export interface CellResult {
   readonly rounds: readonly RoundResult[]
   /** Why rounds are missing: what failed, in a sentence each. Empty when all went well. */
   readonly failures: readonly string[]
+  /** Of one more measurement, with strace attached; by role. Absent where they were not counted. */
+  readonly systemCalls?: Readonly<Record<string, SystemCalls>>
+}
+
+/** The system calls of a role, by name, over a measurement in which so many responses came. */
+export interface SystemCalls {
+  readonly responses: number
+  readonly calls: Readonly<Record<string, number>>
 }
 
 export interface RoundSecond {

@@ -35,6 +35,8 @@ export interface CellSummary {
   readonly cpu: ReadonlyMap<string, CpuPerResponse | null>
   /** null where the arm has no tunnel, or nothing was counted. */
   readonly tunnel: TunnelSummary | null
+  /** By role; null where they were not counted. */
+  readonly systemCalls: CellResult['systemCalls'] | null
   /** Distinct texts of all rounds. */
   readonly problems: readonly string[]
 }
@@ -102,6 +104,7 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     errors: errorCount(counts),
     cpu: cpuPerResponse(rounds),
     tunnel: summarizeTunnel(rounds),
+    systemCalls: cell.systemCalls ?? null,
     problems: [...new Set(rounds.flatMap(round => round.problems))]
   }
 }

@@ -6,6 +6,7 @@ import { answersOf } from './reading.js'
 import type { RunInput, RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
+import { HOW_SYSTEM_CALLS_COUNT, systemCallTableOf } from './system-call-table.js'
 import { INVALID_MARK, tablesOfSize } from './tables.js'
 import { HOW_TUNNELS_COUNT, tunnelTableOf } from './tunnel-table.js'
 
@@ -83,6 +84,7 @@ function renderSize (summary: RunSummary, size: string): string[] {
   const { title, main, detail, notes } = tablesOfSize(summary, size)
   const tunnel = tunnelTableOf(summary, size)
   const bill = billTableOf(summary, size)
+  const systemCalls = systemCallTableOf(summary, size)
   return [
     `## ${escapeMarkdown(title)}`,
     renderMarkdownTable(main, 'plain'),
@@ -90,6 +92,7 @@ function renderSize (summary: RunSummary, size: string): string[] {
     renderMarkdownTable(detail, 'padded'),
     ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : []),
     ...(bill === null ? [] : ['### The bill', renderMarkdownTable(bill, 'padded'), bulletList(billSentences(summary, size).map(escapeMarkdown)), HOW_THE_BILL_ADDS_UP]),
+    ...(systemCalls === null ? [] : ['### System calls per response', renderMarkdownTable(systemCalls, 'padded'), HOW_SYSTEM_CALLS_COUNT]),
     ...(tunnel === null ? [] : ['### What the tunnel did', renderMarkdownTable(tunnel, 'padded'), HOW_TUNNELS_COUNT])
   ]
 }

@@ -81,8 +81,13 @@ function titleOf (size: string, bodyBytes: number | null): string {
 }
 
 function rolesOf (cells: readonly CellSummary[]): string[] {
+  return inRoleOrder(cells.flatMap(cell => [...cell.cpu.keys()]))
+}
+
+/** Each once. */
+export function inRoleOrder (roles: readonly string[]): string[] {
   const rank = (role: string): number => ROLE_ORDER.includes(role) ? ROLE_ORDER.indexOf(role) : ROLE_ORDER.length
-  return [...new Set(cells.flatMap(cell => [...cell.cpu.keys()]))].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+  return [...new Set(roles)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }
 
 function rpsText (cell: CellSummary, { findings }: RunSummary): string {
