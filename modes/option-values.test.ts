@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { durationOf, integerOf, listOf, oneOf, portOf, textOf } from './option-values.js'
+import { durationOf, fractionOf, integerOf, listOf, oneOf, portOf, textOf } from './option-values.js'
 
 const refuses = test.macro((t, read: () => unknown, message: string) => {
   const error = t.throws(read, { instanceOf: TunnelError })
@@ -51,6 +51,13 @@ test('durationOf() refuses what is too long', refuses, () => durationOf('duratio
 test('durationOf() refuses a number of a config file', refuses, () => durationOf('duration', 5, 50), 'Cannot use --duration=5: it must be a duration with its unit, for example "250ms" or "2s"')
 test('durationOf() refuses a number without unit', refuses, () => durationOf('duration', '5', 50),
   'Cannot use --duration "5": a duration needs a unit (ms, s or m): write 5s for seconds or 5ms for milliseconds')
+
+test('fractionOf() reads numbers and text, its bounds included', (t) => {
+  t.deepEqual(['0', '0.5', '.25', 0.5, 0.95].map((value) => fractionOf('equal-load', value, 0.95)), [0, 0.5, 0.25, 0.5, 0.95])
+})
+for (const value of ['', '.', '-0.1', '0.96', '1e-1', '50%', 'abc', NaN, true]) {
+  test(`fractionOf() refuses ${JSON.stringify(value)}`, refuses, () => fractionOf('equal-load', value, 0.95), `Cannot use --equal-load=${typeof value === 'string' ? value : JSON.stringify(value)}: it must be a number from 0 to 0.95`)
+}
 
 test('listOf() reads text and arrays', (t) => {
   t.deepEqual(listOf('sizes', 'a, b'), ['a', 'b'])

@@ -21,6 +21,19 @@ export function integerOf (flag: string, value: unknown, minimum: number, maximu
   return number
 }
 
+/** A number from 0 to `maximum`, or text of one in decimal digits. */
+export function fractionOf (flag: string, value: unknown, maximum: number): number {
+  const number = numberOf(value)
+  if (!(number >= 0 && number <= maximum)) throw usage(flag, value, `must be a number from 0 to ${maximum}`)
+  return number
+}
+
+/** NaN where it is none. */
+export function numberOf (value: unknown): number {
+  if (typeof value === 'string') return /^(0|[1-9]\d*)?(\.\d+)?$/.test(value) && value !== '' ? Number(value) : NaN
+  return typeof value === 'number' ? value : NaN
+}
+
 export function portOf (flag: string, value: unknown): number {
   try {
     return integerOf(flag, value, 0, 65_535)

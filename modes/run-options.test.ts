@@ -33,6 +33,8 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
     loadThreads: 1,
     requestTimeoutMs: 10_000,
     quick: false,
+    equalLoad: 0.5,
+    arrivals: 'poisson',
     segment: DEFAULT_SEGMENT_SIZES
   })
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
@@ -59,6 +61,8 @@ test('resolveRunOptions() takes every flag', (t) => {
     'load-threads': '2',
     'request-timeout': '100ms',
     seed: '0',
+    'equal-load': '0.25',
+    arrivals: 'constant',
     'slot-bytes': '4096',
     slots: '64',
     'ring-entries': '128',
@@ -79,6 +83,8 @@ test('resolveRunOptions() takes every flag', (t) => {
       requestTimeoutMs: 100,
       seed: 0,
       quick: false,
+      equalLoad: 0.25,
+      arrivals: 'constant',
       segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512 }
     },
     out: 'elsewhere'

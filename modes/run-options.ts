@@ -4,15 +4,19 @@ import { ENGINES } from '../src/engine/create-engine.js'
 import type { RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
-import { durationOf, integerOf, listOf, oneOf, textOf, usage } from './option-values.js'
+import { durationOf, fractionOf, integerOf, listOf, oneOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 const MAX_CONCURRENCY = 4000
 const MAX_ROUNDS = 1000
 const MAX_LOAD_THREADS = 64
-const MAX_SEED = 0xffff_ffff
+/** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
+const MAX_EQUAL_LOAD = 0.95
+export const MAX_SEED = 0xffff_ffff
 
-/** About two and a half minutes: 3 arms × 2 sizes × 4 concurrencies × 5 rounds of 1.25 s. */
+export const ARRIVALS = ['constant', 'poisson'] as const
+
+/** About four minutes: 3 arms × 2 sizes × 4 concurrencies × (5 rounds of 1.25 s in a closed loop, and 3 of 1.1 s at equal load). */
 const STANDARD = {
   arms: 'baseline,stream,shm',
   sizes: 'small,large',
@@ -25,6 +29,8 @@ const STANDARD = {
   engine: 'auto',
   'load-threads': '1',
   'request-timeout': '10s',
+  'equal-load': '0.5',
+  arrivals: 'poisson',
   out: 'bench_results'
 } as const
 
@@ -46,10 +52,12 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   engine: { describe: 'What moves bytes between sockets and the program, in host, plugin and load generator: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
+  'equal-load': { describe: `After its closed loops each cell is measured in open loops, all arms at the same rate: this fraction (up to ${MAX_EQUAL_LOAD}) of what its slowest arm did; 0 leaves this out`, standard: STANDARD['equal-load'] },
+  arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: STANDARD.arrivals },
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
   ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
-  quick: { describe: `The whole matrix in about 20 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
+  quick: { describe: `The whole matrix in about 25 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
   config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
 
@@ -82,6 +90,8 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
     seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
     quick,
+    equalLoad: fractionOf('equal-load', raw['equal-load'], MAX_EQUAL_LOAD),
+    arrivals: oneOf('arrivals', raw.arrivals, ARRIVALS),
     segment: segmentOf(arms, raw)
   }
   return { options, out: textOf('out', raw.out, STANDARD.out) }

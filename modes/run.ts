@@ -2,6 +2,7 @@ import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatDuration } from '../src/base/units.js'
 import { errorCount } from '../src/metrics/counts.js'
 import { renderConsoleTables } from '../src/report/console-tables.js'
+import { equalLoadRounds, equalLoadWarmupMs } from '../src/report/equal-load.js'
 import { formatMeasurement, formatStatus } from '../src/report/progress.js'
 import type { CellResult, RunMetadata, RunOptions, RunResult } from '../src/report/result.js'
 import { summarizeRun } from '../src/report/run-summary.js'
@@ -71,12 +72,13 @@ export async function run (options: RunOptions, out: string): Promise<number> {
   console.log(`\n${renderConsoleTables(summarizeRun(result))}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables, what they mean), result.json (everything), one oha-format JSON file per cell`)
   if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
-  return cells.some((cell) => cell.failures.length > 0 || cell.rounds.some((round) => errorCount(round.counts) > 0)) ? 1 : 0
+  const parts = cells.flatMap((cell) => cell.equalLoad === undefined ? [cell] : [cell, cell.equalLoad])
+  return parts.some(({ failures, rounds }) => failures.length > 0 || rounds.some((round) => errorCount(round.counts) > 0)) ? 1 : 0
 }
 
 function expectedMs (options: RunOptions): number {
-  const measurements = options.arms.length * options.sizes.length * options.concurrency.length * options.rounds
-  return measurements * (options.durationMs + options.warmupMs + PAUSE_MS)
+  const cells = options.arms.length * options.sizes.length * options.concurrency.length
+  return cells * (options.rounds * (options.durationMs + options.warmupMs + PAUSE_MS) + equalLoadRounds(options) * (options.durationMs + equalLoadWarmupMs(options) + PAUSE_MS))
 }
 
 interface Progress {

@@ -85,6 +85,7 @@ function checkCells (result: RunResult): void {
     if (first !== undefined) throw invalid(`${place} must be another cell than /cells/${first}: both are ${cell.arm}, ${cell.size}, concurrency ${cell.concurrency}`)
     seen.set(key, at)
     checkRounds(cell.rounds, `${place}/rounds`, result.metadata.options.rounds)
+    checkRounds(cell.equalLoad?.rounds ?? [], `${place}/equalLoad/rounds`, result.metadata.options.rounds)
   }
 }
 

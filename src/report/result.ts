@@ -25,6 +25,8 @@ export interface RunMetadata {
 
 export type Mode = 'threads' | 'processes'
 
+export type Arrivals = 'constant' | 'poisson'
+
 export interface RunOptions {
   readonly mode: Mode
   /** Arm labels in order; the first `baseline` is the reference of every ratio. A repeated arm is labelled `baseline#2`. */
@@ -41,6 +43,10 @@ export interface RunOptions {
   readonly requestTimeoutMs: number
   readonly seed: number
   readonly quick: boolean
+  /** The rate of the open loops, as a fraction of the throughput that the slowest arm of a cell had in its closed loops; 0: no open loops. Absent in results of earlier versions: 0. */
+  readonly equalLoad?: number
+  /** How the open loops send: one request every 1/rate, or independent of each other. */
+  readonly arrivals?: Arrivals
   /** Shared memory of each direction; null where no arm uses any. */
   readonly segment: SegmentOptions | null
 }
@@ -64,6 +70,15 @@ export interface CellResult {
   readonly concurrency: number
   readonly rounds: readonly RoundResult[]
   /** Why rounds are missing: what failed, in a sentence each. Empty when all went well. */
+  readonly failures: readonly string[]
+  /** The arm at the rate that all arms of this size and concurrency have in common. Absent where it was not measured. */
+  readonly equalLoad?: EqualLoadResult
+}
+
+/** Open loops at one common rate: rounds of their own, compared with each other as the closed ones are. */
+export interface EqualLoadResult {
+  readonly ratePerSec: number
+  readonly rounds: readonly RoundResult[]
   readonly failures: readonly string[]
 }
 

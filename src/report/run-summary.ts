@@ -1,4 +1,5 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
+import { summarizeEqualLoad, type EqualLoadSummary } from './equal-load.js'
 import type { CellResult, RunResult } from './result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
 import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
@@ -32,6 +33,8 @@ export interface CellSummary {
   readonly cpu: ReadonlyMap<string, CpuPerResponse | null>
   /** null where the arm has no tunnel, or nothing was counted. */
   readonly tunnel: TunnelSummary | null
+  /** The arm at the common rate of its size and concurrency; null where it was not measured so. */
+  readonly equalLoad: EqualLoadSummary | null
   /** Distinct texts of all rounds. */
   readonly problems: readonly string[]
 }
@@ -54,10 +57,10 @@ export function summarizeRun (result: RunResult): RunSummary {
   for (const size of sizes) {
     for (const connections of concurrency) {
       const found = new Map(result.cells.filter(cell => cell.size === size && cell.concurrency === connections).map(cell => [cell.arm, cell]))
-      const referenceRates = reference === null ? [] : found.get(reference)?.rounds.map(rateOf) ?? []
+      const referenceCell = reference === null ? null : found.get(reference) ?? null
       for (const arm of arms) {
         const cell = found.get(arm) ?? missingCell(result, arm, size, connections)
-        cells.push(summarizeCell(cell, referenceRates, rounds))
+        cells.push(summarizeCell(cell, referenceCell, rounds))
       }
     }
   }
@@ -65,7 +68,7 @@ export function summarizeRun (result: RunResult): RunSummary {
   return { result, reference, cells, sizes: bodyBytes }
 }
 
-function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], plannedRounds: number): CellSummary {
+function summarizeCell (cell: CellResult, reference: CellResult | null, plannedRounds: number): CellSummary {
   const { arm, transport, size, concurrency, rounds, failures } = cell
   const latency = mergeHistograms(rounds.map(round => round.latency))
   const connect = mergeHistograms(rounds.map(round => round.connect))
@@ -81,7 +84,7 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     failures,
     rates,
     rps: spreadOf(rates.map(rate => rate.ratePerSec)),
-    ratio: rateRatio(rates, referenceRates),
+    ratio: rateRatio(rates, reference?.rounds.map(rateOf) ?? []),
     p50Ns: percentileOrNull(latency, 50),
     p90Ns: percentileOrNull(latency, 90),
     p99Ns: percentileOrNull(latency, 99),
@@ -91,6 +94,7 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     errors: errorCount(counts),
     cpu: cpuPerResponse(rounds),
     tunnel: summarizeTunnel(rounds),
+    equalLoad: summarizeEqualLoad(cell, reference),
     problems: [...new Set(rounds.flatMap(round => round.problems))]
   }
 }

@@ -1,4 +1,6 @@
-import { formatBytes, formatCount, formatDuration } from '../base/units.js'
+import { formatBytes, formatCount, formatDuration, formatRatio } from '../base/units.js'
+import { equalLoadRounds } from './equal-load.js'
+import { equalLoadTableOf, HOW_EQUAL_LOAD } from './equal-load-table.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
 import type { RunResult, SegmentOptions } from './result.js'
@@ -45,6 +47,9 @@ function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
     ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}`],
     ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`],
+    ...(equalLoadRounds(options) === 0
+      ? []
+      : [['Equal load', `${equalLoadRounds(options)} ${equalLoadRounds(options) === 1 ? 'round' : 'rounds'} per cell at ${formatRatio(options.equalLoad ?? 0).replace('×', '')} of the throughput of its slowest arm, ${options.arrivals ?? 'poisson'} arrivals`]]),
     ...(options.segment === null ? [] : [['Shared memory', describeSegment(options.segment)]])
   ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
 }
@@ -61,12 +66,14 @@ function formatDate (iso: string): string {
 function renderSize (summary: RunSummary, size: string): string[] {
   const { title, main, detail, notes } = tablesOfSize(summary, size)
   const tunnel = tunnelTableOf(summary, size)
+  const equal = equalLoadTableOf(summary, size)
   return [
     `## ${escapeMarkdown(title)}`,
     renderMarkdownTable(main, 'plain'),
     'Details. CPU is the time per response, user + system:',
     renderMarkdownTable(detail, 'padded'),
     ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : []),
+    ...(equal === null ? [] : ['### At equal load', HOW_EQUAL_LOAD, renderMarkdownTable(equal.table, 'padded'), ...(equal.notes.length > 0 ? [bulletList(equal.notes.map(escapeMarkdown))] : [])]),
     ...(tunnel === null ? [] : ['### What the tunnel did', renderMarkdownTable(tunnel, 'padded'), HOW_TUNNELS_COUNT])
   ]
 }
