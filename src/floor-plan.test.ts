@@ -32,6 +32,10 @@ const LIBRARIES: Record<string, string> = {
   'hdr-histogram-js': 'src/metrics/histogram.ts',
   koffi: 'src/native/system-calls.ts',
   ajv: 'src/report/read-result.ts',
+  vega: 'src/report/plot.ts',
+  'vega-lite': 'src/report/plot.ts',
+  '@resvg/resvg-wasm': 'src/report/plot.ts',
+  'dejavu-fonts-ttf': 'src/report/plot.ts',
   comlink: 'workers/control.ts',
   piscina: 'src/load/slice-pool.ts',
   yargs: 'modes/cli.ts'
