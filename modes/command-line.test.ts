@@ -4,6 +4,7 @@ import test from 'ava'
 import { PROGRAM } from './metadata.js'
 import { RUN_FLAGS } from './run-options.js'
 import { SEGMENT_FLAGS } from './segment-options.js'
+import { SWEEP_FLAGS } from './sweep-options.js'
 import { runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 
@@ -13,6 +14,7 @@ const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-tunnel-plugin', [], ['engine', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
+  ['tunnel-bench', ['sweep'], Object.keys(SWEEP_FLAGS)],
   ['tunnel-bench', ['report'], []]
 ]
 for (const [name, args, flags] of helps) {
@@ -25,7 +27,7 @@ for (const [name, args, flags] of helps) {
     t.is([...stdout.matchAll(/\[default: /g)].length, flags.filter((flag) => !['addr', 'json', 'quick'].includes(flag)).length)
     t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 130 interrupted\./)
     t.true(stdout.split('\n').every((line) => line.length <= 110))
-    if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run .*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
+    if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run [^]*\n.*tunnel-bench sweep [^]*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
   })
 }
 
@@ -40,7 +42,7 @@ const LONG_PATH = 'a'.repeat(120)
 
 /** Command lines that end with exit code 2, and what they say. */
 const wrong: Array<[name: string, args: string[], code: string, message: RegExp]> = [
-  ['tunnel-bench', [], USAGE, /a command is missing: run or report: see tunnel-bench --help$/],
+  ['tunnel-bench', [], USAGE, /a command is missing: run or sweep or report: see tunnel-bench --help$/],
   ['tunnel-bench', ['rnu'], USAGE, /there is no option or command "rnu": see tunnel-bench --help$/],
   ['tunnel-bench', ['run', 'more'], USAGE, /there is no option or command "more"/],
   ['tunnel-bench', ['run', '--round=3', '--size=small'], USAGE, /there are no options or commands "round, size"/],

@@ -2,11 +2,16 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, wri
 import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
-import { readRunResult } from '../src/report/read-result.js'
+import { renderPng, renderSvg } from '../src/report/plot.js'
+import { readRunResult, readSweepResult } from '../src/report/read-result.js'
 import type { CellResult, RunResult } from '../src/report/result.js'
 import { renderSummary } from '../src/report/summary.js'
+import { sweepPlotOf } from '../src/report/sweep-plot.js'
+import type { SweepResult } from '../src/report/sweep-result.js'
+import { renderSweep } from '../src/report/sweep-summary.js'
 
 const RESULT_FILE = 'result.json'
+const SWEEP_FILE = 'sweep.json'
 
 /** Makes `<parent>/<UTC timestamp>`, for example `bench_results/2026-01-31T12-00-00Z`. Throws ERR_TUNNEL_USAGE where it cannot. */
 export function createResultsFolder (parent: string, startedAt: Date): string {
@@ -46,14 +51,42 @@ export function renderFolder (folder: string, result: RunResult, changed: readon
 
 /** Throws ERR_TUNNEL_RESULT_INVALID. */
 export function readResults (folder: string): RunResult {
-  const file = join(folder, RESULT_FILE)
-  let text: string
+  return readRunResult(readResultFile(folder, RESULT_FILE))
+}
+
+function readResultFile (folder: string, name: string): string {
+  const file = join(folder, name)
   try {
-    text = readFileSync(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
     throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot read ${file}: ${(error as Error).message}: name a folder that a run has written`)
   }
-  return readRunResult(text)
+}
+
+/** Writes what a sweep found so far, without its plot. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeSweep (folder: string, result: SweepResult): void {
+  writeFile(folder, 'metadata.json', toJson(result.metadata))
+  writeFile(folder, SWEEP_FILE, toJson(result))
+  writeFile(folder, 'SUMMARY.md', renderSweep(result))
+}
+
+/** SUMMARY.md and the plot, as SVG and PNG, of the result alone. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderSweepFolder (folder: string, result: SweepResult): Promise<void> {
+  writeFile(folder, 'SUMMARY.md', renderSweep(result))
+  const plot = sweepPlotOf(result)
+  if (plot === null) return
+  const svg = await renderSvg(plot)
+  writeFile(folder, 'sweep.svg', svg)
+  writeFile(folder, 'sweep.png', await renderPng(svg))
+}
+
+export function isSweepFolder (folder: string): boolean {
+  return existsSync(join(folder, SWEEP_FILE))
+}
+
+/** Throws ERR_TUNNEL_RESULT_INVALID. */
+export function readSweep (folder: string): SweepResult {
+  return readSweepResult(readResultFile(folder, SWEEP_FILE))
 }
 
 /** Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc does. */
@@ -73,7 +106,7 @@ function tryMakeFolder (folder: string): boolean {
   }
 }
 
-function writeFile (folder: string, name: string, text: string): void {
+function writeFile (folder: string, name: string, text: string | Uint8Array): void {
   const file = join(folder, name)
   try {
     writeFileSync(`${file}.part`, text)

@@ -7,9 +7,9 @@ import type { Flag } from './cli.js'
 import { durationOf, fractionOf, integerOf, listOf, oneOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
-const MAX_CONCURRENCY = 4000
-const MAX_ROUNDS = 1000
-const MAX_LOAD_THREADS = 64
+export const MAX_CONCURRENCY = 4000
+export const MAX_ROUNDS = 1000
+export const MAX_LOAD_THREADS = 64
 /** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
 const MAX_EQUAL_LOAD = 0.95
 export const MAX_SEED = 0xffff_ffff
@@ -98,7 +98,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
 }
 
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */
-function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
+export function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
   if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
   const flag = givenSegmentFlag(raw)
   if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')

@@ -16,7 +16,7 @@ export function renderConsoleTables (summary: RunSummary): string {
 }
 
 /** Columns two spaces apart, a line under the header. */
-function drawTable (table: Table): string {
+export function drawTable (table: Table): string {
   const [header = [], ...rows] = alignRows(table)
   const underline = header.map(cell => '─'.repeat(cell.length))
   return [header, underline, ...rows].map(row => `  ${row.join('  ')}`.trimEnd()).join('\n')

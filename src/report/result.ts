@@ -12,7 +12,8 @@ export interface RunResult {
   readonly cells: readonly CellResult[]
 }
 
-export interface RunMetadata {
+/** `Options`: what the command was asked for. */
+export interface RunMetadata<Options = RunOptions> {
   readonly program: { readonly name: string, readonly version: string, readonly commit: string | null, readonly dirty: boolean | null }
   readonly machine: { readonly cpuModel: string, readonly cpus: number, readonly memoryBytes: number, readonly os: string, readonly kernel: string, readonly arch: string }
   readonly versions: Readonly<Record<string, string>>
@@ -20,7 +21,7 @@ export interface RunMetadata {
   readonly engine: string
   /** The origin that really answered: `uws` or `node`. */
   readonly server: string
-  readonly options: RunOptions
+  readonly options: Options
 }
 
 export type Mode = 'threads' | 'processes'

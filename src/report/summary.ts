@@ -54,12 +54,12 @@ function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
   ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
 }
 
-function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
+export function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
   return `in each direction ${formatCount(slots)} slots of ${formatBytes(slotBytes)} and a ring of ${formatCount(ringEntries)} descriptors, which hold payloads up to ${formatCount(inlineBytes)} bytes themselves`
 }
 
 /** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
-function formatDate (iso: string): string {
+export function formatDate (iso: string): string {
   return `${iso.slice(0, 19).replace('T', ' ')} UTC`
 }
 

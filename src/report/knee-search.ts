@@ -1,9 +1,3 @@
-/** What one probe of a rate found: whether the bound was met. */
-export interface Verdict {
-  readonly ratePerSec: number
-  readonly isMet: boolean
-}
-
 /** `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. */
 export type Knee =
   | { readonly kind: 'found', readonly ratePerSec: number, readonly brokenAtPerSec: number }
@@ -13,7 +7,7 @@ export type Knee =
 export interface SearchBounds {
   readonly lowestPerSec: number
   readonly highestPerSec: number
-  /** The search ends when the lowest rate that broke the bound is at most so much above the highest that met it: 0.03 is 3 %. */
+  /** The search ends when the lowest rate that broke the bound is at most so much above the highest that met it: 0.03 is 3 %. At least 0.01. */
   readonly precision: number
 }
 
@@ -37,7 +31,7 @@ export class KneeSearch {
 
   constructor (guessPerSec: number, bounds: SearchBounds) {
     this.#bounds = bounds
-    this.#ratePerSec = Math.min(bounds.highestPerSec, Math.max(bounds.lowestPerSec, guessPerSec))
+    this.#ratePerSec = this.#within(guessPerSec)
   }
 
   /** The rate to probe next; null: the search is over. */
@@ -64,13 +58,19 @@ export class KneeSearch {
     const [met, broken] = [this.#metPerSec, this.#brokenPerSec]
     if (met === null) {
       if (this.#ratePerSec <= lowestPerSec) this.#knee = { kind: 'below', lowestPerSec }
-      this.#ratePerSec = Math.max(lowestPerSec, this.#ratePerSec / GROWTH)
+      this.#ratePerSec = this.#within(this.#ratePerSec / GROWTH)
     } else if (broken === null) {
       if (this.#ratePerSec >= highestPerSec) this.#knee = { kind: 'above', highestPerSec }
-      this.#ratePerSec = Math.min(highestPerSec, this.#ratePerSec * GROWTH)
+      this.#ratePerSec = this.#within(this.#ratePerSec * GROWTH)
     } else {
       if (broken <= met * (1 + precision)) this.#knee = { kind: 'found', ratePerSec: met, brokenAtPerSec: broken }
-      this.#ratePerSec = Math.sqrt(met * broken)
+      this.#ratePerSec = this.#within(Math.sqrt(met * broken))
     }
+  }
+
+  /** Four digits are enough for any precision that a search may have, and read better. */
+  #within (ratePerSec: number): number {
+    const { lowestPerSec, highestPerSec } = this.#bounds
+    return Math.min(highestPerSec, Math.max(lowestPerSec, Number(ratePerSec.toPrecision(4))))
   }
 }

@@ -8,7 +8,7 @@ function probe (offered: number, counts: Partial<RequestCounts>, late = 0): Knee
   const response = new Histogram()
   const all = { ...emptyCounts(), ...counts }
   for (let i = 0; i < all.ok; i++) response.recordNs(i < late ? 20e6 : 1e6)
-  return probeOf({ counts: all, response: response.encode(), offered }, 1_000, 10)
+  return probeOf({ counts: all, latency: new Histogram().encode(), response: response.encode(), offered }, 1_000, 10)
 }
 
 test('probeOf() meets the bound where 99 % are answered right and 99 % of these in time', (t) => {

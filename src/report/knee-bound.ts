@@ -1,6 +1,6 @@
 import { errorCount } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
-import type { LoadResult } from './job.js'
+import type { RoundResult } from './result.js'
 
 /** Achieved over offered from which on a rate counts as carried. */
 const ACHIEVED_MIN = 0.99
@@ -15,6 +15,8 @@ export interface KneeProbe {
   /** Requests answered right as a share of those offered, 0 to 1: see `probeOf()`. */
   readonly achieved: number
   readonly errors: number
+  /** How much of the window the (busiest) load thread worked, 0 to 1; null where it cannot be told. */
+  readonly busy: number | null
   readonly isMet: boolean
 }
 
@@ -23,13 +25,13 @@ export interface KneeProbe {
  * Requests that were on their way when the window closed count as answered as far as the bound allows for: `rate × bound` of them can be on their way
  * without any being late.
  */
-export function probeOf (result: Pick<LoadResult, 'counts' | 'response' | 'offered'>, ratePerSec: number, boundMs: number): KneeProbe {
-  const { counts, response, offered } = result
-  const histogram = Histogram.decode(response!)
+export function probeOf (result: Pick<RoundResult, 'counts' | 'latency' | 'response' | 'offered' | 'busy'>, ratePerSec: number, boundMs: number): KneeProbe {
+  const { counts, latency, response, offered = null, busy = null } = result
+  const histogram = Histogram.decode(response ?? latency)
   const p99Ns = histogram.count < SAMPLES_MIN ? null : histogram.percentileNs(99)
   const onTheirWay = Math.min(counts.unfinished, Math.ceil(ratePerSec * boundMs / 1_000))
   // Requests of the warm-up that were sent late, inside the window, can make it more than all.
   const achieved = offered === null || offered === 0 ? 0 : Math.min(1, (counts.ok + onTheirWay) / offered)
   const errors = errorCount(counts)
-  return { ratePerSec, p99Ns, achieved, errors, isMet: p99Ns !== null && p99Ns <= boundMs * 1e6 && achieved >= ACHIEVED_MIN && errors === 0 }
+  return { ratePerSec, p99Ns, achieved, errors, busy, isMet: p99Ns !== null && p99Ns <= boundMs * 1e6 && achieved >= ACHIEVED_MIN && errors === 0 }
 }
