@@ -33,6 +33,7 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
     loadThreads: 1,
     requestTimeoutMs: 10_000,
     quick: false,
+    generator: 'own',
     equalLoad: 0.5,
     arrivals: 'poisson',
     segment: DEFAULT_SEGMENT_SIZES
@@ -83,6 +84,7 @@ test('resolveRunOptions() takes every flag', (t) => {
       requestTimeoutMs: 100,
       seed: 0,
       quick: false,
+      generator: 'own',
       equalLoad: 0.25,
       arrivals: 'constant',
       segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512 }

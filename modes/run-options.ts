@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
+import { EXTERNAL_GENERATORS } from '../src/load/external/program.js'
 import type { RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
@@ -31,6 +32,7 @@ const STANDARD = {
   'request-timeout': '10s',
   'equal-load': '0.5',
   arrivals: 'poisson',
+  generator: 'own',
   out: 'bench_results'
 } as const
 
@@ -54,6 +56,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
   'equal-load': { describe: `After its closed loops each cell is measured in open loops, all arms at the same rate: this fraction (up to ${MAX_EQUAL_LOAD}) of what its slowest arm did; 0 leaves this out`, standard: STANDARD['equal-load'] },
   arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: STANDARD.arrivals },
+  generator: { describe: 'What sends the load: own, or oha or wrk where they are installed, for cross-checks. These verify no body, and have no rounds at equal load', standard: STANDARD.generator },
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
   ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
@@ -76,6 +79,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   if (typeof quick !== 'boolean') throw usage('quick', quick, 'must be true or false')
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
   const arms = parseArms(listOf('arms', raw.arms, { mayRepeat: true }))
+  const generator = oneOf('generator', raw.generator, ['own', ...EXTERNAL_GENERATORS])
   const options: RunOptions = {
     mode: oneOf('mode', raw.mode, ['threads', 'processes']),
     arms: arms.map((arm) => arm.label),
@@ -90,11 +94,22 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
     seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
     quick,
-    equalLoad: fractionOf('equal-load', raw['equal-load'], MAX_EQUAL_LOAD),
+    generator,
+    equalLoad: generator === 'own' || given['equal-load'] !== undefined ? fractionOf('equal-load', raw['equal-load'], MAX_EQUAL_LOAD) : 0,
     arrivals: oneOf('arrivals', raw.arrivals, ARRIVALS),
     segment: segmentOf(arms, raw)
   }
+  checkGenerator(options, arms)
   return { options, out: textOf('out', raw.out, STANDARD.out) }
+}
+
+/** What the external programs cannot do. */
+function checkGenerator ({ generator = 'own', equalLoad, durationMs }: RunOptions, arms: readonly Arm[]): void {
+  if (generator === 'own') return
+  if (equalLoad !== 0) throw usage('equal-load', equalLoad, `must be 0 with --generator=${generator}: open loops are for the own generator`)
+  const stalled = arms.find((arm) => arm.stalledReaders > 0)
+  if (stalled !== undefined) throw usage('arms', stalled.label, `needs --generator=own: ${generator} has no clients that never read`)
+  if (generator === 'wrk' && durationMs % 1_000 !== 0) throw usage('duration', `${durationMs}ms`, 'must be whole seconds with --generator=wrk')
 }
 
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */

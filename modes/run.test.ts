@@ -41,6 +41,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
       requestTimeoutMs: 10_000,
       seed: 5,
       quick: false,
+      generator: 'own',
       equalLoad: 0.5,
       arrivals: 'poisson',
       segment: DEFAULT_SEGMENT_SIZES

@@ -1,5 +1,6 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatDuration } from '../src/base/units.js'
+import { externalVersion } from '../src/load/external/program.js'
 import { errorCount } from '../src/metrics/counts.js'
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { equalLoadRounds, equalLoadWarmupMs } from '../src/report/equal-load.js'
@@ -23,9 +24,11 @@ const PAUSE_MS = 50
  */
 export async function run (options: RunOptions, out: string): Promise<number> {
   const startedAt = new Date()
+  const { generator = 'own' } = options
+  const generatorVersion = generator === 'own' ? null : externalVersion(generator)
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', transports: armsOf(options).map((arm) => arm.transport), segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, transports: armsOf(options).map((arm) => arm.transport), segment: options.segment })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -45,6 +48,7 @@ export async function run (options: RunOptions, out: string): Promise<number> {
       onReady: ({ engine, engineNote, server, serverNote }) => {
         if (metadata !== null) return
         metadata = collectMetadata(options, engine, server)
+        if (generatorVersion !== null) metadata = { ...metadata, versions: { ...metadata.versions, [generator]: generatorVersion } }
         for (const note of [engineNote, serverNote]) {
           if (note !== null) console.error(`tunnel-bench: ${note}`)
         }

@@ -23,6 +23,8 @@ export interface TopologyOptions {
   readonly mode: Mode
   readonly server: 'auto' | 'uws' | 'node'
   readonly engine: EngineChoice
+  /** What sends the load; default own. */
+  readonly generator?: 'own' | 'oha' | 'wrk'
   /** Transports to set up a tunnel for; `baseline` needs none. */
   readonly transports: ReadonlyArray<TransportName | 'baseline'>
   /** Sizes of the shared memory; null: the defaults. */
@@ -126,7 +128,7 @@ export class Topology {
       const plugin = await this.#startRole('plugin', { tunnel, transport, engine, origin: this.#origin.ready.address, attachTimeoutMs: ATTACH_TIMEOUT_MS })
       this.#tunnels.set(transport.kind, { host, plugin })
     }
-    this.#load = await this.#startRole('load', { engine })
+    this.#load = await this.#startRole('load', { engine, generator: this.#options.generator ?? 'own' })
   }
 
   async #startRole<N extends RoleName> (name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {

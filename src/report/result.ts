@@ -46,6 +46,8 @@ export interface RunOptions {
   readonly quick: boolean
   /** The rate of the open loops, as a fraction of the throughput that the slowest arm of a cell had in its closed loops; 0: no open loops. Absent in results of earlier versions: 0. */
   readonly equalLoad?: number
+  /** What sent the load; absent in results of earlier versions: own. External programs verify no body, and `bodyBytes`, `seconds`, `connect`, `busy` and their CPU are not known. */
+  readonly generator?: 'own' | 'oha' | 'wrk'
   /** How the open loops send: one request every 1/rate, or independent of each other. */
   readonly arrivals?: Arrivals
   /** Shared memory of each direction; null where no arm uses any. */
@@ -106,6 +108,8 @@ export interface RoundResult {
   /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
   readonly latency: string
   readonly connect: string
+  /** Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is empty. */
+  readonly reportedNs?: Readonly<Record<string, number | null>>
   /**
    * Open loop: histogram of response times, from the intended start; null in a closed one, where `latency` (service times) is all there is. Like the five
    * fields that follow it is absent in results of earlier versions, which are of closed loops.

@@ -1,8 +1,8 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
 import { summarizeEqualLoad, type EqualLoadSummary } from './equal-load.js'
-import type { CellResult, RunResult } from './result.js'
+import type { CellResult, RoundResult, RunResult } from './result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
-import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
+import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, SAMPLES_NEEDED, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
 
 /** complete: every round is there; partial: some; failed: none, with a reason; missing: none, since the run ended before. */
 export type CellState = 'complete' | 'partial' | 'failed' | 'missing'
@@ -85,9 +85,9 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
     rates,
     rps: spreadOf(rates.map(rate => rate.ratePerSec)),
     ratio: rateRatio(rates, reference?.rounds.map(rateOf) ?? []),
-    p50Ns: percentileOrNull(latency, 50),
-    p90Ns: percentileOrNull(latency, 90),
-    p99Ns: percentileOrNull(latency, 99),
+    p50Ns: percentileOrNull(latency, 50) ?? reportedNs(rounds, 50),
+    p90Ns: percentileOrNull(latency, 90) ?? reportedNs(rounds, 90),
+    p99Ns: percentileOrNull(latency, 99) ?? reportedNs(rounds, 99),
     connectP50Ns: percentileOrNull(connect, 50),
     latencySamples: latency.count,
     counts,
@@ -97,6 +97,12 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
     equalLoad: summarizeEqualLoad(cell, reference),
     problems: [...new Set(rounds.flatMap(round => round.problems))]
   }
+}
+
+/** What an external generator reported, where it gave no histogram to merge: the median of its rounds. Withheld where single rounds had too few responses. */
+function reportedNs (rounds: readonly RoundResult[], percentile: number): number | null {
+  const enough = rounds.filter(({ counts }) => counts.ok >= (SAMPLES_NEEDED.get(percentile) ?? 1))
+  return spreadOf(enough.flatMap(({ reportedNs }) => reportedNs?.[`p${percentile}`] ?? []))?.median ?? null
 }
 
 /** A cell the run never came to: it is shown as missing, not left out. */

@@ -39,13 +39,14 @@ function whatRan ({ startedAt, finishedAt, metadata }: RunResult): string {
   const { program, machine, versions, engine, server, options } = metadata
   const commit = program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`
   const node = Object.hasOwn(versions, 'node') ? `Node.js ${versions.node?.replace(/^v/, '')}, ` : ''
+  const external = options.generator === undefined || options.generator === 'own' ? '' : `; sent by ${options.generator} ${versions[options.generator] ?? ''}, which verifies no body`
   const load = `${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}`
   return bulletList([
     ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
     ['Program', `${program.name} ${program.version}${commit}`],
     ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
-    ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}`],
+    ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}${external}`],
     ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`],
     ...(equalLoadRounds(options) === 0
       ? []

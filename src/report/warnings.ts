@@ -25,6 +25,7 @@ function runWarnings ({ result, reference, cells }: RunSummary): string[] {
   } else if (server !== options.server && options.server !== 'auto') {
     warnings.push(`The origin was ${server}, not ${options.server} as asked for.`)
   }
+  if (options.generator !== undefined && options.generator !== 'own') warnings.push(`The load was sent by ${options.generator} and not by this program: bodies were not verified, and what ${options.generator} does not tell is missing.`)
   if (program.dirty === true) warnings.push('The program was built from files that differ from its commit, so the commit does not tell what ran.')
   if (machine.cpus < 4) {
     warnings.push(`The machine has ${formatCount(machine.cpus)} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}: generator, host, plugin and origin compete for them, so a tunnel costs more here than where each has its own.`)
