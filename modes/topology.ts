@@ -34,6 +34,8 @@ export interface TopologyOptions {
   readonly mode: Mode
   readonly server: 'auto' | 'uws' | 'node'
   readonly engine: EngineChoice
+  /** What sends the load; default own. */
+  readonly generator?: 'own' | 'oha' | 'wrk'
   /** Of host and plugin. */
   readonly spin: SpinChoice
   /** What to set up a way to the origin for: one for each path. */
@@ -170,7 +172,7 @@ export class Topology {
     const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
     this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: this.#options.originPort, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
     for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
-    this.#load = await this.#startRole('load', { engine: this.#options.engine })
+    this.#load = await this.#startRole('load', { engine: this.#options.engine, generator: this.#options.generator ?? 'own' })
   }
 
   async #startPath ({ path, transport, secondHop }: TopologyOptions['arms'][number]): Promise<Path> {

@@ -1,11 +1,10 @@
 import { formatCount } from '../base/units.js'
 import type { SystemCalls } from './result.js'
 import type { RunSummary } from './run-summary.js'
+import { callsPerResponse } from './system-calls.js'
 import { figure, inRoleOrder, NOT_USED, type Table, text, WITHHELD } from './tables.js'
 
 const NAMES_SHOWN = 6
-
-export const COUNT_CURE = 'install strace (apt-get install strace) and run where it may attach: as root, or with kernel.yama.ptrace_scope=0'
 
 /** A row for each cell: calls per response in all, by role, and the most frequent names. null where nothing was counted. */
 export function systemCallTableOf (summary: RunSummary, size: string): Table | null {
@@ -16,7 +15,7 @@ export function systemCallTableOf (summary: RunSummary, size: string): Table | n
     columns: [text('Arm'), figure('Concurrency'), figure('Responses'), figure('All'), ...roles.map(figure), text('Most frequent')],
     rows: cells.map(({ arm, concurrency, systemCalls }) => {
       const head = [arm, formatCount(concurrency)]
-      if (systemCalls == null) return [...head, WITHHELD, WITHHELD, ...roles.map(() => WITHHELD), '']
+      if (systemCalls === null) return [...head, WITHHELD, WITHHELD, ...roles.map(() => WITHHELD), '']
       const counted = Object.values(systemCalls)
       return [
         ...head,
@@ -27,11 +26,6 @@ export function systemCallTableOf (summary: RunSummary, size: string): Table | n
       ]
     })
   }
-}
-
-/** Of all these roles together. */
-export function callsPerResponse (counted: readonly SystemCalls[]): number {
-  return counted.reduce((all, { responses, calls }) => all + Object.values(calls).reduce((sum, count) => sum + count, 0) / responses, 0)
 }
 
 function mostFrequent (counted: readonly SystemCalls[]): string {

@@ -99,13 +99,13 @@ function rpsText (cell: CellSummary, { findings }: RunSummary): string {
 }
 
 /** The median, and the range where there is more than one round. */
-function spreadText (spread: Spread | null, format: (value: number) => string): string {
+export function spreadText (spread: Spread | null, format: (value: number) => string): string {
   if (spread === null) return WITHHELD
   const range = spread.rounds > 1 ? ` (${format(spread.min).replace('×', '')}–${format(spread.max).replace('×', '')})` : ''
   return `${format(spread.median)}${range}`
 }
 
-function msText (durationNs: number | null): string {
+export function msText (durationNs: number | null): string {
   return durationNs === null ? WITHHELD : formatMs(durationNs)
 }
 

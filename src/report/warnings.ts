@@ -3,7 +3,7 @@ import { formatCount, formatRps } from '../base/units.js'
 import type { Finding } from './result.js'
 import type { CellSummary, RunFigures } from './run-summary.js'
 import { SAMPLES_NEEDED } from './statistics.js'
-import { COUNT_CURE } from './system-call-table.js'
+import { COUNT_CURE } from './system-calls.js'
 import { describeCell, listWords, oneLine } from './words.js'
 
 /** The fastest round over the slowest, from which on a median hides something. */
@@ -34,6 +34,9 @@ function runWarnings (figures: RunFigures): Finding[] {
   if (options.rounds === 1) notes.push({ code: 'ONE_ROUND', figure: 1, threshold: 2, unit: 'rounds', message: 'There was one round only, so nothing shows how far figures differ by chance.', cure: 'Use more --rounds.' })
   if (reference === null) notes.push({ code: 'NO_BASELINE', message: 'There was no baseline arm, so nothing can be said about the cost of a tunnel.', cure: 'Add baseline to --arms.' })
   notes.push(...originNotes(figures), ...systemCallNotes(figures))
+  if (options.generator !== undefined && options.generator !== 'own') {
+    notes.push({ code: 'EXTERNAL_GENERATOR', message: `The load was sent by ${options.generator} and not by this program: bodies were not verified, and what ${options.generator} does not tell is missing.`, cure: 'Use it to check the own generator, and take figures from --generator=own.' })
+  }
   if (program.dirty === true) notes.push({ code: 'PROGRAM_CHANGED', message: 'The program was built from files that differ from its commit, so the commit does not tell what ran.', cure: 'Commit, build, and measure again.' })
   if (machine.cpus < CPUS_NEEDED) {
     notes.push({
