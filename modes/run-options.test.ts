@@ -137,6 +137,7 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ rounds: '0' }, /--rounds=0: it must be an integer from 1 to 1000/],
   [{ rounds: '1001' }, /--rounds=1001: it must be an integer from 1 to 1000/],
   [{ rounds: 'abc' }, /--rounds=abc: it must be an integer from 1 to 1000/],
+  [{ 'count-syscalls': true, mode: 'threads' }, /--count-syscalls=true: it needs a process for each role: leave it out, or use --mode=processes/],
   [{ mode: 'fibers' }, /--mode=fibers: it must be one of threads, processes/],
   [{ server: 'nginx' }, /--server=nginx: it must be one of auto, uws, node/],
   [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],

@@ -26,10 +26,10 @@ export class Bench {
   /** Where it makes its sockets: empty before and after. */
   readonly temporary: string
 
-  constructor (t: ExecutionContext, args: readonly string[], { ownGroup = false, temporary = temporaryFolder(t) } = {}) {
+  constructor (t: ExecutionContext, args: readonly string[], { ownGroup = false, temporary = temporaryFolder(t), path = process.env.PATH ?? '' } = {}) {
     this.out = temporaryFolder(t)
     this.temporary = temporary
-    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], { env: { TMPDIR: temporary }, ownGroup })
+    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], { env: { TMPDIR: temporary, PATH: path }, ownGroup })
   }
 
   get folder (): string {
