@@ -5,6 +5,7 @@ import { PROGRAM } from './metadata.js'
 import { LOAD_FLAGS } from './load-options.js'
 import { RUN_FLAGS } from './run-options.js'
 import { SEGMENT_FLAGS } from './segment-options.js'
+import { SWEEP_FLAGS } from './sweep-options.js'
 import { runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 
@@ -14,6 +15,7 @@ const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
+  ['tunnel-bench', ['sweep'], Object.keys(SWEEP_FLAGS)],
   ['tunnel-bench', ['load'], Object.keys(LOAD_FLAGS)],
   ['tunnel-bench', ['report'], []],
   ['tunnel-bench', ['export'], ['format', 'out']],
@@ -29,7 +31,7 @@ for (const [name, args, flags] of helps) {
     t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !(flag === 'addr' ? name !== 'http-baseline' : ['json', 'quick', 'ladder', 'no-tui', 'latency-correction', 'allow-invalid', 'format'].includes(flag)) && (args[0] !== 'merge' || flag !== 'out')).length)
     t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted\./)
     t.true(stdout.split('\n').every((line) => line.length <= 110))
-    if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run .*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
+    if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run [^]*\n.*tunnel-bench sweep [^]*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
   })
 }
 
@@ -44,7 +46,7 @@ const LONG_PATH = 'a'.repeat(120)
 
 /** Command lines that end with exit code 2, and what they say. */
 const wrong: Array<[name: string, args: string[], code: string, message: RegExp]> = [
-  ['tunnel-bench', [], USAGE, /a command is missing: run or report or export or merge or load: see tunnel-bench --help$/],
+  ['tunnel-bench', [], USAGE, /a command is missing: run or sweep or report or export or merge or load: see tunnel-bench --help$/],
   ['tunnel-bench', ['rnu'], USAGE, /there is no option or command "rnu": see tunnel-bench --help$/],
   ['tunnel-bench', ['run', 'more'], USAGE, /there is no option or command "more"/],
   ['tunnel-bench', ['run', '--round=3', '--size=small'], USAGE, /there are no options or commands "round, size"/],

@@ -58,6 +58,11 @@ export class ExternalProcess {
     return { cpu: this.#child === null ? null : treeCpu(this.#child.pid!), rssBytes: 0, stats: null }
   }
 
+  /** All that was started and still runs; none where the run has not started it. */
+  pids (): readonly number[] {
+    return this.#child?.pid === undefined ? [] : (treeOf(this.#child.pid) ?? []).map(({ pid }) => pid)
+  }
+
   /** SIGTERM to all that was started, then SIGKILL to what is left. Never rejects. */
   async close (): Promise<void> {
     this.#closing ??= this.#close()

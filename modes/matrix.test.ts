@@ -5,11 +5,12 @@ import { emptyCounts } from '../src/metrics/counts.js'
 import type { Outcome, Place } from '../src/report/progress.js'
 import type { RunOptions } from '../src/report/result.js'
 import { encodeNs, makeCounters } from '../src/report/testing/fixture.js'
-import { planMatrix, type Roles, runMatrix } from './matrix.js'
+import { planMatrix, runMatrix } from './matrix.js'
 import { resolveRunOptions } from './run-options.js'
+import type { Roles } from './standing-roles.js'
 
 function optionsOf (given: Record<string, string> = {}): RunOptions {
-  return resolveRunOptions({ arms: 'baseline,stream', sizes: 'small', concurrency: '1', rounds: '2', seed: '1', ...given }).options
+  return resolveRunOptions({ arms: 'baseline,stream', sizes: 'small', concurrency: '1', rounds: '2', seed: '1', 'equal-load': '0', ...given }).options
 }
 
 const TUNNEL = { host: makeCounters({ framesSent: 3 }), plugin: makeCounters({ framesReceived: 3 }) }
@@ -169,4 +170,40 @@ test('runMatrix() starts nothing when it is interrupted before', async (t) => {
   const log: string[] = []
   await runMatrix(optionsOf(), fakeRoles(log, async () => loadResult()), silent, AbortSignal.abort())
   t.deepEqual(log, [])
+})
+
+test('planMatrix() has half as many rounds at equal load, after the closed loops of the same cell', (t) => {
+  const plan = planMatrix(optionsOf({ 'equal-load': '0.5', rounds: '3', concurrency: '1,8' }))
+  t.deepEqual(plan.map(({ concurrency, round, isEqualLoad }) => `${concurrency} ${round} ${String(isEqualLoad)}`),
+    [1, 8].flatMap((c) => [`${c} 0 false`, `${c} 1 false`, `${c} 2 false`, `${c} 0 true`, `${c} 1 true`]))
+})
+
+test('runMatrix() sends all arms one plan at a fraction of what the slowest did', async (t) => {
+  const jobs: Array<Omit<LoadJob, 'target'> & { transport: string }> = []
+  const options = optionsOf({ 'equal-load': '0.5', arrivals: 'constant', concurrency: '2', rounds: '2', seed: '9', warmup: '300ms' })
+  const done: Place[] = []
+  const cells = await runMatrix(options, fakeRoles([], async (transport, job) => {
+    jobs.push({ ...job, transport })
+    const ok = transport === 'stream' ? 100 : 300
+    return loadResult({ counts: { ...emptyCounts(), sent: ok, ok } })
+  }), { ...silent, onDone: (place) => { done.push(place) } }, never)
+  const open = jobs.filter(({ pace }) => pace.kind === 'open')
+  t.is(open.length, 2)
+  t.deepEqual(jobs.slice(-2), open)
+  // 100 responses in 100 ms.
+  for (const job of open) t.like(job, { pace: { kind: 'open', ratePerSec: 500, arrivals: 'constant', seed: 9, maxConnections: 2 }, warmupMs: 100, concurrency: 2 })
+  t.deepEqual(open.map(({ transport }) => transport).sort(), ['baseline', 'stream'])
+  for (const cell of cells) t.deepEqual([cell.rounds.length, cell.equalLoad?.ratePerSec, cell.equalLoad?.rounds.length], [2, 500, 1])
+  t.deepEqual(done.map(({ ratePerSec }) => ratePerSec), [null, null, null, null, 500, 500])
+  t.deepEqual(done.map(({ number, total }) => [number, total]), [1, 2, 3, 4, 5, 6].map((number) => [number, 6]))
+})
+
+test('runMatrix() notes what fails at equal load there, and leaves it out where no arm has answered', async (t) => {
+  const cells = await runMatrix(optionsOf({ 'equal-load': '0.5', rounds: '1' }), fakeRoles([], async (transport, { pace }) => {
+    if (pace.kind === 'open' && transport === 'stream') throw new TunnelError(ErrorCode.ROLE_FAILED, 'The host role ended')
+    return loadResult()
+  }), silent, never)
+  t.deepEqual(cells.map((cell) => [cell.failures, cell.equalLoad?.rounds.length, cell.equalLoad?.failures]), [[[], 1, []], [[], 0, ['round 1: The host role ended']]])
+  const dead = await runMatrix(optionsOf({ 'equal-load': '0.5', rounds: '1' }), fakeRoles([], async () => { throw new Error('lost') }), silent, never)
+  for (const cell of dead) t.deepEqual([cell.failures.length, cell.equalLoad], [1, undefined])
 })

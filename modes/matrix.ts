@@ -1,13 +1,12 @@
 import { nowNs } from '../src/base/clock.js'
-import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { type Random, seededRandom, shuffled } from '../src/base/random.js'
-import { errorCount } from '../src/metrics/counts.js'
+import type { LoadJob } from '../src/load/job.js'
+import { commonRateOf, equalLoadRounds, equalLoadWarmupMs } from '../src/report/equal-load.js'
 import type { Outcome, Place } from '../src/report/progress.js'
-import type { CellResult, RoundResult, RunOptions } from '../src/report/result.js'
-import { type Arm, armsOf, LARGE_PATH, parseSize, type Size } from './arms.js'
-import type { Topology } from './topology.js'
-
-const CONNECT_TIMEOUT_MS = 5000
+import type { CellResult, EqualLoadResult, RoundResult, RunOptions } from '../src/report/result.js'
+import { type Arm, armsOf, parseSize, type Size } from './arms.js'
+import { measureArm } from './measure-arm.js'
+import { type Roles, StandingRoles } from './standing-roles.js'
 
 /** A round of a cell: every arm once, in random order. */
 export interface PlannedRound {
@@ -15,19 +14,19 @@ export interface PlannedRound {
   readonly concurrency: number
   readonly round: number
   readonly arms: readonly Arm[]
+  /** All arms at one common rate, in an open loop, after the closed loops that the rate is taken from. */
+  readonly isEqualLoad: boolean
 }
 
 /** The measurements of a run in order. Arms of one cell follow each other directly, in a new random order each round, so that drift of the machine meets all alike. */
 export function planMatrix (options: RunOptions): PlannedRound[] {
   const random: Random = seededRandom(options.seed)
   const arms = armsOf(options)
+  const phases = [...Array.from({ length: options.rounds }, (_, round) => ({ round, isEqualLoad: false })), ...Array.from({ length: equalLoadRounds(options) }, (_, round) => ({ round, isEqualLoad: true }))]
   return options.sizes.map(parseSize).flatMap((size) =>
     options.concurrency.flatMap((concurrency) =>
-      Array.from({ length: options.rounds }, (_, round) => ({ size, concurrency, round, arms: shuffled(arms, random) }))))
+      phases.map((phase) => ({ size, concurrency, ...phase, arms: shuffled(arms, random) }))))
 }
-
-/** What the matrix needs of a topology. */
-export type Roles = Pick<Topology, 'engine' | 'engineNote' | 'server' | 'serverNote' | 'start' | 'measure' | 'close'>
 
 export interface MatrixHooks {
   /** All roles run: at the beginning, and again after a failure. */
@@ -35,6 +34,8 @@ export interface MatrixHooks {
   onStart (place: Place): void
   /** `cell` is the one of `cells` that has changed. */
   onDone (place: Place, outcome: Outcome, cell: CellResult, cells: readonly CellResult[]): void
+  /** All rounds are done, and the roles still run. */
+  onMeasured? (cells: readonly CellResult[]): Promise<void>
 }
 
 /**
@@ -47,72 +48,49 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
   const total = plan.length * options.arms.length
   const startedAtNs = nowNs()
   let number = 0
-  let hasRun = false
-  let roles: Roles | null = null
-  const stop = (): void => { void roles?.close() }
-  signal.addEventListener('abort', stop)
+  const roles = new StandingRoles(createRoles, (ready) => { hooks.onReady(ready) }, signal)
   try {
-    for (const { size, concurrency, round, arms } of plan) {
+    for (const { size, concurrency, round, arms, isEqualLoad } of plan) {
+      const group = cells.filter((cell) => cell.size === size.name && cell.concurrency === concurrency)
+      const ratePerSec = isEqualLoad ? commonRateOf(group, options.equalLoad ?? 0) : null
       for (const [position, arm] of arms.entries()) {
         if (signal.aborted) return cells
+        number++
+        // No arm has answered, so there is no rate that all could bear.
+        if (isEqualLoad && ratePerSec === null) continue
         const placeAfter = (done: number): Place => {
           const leftMs = done === 0 || done === total ? null : (nowNs() - startedAtNs) / 1e6 / done * (total - done)
-          return { number, total, round, size: size.name, concurrency, arm: arm.label, leftMs }
+          return { number, total, round, size: size.name, concurrency, arm: arm.label, ratePerSec, leftMs }
         }
-        number++
-        const cell = cells.find((one) => one.arm === arm.label && one.size === size.name && one.concurrency === concurrency)!
-        let outcome: Outcome
-        try {
-          if (roles === null) {
-            roles = createRoles()
-            await roles.start()
-            hasRun = true
-            hooks.onReady(roles)
-          }
+        const cell = group.find((one) => one.arm === arm.label)!
+        const attempt = await roles.attempt(async (ready) => {
           hooks.onStart(placeAfter(number - 1))
-          outcome = { kind: 'measured', result: await measure(roles, options, arm, size, concurrency, round, position) }
-        } catch (error) {
-          await roles?.close()
-          roles = null
-          if (!hasRun && !signal.aborted) throw error
-          outcome = { kind: 'failed', reason: error instanceof TunnelError ? error.message : String(error) }
-        }
+          const lengths = isEqualLoad ? { ...options, warmupMs: equalLoadWarmupMs(options) } : options
+          return await measureArm(ready, lengths, { arm, size, concurrency, pace: paceOf(options, ratePerSec, round, concurrency), round, position })
+        })
         if (signal.aborted) return cells
-        if (outcome.kind === 'measured') cell.rounds.push(outcome.result)
-        else cell.failures.push(`round ${round + 1}: ${outcome.reason}`)
+        const rounds = ratePerSec === null ? cell : (cell.equalLoad ??= { ratePerSec, rounds: [], failures: [] })
+        const outcome: Outcome = attempt.ok ? { kind: 'measured', result: attempt.value } : { kind: 'failed', reason: attempt.reason }
+        if (outcome.kind === 'measured') rounds.rounds.push(outcome.result)
+        else rounds.failures.push(`round ${round + 1}: ${outcome.reason}`)
         hooks.onDone(placeAfter(number), outcome, cell, cells)
       }
     }
+    if (hooks.onMeasured !== undefined) await roles.attempt(async () => { await hooks.onMeasured?.(cells) })
     return cells
   } finally {
-    signal.removeEventListener('abort', stop)
-    await roles?.close()
+    await roles.close()
   }
 }
 
-async function measure (roles: Roles, options: RunOptions, arm: Arm, size: Size, concurrency: number, round: number, position: number): Promise<RoundResult> {
-  const startedAt = new Date().toISOString()
-  const { result, cpu, tunnel } = await roles.measure(arm.path, {
-    path: size.path,
-    expect: size.expect,
-    pace: { kind: 'closed' },
-    concurrency,
-    warmupMs: options.warmupMs,
-    durationMs: options.durationMs,
-    requestTimeoutMs: options.requestTimeoutMs,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    threads: Math.min(options.loadThreads, concurrency),
-    stalledReaders: arm.stalledReaders,
-    stalledPath: LARGE_PATH
-  })
-  if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
-    throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
-  }
-  const { cpu: loadCpu, statuses, ...found } = result
-  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel }
+/** All arms of a round are sent the very same plan: its seed is the round's. No connection is added, so that the cell's concurrency is what it says. */
+function paceOf (options: RunOptions, ratePerSec: number | null, round: number, concurrency: number): LoadJob['pace'] {
+  if (ratePerSec === null) return { kind: 'closed' }
+  return { kind: 'open', ratePerSec, arrivals: options.arrivals ?? 'poisson', seed: (options.seed + round) >>> 0, maxConnections: concurrency }
 }
 
-type MutableCell = CellResult & { rounds: RoundResult[], failures: string[] }
+type MutableEqualLoad = EqualLoadResult & { rounds: RoundResult[], failures: string[] }
+type MutableCell = Omit<CellResult, 'equalLoad'> & { rounds: RoundResult[], failures: string[], equalLoad?: MutableEqualLoad }
 
 function createCells (options: RunOptions): MutableCell[] {
   return options.sizes.map(parseSize).flatMap((size) => options.concurrency.flatMap((concurrency) => armsOf(options).map((arm) => ({

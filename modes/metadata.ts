@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { RunMetadata, RunOptions } from '../src/report/result.js'
+import type { RunMetadata } from '../src/report/result.js'
 
 /** The folder that holds package.json; compiled files lie in dist/modes. */
 const PACKAGE_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url))
@@ -13,7 +13,7 @@ const PACKAGES = ['uWebSockets.js', 'koffi', 'hdr-histogram-js', 'comlink', 'pis
 export const PROGRAM = readPackage(PACKAGE_DIRECTORY)!
 
 /** What a result has to say of where it comes from. */
-export function collectMetadata (options: RunOptions, engine: string, server: string): RunMetadata {
+export function collectMetadata<Options> (options: Options, engine: string, server: string): RunMetadata<Options> {
   const cpus = os.cpus()
   return {
     program: { name: PROGRAM.name, version: PROGRAM.version, ...gitState(PACKAGE_DIRECTORY) },

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { durationOf, integerOf, listOf, oneOf, portOf, spinOf, textOf } from './option-values.js'
+import { durationOf, integerOf, listOf, numberOf, oneOf, portOf, positiveOf, spinOf, textOf } from './option-values.js'
 
 const refuses = test.macro((t, read: () => unknown, message: string) => {
   const error = t.throws(read, { instanceOf: TunnelError })
@@ -51,6 +51,18 @@ test('durationOf() refuses what is too long', refuses, () => durationOf('duratio
 test('durationOf() refuses a number of a config file', refuses, () => durationOf('duration', 5, 50), 'Cannot use --duration=5: it must be a duration with its unit, for example "250ms" or "2s"')
 test('durationOf() refuses a number without unit', refuses, () => durationOf('duration', '5', 50),
   'Cannot use --duration "5": a duration needs a unit (ms, s or m): write 5s for seconds or 5ms for milliseconds')
+
+test('numberOf() reads numbers and text, its bounds included', (t) => {
+  t.deepEqual(['0', '0.5', '.25', 0.5, 0.95].map((value) => numberOf('equal-load', value, 0, 0.95)), [0, 0.5, 0.25, 0.5, 0.95])
+})
+for (const value of ['', '.', '-0.1', '0.96', '1e-1', '50%', 'abc', NaN, true]) {
+  test(`numberOf() refuses ${JSON.stringify(value)}`, refuses, () => numberOf('equal-load', value, 0, 0.95), `Cannot use --equal-load=${typeof value === 'string' ? value : JSON.stringify(value)}: it must be a number from 0 to 0.95`)
+}
+
+test('positiveOf() refuses 0', refuses, () => positiveOf('rate', '0', 10), 'Cannot use --rate=0: it must be a number above 0, up to 10')
+test('positiveOf() reads what is above 0', (t) => {
+  t.deepEqual(['0.001', '10', 1].map((value) => positiveOf('rate', value, 10)), [0.001, 10, 1])
+})
 
 test('listOf() reads text and arrays', (t) => {
   t.deepEqual(listOf('sizes', 'a, b'), ['a', 'b'])

@@ -22,11 +22,24 @@ export function integerOf (flag: string, value: unknown, minimum: number, maximu
   return number
 }
 
-/** A decimal number above 0. */
-export function positiveOf (flag: string, value: unknown, maximum: number): number {
-  const number = typeof value === 'string' && /^(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : value
-  if (typeof number !== 'number' || !Number.isFinite(number) || number <= 0 || number > maximum) throw usage(flag, value, `must be a number above 0, up to ${maximum}`)
+/** A number from `minimum` to `maximum`, or text of one in decimal digits. */
+export function numberOf (flag: string, value: unknown, minimum: number, maximum: number): number {
+  const number = decimalOf(value)
+  if (!(number >= minimum && number <= maximum)) throw usage(flag, value, `must be a number from ${minimum} to ${maximum}`)
   return number
+}
+
+/** The same above 0. */
+export function positiveOf (flag: string, value: unknown, maximum: number): number {
+  const number = decimalOf(value)
+  if (!(number > 0 && number <= maximum)) throw usage(flag, value, `must be a number above 0, up to ${maximum}`)
+  return number
+}
+
+/** NaN where it is none. */
+function decimalOf (value: unknown): number {
+  if (typeof value === 'string') return /^(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : NaN
+  return typeof value === 'number' ? value : NaN
 }
 
 export function portOf (flag: string, value: unknown): number {

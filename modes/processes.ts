@@ -18,6 +18,7 @@ export function startProcess (entryPoint: URL): Vessel {
   let startError: Error | null = null
   return {
     channel: childChannel(child),
+    pid: child.pid ?? null,
     ended: new Promise((resolve) => {
       child.on('error', (error) => {
         startError = error

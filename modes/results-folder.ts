@@ -4,12 +4,16 @@ import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { billPlotOf } from '../src/report/bill-table.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { type Plot, renderPng, renderSvg } from '../src/report/plot.js'
-import { readRunResult } from '../src/report/read-result.js'
+import { readRunResult, readSweepResult } from '../src/report/read-result.js'
 import type { CellResult, RunResult } from '../src/report/result.js'
 import { type RunSummary, summarizeRun } from '../src/report/run-summary.js'
 import { renderSummary } from '../src/report/summary.js'
+import { sweepPlotOf } from '../src/report/sweep-plot.js'
+import type { SweepResult } from '../src/report/sweep-result.js'
+import { renderSweep } from '../src/report/sweep-summary.js'
 
 const RESULT_FILE = 'result.json'
+const SWEEP_FILE = 'sweep.json'
 
 /** Makes `<parent>/<UTC timestamp>`, for example `bench_results/2026-01-31T12-00-00Z`. Throws ERR_TUNNEL_USAGE where it cannot. */
 export function createResultsFolder (parent: string, startedAt: Date): string {
@@ -63,14 +67,39 @@ async function writePlot (folder: string, name: string, plot: Plot): Promise<voi
 
 /** Throws ERR_TUNNEL_RESULT_INVALID. */
 export function readResults (folder: string): RunResult {
-  const file = join(folder, RESULT_FILE)
-  let text: string
+  return readRunResult(readResultFile(folder, RESULT_FILE))
+}
+
+function readResultFile (folder: string, name: string): string {
+  const file = join(folder, name)
   try {
-    text = readFileSync(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
     throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot read ${file}: ${(error as Error).message}: name a folder that a run has written`)
   }
-  return readRunResult(text)
+}
+
+/** Writes what a sweep found so far, without its plot. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeSweep (folder: string, result: SweepResult): void {
+  writeFile(folder, 'metadata.json', toJson(result.metadata))
+  writeFile(folder, SWEEP_FILE, toJson(result))
+  writeFile(folder, 'SUMMARY.md', renderSweep(result))
+}
+
+/** SUMMARY.md and the plot, as SVG and PNG, of the result alone. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderSweepFolder (folder: string, result: SweepResult): Promise<void> {
+  writeFile(folder, 'SUMMARY.md', renderSweep(result))
+  const plot = sweepPlotOf(result)
+  if (plot !== null) await writePlot(folder, 'sweep', plot)
+}
+
+export function isSweepFolder (folder: string): boolean {
+  return existsSync(join(folder, SWEEP_FILE))
+}
+
+/** Throws ERR_TUNNEL_RESULT_INVALID. */
+export function readSweep (folder: string): SweepResult {
+  return readSweepResult(readResultFile(folder, SWEEP_FILE))
 }
 
 /** Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc does. */

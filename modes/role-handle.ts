@@ -5,6 +5,8 @@ import type { RoleName, RoleSample, RoleTypes } from '../workers/roles.js'
 /** A thread or process that has been started and runs a role's entry point: what the two modes have to supply. */
 export interface Vessel {
   readonly channel: MessageChannelLike
+  /** null for a thread, and for a process that could not be started. */
+  readonly pid: number | null
   /** Resolves when it has ended, with how ("exited with code 1", and the last words of its standard error). */
   readonly ended: Promise<string>
   /** Ends it at once. A last resort: an open uWebSockets.js app aborts a whole process when its thread is ended. */
@@ -42,6 +44,11 @@ export class RoleHandle<N extends RoleName> {
     }
   }
 
+  /** The role's process; none where it is a thread. */
+  pids (): readonly number[] {
+    return this.#lifeline.pid === null ? [] : [this.#lifeline.pid]
+  }
+
   async sample (): Promise<RoleSample> {
     return await this.#lifeline.answerOf(this.#lifeline.control.sample(), 'sample')
   }
@@ -74,6 +81,8 @@ class Lifeline<N extends RoleName> {
     this.#died = vessel.ended.then((how) => { throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`) })
     this.#died.catch(() => {}) // it may die while nobody waits for it: the next call tells
   }
+
+  get pid (): number | null { return this.#vessel.pid }
 
   async answerOf<T> (answer: Promise<T>, action: string, expectedMs = 0): Promise<T> {
     return await this.#within(Promise.race([answer, this.#died]), action, expectedMs)

@@ -35,6 +35,9 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
     loadThreads: 1,
     requestTimeoutMs: 10_000,
     quick: false,
+    generator: 'own',
+    equalLoad: 0.5,
+    arrivals: 'poisson',
     segment: DEFAULT_SEGMENT_SIZES
   })
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
@@ -62,6 +65,8 @@ test('resolveRunOptions() takes every flag', (t) => {
     'load-threads': '2',
     'request-timeout': '100ms',
     seed: '0',
+    'equal-load': '0.25',
+    arrivals: 'constant',
     'slot-bytes': '4096',
     slots: '64',
     'ring-entries': '128',
@@ -84,6 +89,9 @@ test('resolveRunOptions() takes every flag', (t) => {
       requestTimeoutMs: 100,
       seed: 0,
       quick: false,
+      generator: 'own',
+      equalLoad: 0.25,
+      arrivals: 'constant',
       segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512, constantBytes: 1_048_576 }
     },
     out: 'elsewhere',
@@ -129,6 +137,7 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ rounds: '0' }, /--rounds=0: it must be an integer from 1 to 1000/],
   [{ rounds: '1001' }, /--rounds=1001: it must be an integer from 1 to 1000/],
   [{ rounds: 'abc' }, /--rounds=abc: it must be an integer from 1 to 1000/],
+  [{ 'count-syscalls': true, mode: 'threads' }, /--count-syscalls=true: it needs a process for each role: leave it out, or use --mode=processes/],
   [{ mode: 'fibers' }, /--mode=fibers: it must be one of threads, processes/],
   [{ server: 'nginx' }, /--server=nginx: it must be one of auto, uws, node/],
   [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],

@@ -1,19 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
+import { EXTERNAL_GENERATORS } from '../src/load/external/program.js'
 import type { ExternalArm, RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
 import { parseExternalArm } from './external-arm.js'
-import { durationOf, integerOf, listOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
+import { durationOf, integerOf, listOf, numberOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
-const MAX_CONCURRENCY = 4000
-const MAX_ROUNDS = 1000
-const MAX_LOAD_THREADS = 64
-const MAX_SEED = 0xffff_ffff
+export const MAX_CONCURRENCY = 4000
+export const MAX_ROUNDS = 1000
+export const MAX_LOAD_THREADS = 64
+/** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
+const MAX_EQUAL_LOAD = 0.95
+export const MAX_SEED = 0xffff_ffff
 
-/** About two and a half minutes: 3 arms × 2 sizes × 4 concurrencies × 5 rounds of 1.25 s. */
+export const ARRIVALS = ['constant', 'poisson'] as const
+
+/** About four minutes: 3 arms × 2 sizes × 4 concurrencies × (5 rounds of 1.25 s in a closed loop, and 3 of 1.1 s at equal load). */
 const STANDARD = {
   arms: 'baseline,stream,shm',
   sizes: 'small,large',
@@ -26,6 +31,9 @@ const STANDARD = {
   engine: 'auto',
   'load-threads': '1',
   'request-timeout': '10s',
+  'equal-load': '0.5',
+  arrivals: 'poisson',
+  generator: 'own',
   out: 'bench_results'
 } as const
 
@@ -44,6 +52,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     isList: true
   },
   'origin-port': { describe: 'TCP port of the origin, for programs from outside that are not started by the run; 0 takes any free one', standard: '0' },
+  'count-syscalls': { describe: 'Count system calls per response, by role and name: one more short measurement of each cell with strace attached, after the rounds; for --mode=processes', isSwitch: true },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
   concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
   duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
@@ -55,11 +64,14 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
+  'equal-load': { describe: `After its closed loops each cell is measured in open loops, all arms at the same rate: this fraction (up to ${MAX_EQUAL_LOAD}) of what its slowest arm did; 0 leaves this out`, standard: `${STANDARD['equal-load']}; 0 with another --generator` },
+  arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: STANDARD.arrivals },
+  generator: { describe: 'What sends the load: own, or oha or wrk where they are installed, for cross-checks. These verify no body, and have no rounds at equal load', standard: STANDARD.generator },
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
   ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
   'allow-invalid': { describe: 'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the same', isSwitch: true },
-  quick: { describe: `The whole matrix in about 20 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
+  quick: { describe: `The whole matrix in about 25 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
   config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
 
@@ -80,8 +92,12 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const originPort = portOf('origin-port', raw['origin-port'] ?? 0)
   const named = armNamesOf(given, raw)
   const arms = parseArms([...named, ...externalArms.map(({ name }) => name).filter((name) => !named.includes(name))], externalArms)
+  const mode = oneOf('mode', raw.mode, ['threads', 'processes'])
+  const countSystemCalls = switchOf('count-syscalls', given)
+  if (countSystemCalls && mode === 'threads') throw usage('count-syscalls', true, 'needs a process for each role: leave it out, or use --mode=processes')
+  const generator = oneOf('generator', raw.generator, ['own', ...EXTERNAL_GENERATORS])
   const options: RunOptions = {
-    mode: oneOf('mode', raw.mode, ['threads', 'processes']),
+    mode,
     arms: arms.map((arm) => arm.label),
     sizes: listOf('sizes', raw.sizes).map((name) => parseSize(name).name),
     concurrency: listOf('concurrency', raw.concurrency).map((text) => integerOf('concurrency', text, 1, MAX_CONCURRENCY)),
@@ -97,8 +113,13 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     quick,
     ...(externalArms.length === 0 ? {} : { externalArms }),
     ...(originPort === 0 ? {} : { originPort }),
+    ...(countSystemCalls ? { countSystemCalls } : {}),
+    generator,
+    equalLoad: equalLoadOf(given, raw, generator),
+    arrivals: oneOf('arrivals', raw.arrivals, ARRIVALS),
     segment: segmentOf(arms, raw)
   }
+  checkGenerator(options, arms)
   return { options, out: textOf('out', raw.out, STANDARD.out), allowInvalid: switchOf('allow-invalid', given) }
 }
 
@@ -125,8 +146,28 @@ function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions
   return LADDER
 }
 
+/**
+ * Where it is not given, 0 with an external generator, which cannot do it, and with the ladder, whose bill is made of closed loops: eleven arms
+ * take long enough.
+ */
+function equalLoadOf (given: RawRunOptions, raw: RawRunOptions, generator: RunOptions['generator']): number {
+  if (given['equal-load'] === undefined && generator !== 'own') return 0
+  return numberOf('equal-load', raw['equal-load'], 0, MAX_EQUAL_LOAD)
+}
+
+/** What the external programs cannot do. */
+function checkGenerator ({ generator = 'own', equalLoad, durationMs }: RunOptions, arms: readonly Arm[]): void {
+  if (generator === 'own') return
+  if (equalLoad !== 0) throw usage('equal-load', equalLoad, `must be 0 with --generator=${generator}: open loops are for the own generator`)
+  const stalled = arms.find((arm) => arm.stalledReaders > 0)
+  if (stalled !== undefined) throw usage('arms', stalled.label, `needs --generator=own: ${generator} has no clients that never read`)
+  const unix = arms.find((arm) => arm.transport === 'uds')
+  if (unix !== undefined) throw usage('arms', unix.label, `needs --generator=own: ${generator} sends over TCP only`)
+  if (generator === 'wrk' && durationMs % 1_000 !== 0) throw usage('duration', `${durationMs}ms`, 'must be whole seconds with --generator=wrk')
+}
+
 /** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */
-function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
+export function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
   if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
   const flag = givenSegmentFlag(raw)
   if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')

@@ -7,7 +7,7 @@ import { ohaFileName } from '../src/report/oha.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { PROGRAM } from './metadata.js'
 import { runToEnd } from './testing/program.js'
-import { Bench, checkRounds, TABLE_HEADER } from './testing/run-folder.js'
+import { Bench, checkEqualLoad, checkRounds, TABLE_HEADER } from './testing/run-folder.js'
 import { temporaryFolder } from './testing/temporary.js'
 
 const SHORT = ['--duration=100ms', '--warmup=50ms']
@@ -25,6 +25,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     t.is(code, 0)
     const { result } = bench
     checkRounds(t, result)
+    checkEqualLoad(t, result)
     t.like(result.metadata, { program: { name: PROGRAM.name, version: PROGRAM.version }, engine: ENGINE, server: ran })
     t.deepEqual(result.metadata.options, {
       mode,
@@ -41,6 +42,9 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
       requestTimeoutMs: 10_000,
       seed: 5,
       quick: false,
+      generator: 'own',
+      equalLoad: 0.5,
+      arrivals: 'poisson',
       segment: DEFAULT_SEGMENT_SIZES
     })
     t.is(result.metadata.versions.node, process.versions.node)
@@ -50,7 +54,9 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
     t.is(summary.split('\n').filter((line) => line === TABLE_HEADER).length, 2)
     for (const heading of ['## Small responses (2 bytes)', '## Large responses (256 KiB)', '## Reading the results', '### Rules', '### Warnings']) t.true(summary.includes(`\n${heading}\n`), heading)
     t.regex(stdout, new RegExp(`^baseline, stream, shm in ${mode}, ${ran} origin, ${ENGINE} engine, seed 5; about \\d`))
-    t.is([...stdout.matchAll(/^\[ ?\d+\/24\] round \d (small|large) c=\d (baseline|stream|shm) {2}[\d,.]+ RPS/gm)].length, 24)
+    t.is([...stdout.matchAll(/^\[ ?\d+\/36\] round \d (small|large) c=\d (baseline|stream|shm) {2}[\d,.]+ RPS/gm)].length, 24)
+    t.is([...stdout.matchAll(/^\[ ?\d+\/36\] round 1 (small|large) c=\d (baseline|stream|shm) at [\d,.]+\/s {2}[\d,.]+ RPS/gm)].length, 12)
+    t.is(summary.split('\n').filter((line) => line === '### At equal load').length, 2)
     t.true(stdout.includes(`Results: ${bench.folder}/SUMMARY.md`))
     t.is(summary.split('\n').filter((line) => line === '### What the tunnel did').length, 2)
     t.regex(summary, /^\| stream +\| +8 \| request +\| +[\d,]+ \| +[\d,]+ \| +[\d.]+ % \| +n\/a \|/m)
@@ -92,7 +98,7 @@ test.serial('run measures with two load threads in processes, too', async (t) =>
 })
 
 test.serial('run goes on to its end when nobody reads its output any more', async (t) => {
-  const bench = new Bench(t, [...SHORT, '--sizes=small', '--concurrency=1', '--rounds=3', '--mode=threads'])
+  const bench = new Bench(t, [...SHORT, '--sizes=small', '--concurrency=1', '--rounds=3', '--mode=threads', '--equal-load=0'])
   await bench.program.output(/^\[1\/9\]/m)
   bench.program.child.stdout!.destroy()
   bench.program.child.stderr!.destroy()

@@ -1,24 +1,23 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatDuration } from '../src/base/units.js'
+import { externalVersion } from '../src/load/external/program.js'
 import { renderConsoleTables } from '../src/report/console-tables.js'
+import { equalLoadRounds, equalLoadWarmupMs } from '../src/report/equal-load.js'
 import { formatMeasurement, formatStatus } from '../src/report/progress.js'
 import type { CellResult, RunMetadata, RunOptions, RunResult } from '../src/report/result.js'
 import type { RunSummary } from '../src/report/run-summary.js'
+import { COUNT_CURE } from '../src/report/system-calls.js'
 import { armsOf } from './arms.js'
+import { COUNT_MS, countSystemCalls } from './count-system-calls.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
 import { exitCodeOfRun } from './run-outcome.js'
 import { createResultsFolder, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
+import { createProgress, interruptSignal } from './terminal.js'
 import { Topology } from './topology.js'
-
-/** Erases from the cursor to the end of the line (ECMA-48 EL). */
-const CLEAR_LINE = '\x1b[K'
 
 /** Between two measurements: connecting, writing the results. */
 const PAUSE_MS = 50
-
-/** After the second Ctrl-C nothing is waited for any longer than this. */
-const STOP_TIMEOUT_MS = 1000
 
 /**
  * `tunnel-bench run`: runs the matrix, shows progress, and writes the results folder after every measurement, so that nothing that was
@@ -27,15 +26,17 @@ const STOP_TIMEOUT_MS = 1000
  */
 export async function run (options: RunOptions, { out, allowInvalid }: { out: string, allowInvalid: boolean }): Promise<number> {
   const startedAt = new Date()
+  const { generator = 'own' } = options
+  const generatorVersion = generator === 'own' ? null : externalVersion(generator)
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
   const folder = createResultsFolder(out, startedAt)
   process.on('exit', () => { removeEmptyFolder(folder) })
-  const progress = process.stdout.isTTY ? terminalProgress(process.stdout) : lineProgress
+  const progress = createProgress()
   let metadata: RunMetadata | null = null
   const write = (cells: readonly CellResult[], finishedAt: string | null, changed = cells): RunSummary => {
     const result: RunResult = { schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, cells }
@@ -48,6 +49,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
       onReady: ({ engine, engineNote, server, serverNote }) => {
         if (metadata !== null) return
         metadata = collectMetadata(options, engine, server)
+        if (generatorVersion !== null) metadata = { ...metadata, versions: { ...metadata.versions, [generator]: generatorVersion } }
         for (const note of [engineNote, serverNote]) {
           if (note !== null) console.error(`tunnel-bench: ${note}`)
         }
@@ -57,6 +59,15 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
       onDone: (place, outcome, cell, cells) => {
         progress.line(formatMeasurement(place, outcome))
         write(cells, null, [cell])
+      },
+      onMeasured: async (cells) => {
+        if (options.countSystemCalls !== true || interrupt.aborted) return
+        progress.line(`counting system calls: ${cells.length} measurements of ${formatDuration(COUNT_MS)} with strace attached, which do not go into the figures`)
+        try {
+          await countSystemCalls(topology!, options, cells, interrupt)
+        } catch (error) {
+          if (!interrupt.aborted) console.error(`tunnel-bench: SYSCALLS_NOT_COUNTED: ${(error as Error).message}: ${COUNT_CURE}`)
+        }
       }
     }, interrupt)
   } finally {
@@ -75,49 +86,6 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
 }
 
 function expectedMs (options: RunOptions): number {
-  const measurements = options.arms.length * options.sizes.length * options.concurrency.length * options.rounds
-  return measurements * (options.durationMs + options.warmupMs + PAUSE_MS)
-}
-
-interface Progress {
-  line (text: string): void
-  /** What is going on; `text` is told how wide the terminal is. */
-  status (text: (columns: number) => string): void
-  clear (): void
-}
-
-const lineProgress: Progress = { line: (text) => { console.log(text) }, status: () => {}, clear: () => {} }
-
-/** The status stands in the last line and is overwritten. */
-function terminalProgress (terminal: NodeJS.WriteStream): Progress {
-  const clear = (): void => { terminal.write(`\r${CLEAR_LINE}`) }
-  return {
-    line: (text) => {
-      clear()
-      console.log(text)
-    },
-    status: (text) => {
-      clear()
-      terminal.write(text(terminal.columns || 80)) // a terminal may say that it has 0 columns
-    },
-    clear
-  }
-}
-
-/** Aborted by the first Ctrl-C or SIGTERM, which ends the run in good order; the second stops at once. */
-function interruptSignal (stopNow: () => Promise<void>): AbortSignal {
-  const controller = new AbortController()
-  const handle = (): void => {
-    if (controller.signal.aborted) {
-      // Not without closing: an open uWebSockets.js app in a thread makes the process abort.
-      setTimeout(() => process.exit(130), STOP_TIMEOUT_MS)
-      void stopNow().finally(() => process.exit(130))
-      return
-    }
-    console.error('\ntunnel-bench: interrupted: closing in good order; once more to stop at once')
-    controller.abort()
-  }
-  process.on('SIGINT', handle)
-  process.on('SIGTERM', handle)
-  return controller.signal
+  const cells = options.arms.length * options.sizes.length * options.concurrency.length
+  return cells * ((options.countSystemCalls === true ? COUNT_MS + PAUSE_MS : 0) + options.rounds * (options.durationMs + options.warmupMs + PAUSE_MS) + equalLoadRounds(options) * (options.durationMs + equalLoadWarmupMs(options) + PAUSE_MS))
 }

@@ -11,6 +11,7 @@ export function startThread (entryPoint: URL, name: string): Vessel {
   worker.on('error', (error) => { lastWords = `: ${error instanceof Error ? error.message : String(error)}` })
   return {
     channel: portChannel(worker),
+    pid: null,
     ended: new Promise((resolve) => { worker.on('exit', (code) => { resolve(`exited with code ${code}${lastWords}`) }) }),
     kill: () => { void worker.terminate() }
   }

@@ -16,6 +16,7 @@ import { ExternalProcess } from './external-process.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
 import { SocketFolder } from './socket-folder.js'
+import { SystemCallCounter } from './system-call-counter.js'
 import { launchThread } from './threads.js'
 
 const LOCALHOST = '127.0.0.1'
@@ -33,6 +34,8 @@ export interface TopologyOptions {
   readonly mode: Mode
   readonly server: 'auto' | 'uws' | 'node'
   readonly engine: EngineChoice
+  /** What sends the load; default own. */
+  readonly generator?: 'own' | 'oha' | 'wrk'
   /** Of host and plugin. */
   readonly spin: SpinChoice
   /** What to set up a way to the origin for: one for each path. */
@@ -66,7 +69,7 @@ export interface MeasuredLoad {
 }
 
 type AnyRole = RoleHandle<RoleName>
-type Sampled = Pick<AnyRole, 'sample'>
+type Sampled = Pick<AnyRole, 'sample' | 'pids'>
 
 /**
  * All roles of a run, started and closed together: one origin, one load generator, and what lies between them for each arm. The baseline
@@ -112,17 +115,31 @@ export class Topology {
 
   /** Runs one load job over the path of an arm. */
   async measure (name: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
-    const path = this.#paths.get(name)
-    if (path === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
+    const path = this.#pathOf(name)
     const { target, tunnel } = path
     const roles: Readonly<Record<string, Sampled>> = { load: this.#load, ...path.roles, origin: this.#origin }
     const before = await samplesOf(roles)
-    const expectedMs = job.connectTimeoutMs + job.warmupMs + job.durationMs
-    const result = await this.#load.measure({ ...job, target }, expectedMs)
+    const result = await this.#runLoad(job, target)
     const after = await samplesOf(roles)
     const cpu = Object.fromEntries(Object.keys(roles).map((role) => [role, cpuSince(after[role]!.cpu, before[role]!.cpu)]))
     const countedBy = (role: 'host' | 'plugin'): TunnelCounters => countersSince(countersOf(after[role]!.stats!), countersOf(before[role]!.stats!))
     return { result, cpu, tunnel: tunnel === null ? null : { host: countedBy('host'), plugin: countedBy('plugin') } }
+  }
+
+  /**
+   * Runs one load job over the path of an arm, with strace attached to its roles but the generator, which makes them many times slower: system calls by
+   * role and name over as many responses. Rejects with ERR_TUNNEL_UNAVAILABLE where strace is missing or may not attach.
+   */
+  async countSystemCalls (name: string, job: Omit<LoadJob, 'target'>): Promise<{ responses: number, calls: Record<string, Record<string, number>> }> {
+    const path = this.#pathOf(name)
+    const processes = Object.entries({ ...path.roles, origin: this.#origin }).map(([role, handle]) => [role, handle.pids()] as const)
+    const counter = await SystemCallCounter.attach(Object.fromEntries(processes.filter(([, pids]) => pids.length > 0)))
+    try {
+      const { allResponses } = await this.#runLoad(job, path.target)
+      return { responses: allResponses, calls: await counter.detach() }
+    } finally {
+      await counter.close()
+    }
   }
 
   /**
@@ -141,11 +158,21 @@ export class Topology {
     this.#folder.remove()
   }
 
+  #pathOf (name: string): Path {
+    const path = this.#paths.get(name)
+    if (path === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
+    return path
+  }
+
+  async #runLoad (job: Omit<LoadJob, 'target'>, target: Address): Promise<LoadResult> {
+    return await this.#load.measure({ ...job, target }, job.connectTimeoutMs + job.warmupMs + job.durationMs)
+  }
+
   async #start (): Promise<void> {
     const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
     this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: this.#options.originPort, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
     for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
-    this.#load = await this.#startRole('load', { engine: this.#options.engine })
+    this.#load = await this.#startRole('load', { engine: this.#options.engine, generator: this.#options.generator ?? 'own' })
   }
 
   async #startPath ({ path, transport, secondHop }: TopologyOptions['arms'][number]): Promise<Path> {

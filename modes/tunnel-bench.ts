@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
+import { renderSweepConsole } from '../src/report/sweep-summary.js'
 import { runProgram } from './cli.js'
 import { EXPORT_COMMAND } from './export.js'
 import { MERGE_COMMAND } from './merge.js'
 import { load } from './load.js'
 import { LOAD_FLAGS, resolveLoadOptions } from './load-options.js'
-import { readResults, renderFolder, renderPlots } from './results-folder.js'
+import { isSweepFolder, readResults, readSweep, renderFolder, renderPlots, renderSweepFolder } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
+import { resolveSweepOptions, SWEEP_FLAGS } from './sweep-options.js'
+import { sweep } from './sweep.js'
 
 await runProgram({
   name: 'tunnel-bench',
@@ -22,12 +25,27 @@ await runProgram({
       return await run(options, { out, allowInvalid })
     }
   }, {
+    usage: 'sweep',
+    summary: 'Latency against load of every arm, and the highest rate that each can bear',
+    flags: SWEEP_FLAGS,
+    run: async (given) => {
+      const { options, out } = resolveSweepOptions(given)
+      return await sweep(options, out)
+    }
+  }, {
     usage: 'report <dir>',
-    summary: 'Render SUMMARY.md and the per-cell files again from result.json',
+    summary: 'Render SUMMARY.md and what else was made of result.json (or sweep.json) again',
     positionals: { dir: 'Results folder of a run, for example bench_results/2026-01-31T12-00-00Z' },
     flags: {},
     run: async ({ dir }) => {
       const folder = String(dir)
+      if (isSweepFolder(folder)) {
+        const result = readSweep(folder)
+        await renderSweepFolder(folder, result)
+        console.log(renderSweepConsole(result))
+        console.log(`Rendered ${folder}/SUMMARY.md`)
+        return 0
+      }
       const summary = summarizeRun(readResults(folder))
       renderFolder(folder, summary)
       await renderPlots(folder, summary)

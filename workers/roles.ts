@@ -36,7 +36,8 @@ export interface RoleTypes {
     result: never
   }
   load: {
-    options: { engine: EngineChoice }
+    /** `generator`: what measures; the own one warms up in any case. */
+    options: { engine: EngineChoice, generator: 'own' | 'oha' | 'wrk' }
     /** `note`: why another engine than the preferred one runs, or null. */
     ready: { engine: string, note: string | null }
     job: LoadJob

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { Ajv } from 'ajv'
 import { Histogram } from '../../src/metrics/histogram.js'
+import { equalLoadRounds } from '../../src/report/equal-load.js'
 import { ohaFileName } from '../../src/report/oha.js'
 import { readRunResult } from '../../src/report/read-result.js'
 import type { RunResult } from '../../src/report/result.js'
@@ -25,10 +26,10 @@ export class Bench {
   /** Where it makes its sockets: empty before and after. */
   readonly temporary: string
 
-  constructor (t: ExecutionContext, args: readonly string[], { ownGroup = false, temporary = temporaryFolder(t) } = {}) {
+  constructor (t: ExecutionContext, args: readonly string[], { ownGroup = false, temporary = temporaryFolder(t), path = process.env.PATH ?? '' } = {}) {
     this.out = temporaryFolder(t)
     this.temporary = temporary
-    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], { env: { TMPDIR: temporary }, ownGroup })
+    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], { env: { TMPDIR: temporary, PATH: path }, ownGroup })
   }
 
   get folder (): string {
@@ -96,6 +97,23 @@ export function checkRounds (t: ExecutionContext, { cells, metadata: { options }
       if (tunnel !== null && !cell.arm.includes('stalled')) t.true(tunnel.plugin.payloadBytesSent < (allResponses + 2 * cell.concurrency) * (cell.bodyBytes + HEAD_MAX_BYTES))
       if (process.platform === 'linux') for (const [role, used] of Object.entries(cpu)) t.true(used !== null && used.userUs + used.systemUs >= 0, role)
     }
+  }
+}
+
+/** Every cell of a run without trouble has the same plan at equal load: what it offered was sent, or is counted. */
+export function checkEqualLoad (t: ExecutionContext, { cells, metadata: { options } }: RunResult): void {
+  for (const cell of cells) {
+    const { ratePerSec, rounds, failures } = cell.equalLoad!
+    t.deepEqual(failures, [])
+    t.is(rounds.length, equalLoadRounds(options))
+    for (const { counts, response, lag, offered, unsent } of rounds) {
+      t.is(Histogram.decode(response!).count, counts.ok)
+      t.true(Histogram.decode(lag!).count <= counts.sent)
+      // What was due in the warm-up may be sent in the window, one per connection and more where the machine stalls.
+      t.true(offered! > 0 && offered! <= counts.sent + unsent!)
+    }
+    const others = cells.filter((other) => other.size === cell.size && other.concurrency === cell.concurrency)
+    for (const other of others) t.deepEqual([other.equalLoad!.ratePerSec, other.equalLoad!.rounds.map(({ offered }) => offered)], [ratePerSec, rounds.map(({ offered }) => offered)])
   }
 }
 

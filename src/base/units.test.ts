@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ErrorCode, TunnelError } from './errors.js'
-import { formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps, parseDurationMs } from './units.js'
+import { formatAddedUs, formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps, parseDurationMs } from './units.js'
 
 test('formatCount() parts thousands by commas', t => {
   t.deepEqual([0, 999, 1000, 1234567.5].map(formatCount), ['0', '999', '1,000', '1,234,568'])
@@ -13,6 +13,10 @@ test('formatRps() gives whole numbers, and three digits below 100', t => {
 test('formatMs() gives nanoseconds as milliseconds with three significant digits', t => {
   t.deepEqual([187_000, 1_240_000, 12_400_000, 123_600_000, 999_600_000, 1_234_500_000, 0, 1].map(formatMs),
     ['0.187', '1.24', '12.4', '124', '1,000', '1,235', '0', '0.00000100'])
+})
+
+test('formatAddedUs() gives nanoseconds as microseconds with their sign', t => {
+  t.deepEqual([84_200, -1_200, 0, 1_234_500, 1].map(formatAddedUs), ['+84.2', '-1.20', '0', '+1,235', '+0.00100'])
 })
 
 test('formatRatio() gives two decimals and never shows a small ratio as zero', t => {

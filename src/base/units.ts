@@ -31,6 +31,11 @@ export function formatMs (durationNs: number): string {
   return formatSignificant(durationNs / 1e6)
 }
 
+/** Nanoseconds as microseconds without unit, with a sign: `+84.2`, `-1.20`, `0`. */
+export function formatAddedUs (durationNs: number): string {
+  return `${durationNs > 0 ? '+' : ''}${formatSignificant(durationNs / 1e3)}`
+}
+
 /** `0.31×`; below 0.1 two significant digits, from 10 on three. */
 export function formatRatio (ratio: number): string {
   if (ratio > 0 && ratio < 0.0995) return `${ratio < 0.0001 ? '<0.0001' : String(Number(ratio.toPrecision(2)))}×`

@@ -63,6 +63,8 @@ export interface LoadResult {
   readonly bodyBytes: number
   /** Histogram of service times (request written to last byte of the response) of `ok` responses, encoded. */
   readonly latency: string
+  /** Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is empty. */
+  readonly reportedNs?: Readonly<Record<string, number | null>>
   /** Open loop: histogram of response times (intended start to last byte) of the same responses. It holds the waiting that service times hide. */
   readonly response: string | null
   /** Open loop: histogram of schedule lags (intended start to request written) of every request that was sent. */

@@ -29,9 +29,11 @@ export class Histogram {
     return histogram
   }
 
-  /** Records one value in nanoseconds; below 1 counts as 1, above one hour as one hour. */
-  recordNs (valueNs: number): void {
-    this.#histogram.recordValue(valueNs < 1 ? 1 : valueNs > HIGHEST_NS ? HIGHEST_NS : Math.round(valueNs))
+  /** Records a value in nanoseconds, `count` times (default 1); below 1 counts as 1, above one hour as one hour. */
+  recordNs (valueNs: number, count?: number): void {
+    const value = valueNs < 1 ? 1 : valueNs > HIGHEST_NS ? HIGHEST_NS : Math.round(valueNs)
+    if (count === undefined) this.#histogram.recordValue(value)
+    else this.#histogram.recordValueWithCount(value, count)
   }
 
   merge (other: Histogram): void {

@@ -1,10 +1,11 @@
 import test from 'ava'
-import { billPlotOf, billSentences, billTableOf } from './bill-table.js'
+import { billPlotOf, billSentences, billTableOf, cpuBillTableOf } from './bill-table.js'
 import { addsUp, type Bill, billsOf } from './bill.js'
 import type { CellResult } from './result.js'
 import { type RunSummary, summarizeRun } from './run-summary.js'
 import { renderSummary } from './summary.js'
-import { makeCell, makeResult, makeRound } from './testing/fixture.js'
+import { mergeHistograms } from './statistics.js'
+import { encodeNs, makeCell, makeResult, makeRound } from './testing/fixture.js'
 
 const CPU = { load: { userUs: 2_000, systemUs: 4_000 }, origin: { userUs: 2_000, systemUs: 6_000 } }
 const HOP = { userUs: 1_000, systemUs: 5_000 }
@@ -79,6 +80,63 @@ test('billsOf() adds CPU of all that lies between, and withholds what one role c
   t.deepEqual(relay2!.between, { userUs: 1, systemUs: 5 })
   t.deepEqual(stream!.between, { userUs: 2, systemUs: 0 })
   t.is(uds!.between, null)
+})
+
+test('billsOf() adds CPU by role so that the roles add up to the step, with what is saved below zero', t => {
+  const [, relay2, , uds] = billOf('stream-uds').steps.map(({ cpuByRole }) => cpuByRole)
+  t.deepEqual([...relay2!].sort(), [['back', { userUs: 1, systemUs: 5 }], ['front', { userUs: 1, systemUs: 5 }], ['load', { userUs: 0, systemUs: 0 }], ['origin', { userUs: 0, systemUs: 0 }], ['relay', { userUs: -1, systemUs: -5 }]])
+  t.is(uds!.get('plugin'), null)
+  t.deepEqual(uds!.get('host'), { userUs: 0, systemUs: 0 })
+})
+
+/** The same cells, measured at equal load as well: an open loop in which responses take this much less. */
+function atEqualLoad (cells: readonly CellResult[], lessUs: number, ok = 1_000): CellResult[] {
+  return cells.map(one => ({
+    ...one,
+    equalLoad: { ratePerSec: 500, failures: [], rounds: one.rounds.slice(0, 2).map(({ round, latency }) => makeRound({ round, ok, response: encodeNs([mergeHistograms([latency]).percentileNs(50) - lessUs * (one.arm === 'baseline' ? 0 : 1_000)], ok), latencyNs: 7 })) }
+  }))
+}
+
+test('billsOf() takes response times at equal load where every rung has them, and p99 where there are enough', t => {
+  const bill = billOf('stream', atEqualLoad(LADDER, 40))
+  t.is(bill.ratePerSec, 500)
+  t.deepEqual(bill.steps.map(({ arm, addedNs, addedP99Ns }) => [arm, us(addedNs.median), addedNs.rounds, us(addedP99Ns!.median)]), [['relay', 13, 2, 13], ['relay2', 78, 2, 78], ['stream', 75, 2, 75]])
+  t.deepEqual(billOf('stream', atEqualLoad(LADDER, 40, 400)).steps.map(({ addedP99Ns }) => addedP99Ns), [null, null, null], '800 in two rounds are too few')
+})
+
+test('billsOf() falls back to the closed loop where a rung was not measured at equal load', t => {
+  const [baseline, , ...rest] = atEqualLoad(LADDER, 40)
+  const bill = billOf('stream', [baseline!, LADDER[1]!, ...rest])
+  t.is(bill.ratePerSec, null)
+  t.deepEqual(bill.steps.map(({ addedNs, addedP99Ns }) => [us(addedNs.median), addedP99Ns]), [[50, null], [80, null], [70, null]])
+})
+
+test('billsOf() adds system calls where both rungs have them', t => {
+  const counted = (arm: CellResult, calls: Readonly<Record<string, number>>): CellResult => ({ ...arm, systemCalls: Object.fromEntries(Object.entries(calls).map(([role, count]) => [role, { responses: 100, calls: { read: count, write: count } }])) })
+  const cells = [counted(LADDER[0]!, { origin: 100 }), counted(LADDER[1]!, { relay: 250, origin: 110 }), ...LADDER.slice(2)]
+  t.deepEqual(billOf('stream', cells).steps.map(({ addedCalls }) => addedCalls === null ? null : Math.round(addedCalls * 10) / 10), [5.2, null, null])
+  const table = billTableOf(summaryOf(cells), 'small')!
+  const column = table.columns.findIndex(({ title }) => title === 'Added system calls')
+  t.deepEqual(table.rows.map(row => row[column]), ['+5.2', '—', '—', '—'])
+})
+
+test('cpuBillTableOf() has a column for each role', t => {
+  const table = cpuBillTableOf(summaryOf(LADDER), 'small')!
+  t.deepEqual(table.columns.map(({ title }) => title), ['Arm', 'Concurrency', 'Over', 'load (µs)', 'relay (µs)', 'front (µs)', 'back (µs)', 'host (µs)', 'plugin (µs)', 'origin (µs)'])
+  t.deepEqual(table.rows[1], ['relay2', '1', 'relay', '+0.0 + 0.0', '−1.0 − 5.0', '+1.0 + 5.0', '+1.0 + 5.0', 'n/a', 'n/a', '+0.0 + 0.0'])
+  t.is(table.rows[3]![8], '—')
+})
+
+test('SUMMARY.md says which load the times of the bill are of', t => {
+  const closed = renderSummary(makeResult(LADDER))
+  t.regex(closed, /\n\* Times are service times in a closed loop: |\n- Times are service times in a closed loop: /)
+  t.false(closed.includes('Added p99 (µs)'))
+  const equal = renderSummary(makeResult(atEqualLoad(LADDER, 40)))
+  t.regex(equal, /Times are response times at equal load, in an open loop: 500 requests per second over 1 connection\./)
+  t.regex(equal, /stream adds 16\d µs to direct HTTP \(p50 at equal load\)/)
+  t.true(equal.includes('Added p99 (µs)'))
+  const [baseline, , ...rest] = atEqualLoad(LADDER, 40)
+  t.regex(renderSummary(makeResult([baseline!, { ...LADDER[1]!, rounds: [] }, ...rest.slice(0, 1), LADDER[3]!])), /Times of stream at 1 connection are service times in a closed loop/)
 })
 
 test('billsOf() is empty without a ladder, without direct HTTP, and for arms off the ladder', t => {

@@ -1,6 +1,8 @@
+import { addedNs as addedAt, responseOf } from './equal-load.js'
 import type { RoundResult } from './result.js'
 import type { CellSummary, RunSummary } from './run-summary.js'
 import { type CpuPerResponse, mergeHistograms, percentileOrNull, spreadOf, type Spread } from './statistics.js'
+import { callsPerResponse } from './system-calls.js'
 
 /**
  * Splits what an arm costs against direct HTTP into steps, each the difference between two neighbouring rungs of the ladder. Differences are
@@ -11,6 +13,8 @@ export interface Bill {
   readonly transport: string
   readonly size: string
   readonly concurrency: number
+  /** Requests per second of the open loops that its times are of, where all its rungs have been measured so; null: of the closed loops. */
+  readonly ratePerSec: number | null
   /** From direct HTTP upwards; the last one ends at the arm itself. */
   readonly steps: readonly Step[]
   /** Added p50 of the arm over direct HTTP, in ns. */
@@ -29,10 +33,16 @@ export interface Step {
   readonly adds: string
   /** Added p50 in ns; below zero: a saving. */
   readonly addedNs: Spread
+  /** Added p99 at equal load, in ns; null in a closed loop, and where there are too few responses. */
+  readonly addedP99Ns: Spread | null
   /** Of the whole; null where the whole is not above zero. */
   readonly share: number | null
-  /** Added CPU time per response; null where one of the two arms cannot tell. */
+  /** Added CPU time per response; null where one of the two arms cannot tell. Of the closed loops. */
   readonly cpu: Readonly<Record<CpuGroup, CpuPerResponse | null>>
+  /** The same by role, which add up to it: a role that only the rung below has is saved. */
+  readonly cpuByRole: ReadonlyMap<string, CpuPerResponse | null>
+  /** Added system calls per response; null where they were not counted. */
+  readonly addedCalls: number | null
 }
 
 /** The generator, everything between it and the origin, and the origin. */
@@ -56,7 +66,19 @@ const RUNGS: ReadonlyMap<string, { readonly over: string, readonly adds: string 
 const WITHOUT_LADDER = new Set(['baseline', 'stream', 'shm'])
 
 /** The bill of every arm on the ladder, in the order of the cells; empty for a run without a ladder, or without direct HTTP. */
-export function billsOf (summary: RunSummary): Bill[] {
+export function billsOf (summary: RunSummary): readonly Bill[] {
+  let bills = billsOfSummaries.get(summary)
+  if (bills === undefined) {
+    bills = findBills(summary)
+    billsOfSummaries.set(summary, bills)
+  }
+  return bills
+}
+
+/** Table, sentences and plot ask for the same. */
+const billsOfSummaries = new WeakMap<RunSummary, readonly Bill[]>()
+
+function findBills (summary: RunSummary): Bill[] {
   const { reference } = summary
   if (reference === null || !summary.cells.some(cell => isRung(cell) && !WITHOUT_LADDER.has(cell.arm))) return []
   return summary.cells.filter(isRung).flatMap(cell => billOf(summary, cell, reference) ?? [])
@@ -70,8 +92,11 @@ function isRung (cell: CellSummary): boolean {
 function billOf (summary: RunSummary, cell: CellSummary, reference: string): Bill | null {
   const at = new Map(summary.cells.filter(one => one.size === cell.size && one.concurrency === cell.concurrency).map(one => [one.arm, one]))
   const path = pathTo(cell.arm, at, reference)
-  const p50Ns = new Map(path.map(arm => [arm, p50ByRound(summary, cell, arm)]))
-  const rounds = [...p50Ns.get(cell.arm)!.keys()].filter(round => path.every(arm => p50Ns.get(arm)!.has(round)))
+  const equal = roundsOf(summary, cell, path, true)
+  const isEqualLoad = commonRounds(equal, path).length > 0
+  const measured = isEqualLoad ? equal : roundsOf(summary, cell, path, false)
+  const rounds = commonRounds(measured, path)
+  const p50Ns = new Map(path.map(arm => [arm, p50ByRound(measured.get(arm)!)]))
   const added = (arm: string, over: string): Spread | null => spreadOf(rounds.map(round => p50Ns.get(arm)!.get(round)! - p50Ns.get(over)!.get(round)!))
   const wholeNs = added(cell.arm, reference)
   if (wholeNs === null) return null
@@ -83,13 +108,15 @@ function billOf (summary: RunSummary, cell: CellSummary, reference: string): Bil
       over,
       adds: RUNGS.get(arm)?.adds ?? 'all that it does',
       addedNs,
+      addedP99Ns: isEqualLoad ? addedAt(onlyOf(measured.get(arm)!, rounds), onlyOf(measured.get(over)!, rounds), 99) : null,
       share: wholeNs.median > 0 ? addedNs.median / wholeNs.median : null,
-      cpu: addedCpu(at.get(arm)!, at.get(over)!)
+      ...addedCpu(at.get(arm)!, at.get(over)!),
+      addedCalls: addedCalls(at.get(arm)!, at.get(over)!)
     }
   })
   const restNs = steps.reduce((rest, { addedNs }) => rest - addedNs.median, wholeNs.median)
   const noiseNs = rounds.length < 2 ? null : Math.max(noiseOf(wholeNs), ...steps.map(({ addedNs }) => noiseOf(addedNs)))
-  return { arm: cell.arm, transport: cell.transport, size: cell.size, concurrency: cell.concurrency, steps, wholeNs, restNs, noiseNs }
+  return { arm: cell.arm, transport: cell.transport, size: cell.size, concurrency: cell.concurrency, ratePerSec: isEqualLoad ? cell.equalLoad!.ratePerSec : null, steps, wholeNs, restNs, noiseNs }
 }
 
 /** Half the range of the in-round differences: so far may one round have been from the middle. */
@@ -117,35 +144,56 @@ const p50OfRounds = new WeakMap<RoundResult, number | null>()
 function p50OfRound (round: RoundResult): number | null {
   let p50Ns = p50OfRounds.get(round)
   if (p50Ns === undefined) {
-    p50Ns = percentileOrNull(mergeHistograms([round.latency]), 50)
+    p50Ns = percentileOrNull(mergeHistograms([responseOf(round)]), 50)
     p50OfRounds.set(round, p50Ns)
   }
   return p50Ns
 }
 
-function p50ByRound ({ result }: RunSummary, { size, concurrency }: CellSummary, arm: string): ReadonlyMap<number, number> {
-  const cell = result.cells.find(one => one.arm === arm && one.size === size && one.concurrency === concurrency)
-  return new Map((cell?.rounds ?? []).flatMap((round) => {
-    const p50Ns = p50OfRound(round)
-    return p50Ns === null ? [] : [[round.round, p50Ns] as const]
+/** Of each arm, the rounds at equal load or those of the closed loop that say anything. */
+function roundsOf ({ result }: RunSummary, { size, concurrency }: CellSummary, arms: readonly string[], isEqualLoad: boolean): ReadonlyMap<string, readonly RoundResult[]> {
+  return new Map(arms.map(arm => {
+    const cell = result.cells.find(one => one.arm === arm && one.size === size && one.concurrency === concurrency)
+    return [arm, ((isEqualLoad ? cell?.equalLoad?.rounds : cell?.rounds) ?? []).filter(round => p50OfRound(round) !== null)]
   }))
 }
 
-function addedCpu (arm: CellSummary, over: CellSummary): Step['cpu'] {
-  const added = (group: CpuGroup): CpuPerResponse | null => {
-    const [more, less] = [cpuOf(arm, group), cpuOf(over, group)]
-    return more === null || less === null ? null : { userUs: more.userUs - less.userUs, systemUs: more.systemUs - less.systemUs }
-  }
-  return { load: added('load'), between: added('between'), origin: added('origin') }
+function commonRounds (measured: ReadonlyMap<string, readonly RoundResult[]>, arms: readonly string[]): number[] {
+  const [first = [], ...others] = arms.map(arm => measured.get(arm)!.map(({ round }) => round))
+  return first.filter(round => others.every(other => other.includes(round)))
 }
 
-function cpuOf (cell: CellSummary, group: CpuGroup): CpuPerResponse | null {
-  let [userUs, systemUs] = [0, 0]
-  for (const [role, usage] of cell.cpu) {
-    if ((role === 'load' || role === 'origin' ? role : 'between') !== group) continue
-    if (usage === null) return null
-    userUs += usage.userUs
-    systemUs += usage.systemUs
+function onlyOf (rounds: readonly RoundResult[], numbers: readonly number[]): RoundResult[] {
+  return rounds.filter(({ round }) => numbers.includes(round))
+}
+
+function p50ByRound (rounds: readonly RoundResult[]): ReadonlyMap<number, number> {
+  return new Map(rounds.map(round => [round.round, p50OfRound(round)!]))
+}
+
+const NO_CPU: CpuPerResponse = { userUs: 0, systemUs: 0 }
+
+function addedCpu (arm: CellSummary, over: CellSummary): Pick<Step, 'cpu' | 'cpuByRole'> {
+  const cpuByRole = new Map<string, CpuPerResponse | null>()
+  for (const role of [...arm.cpu.keys(), ...over.cpu.keys()]) {
+    // A role that the arm does not have uses nothing; null is one that cannot tell.
+    const [more, less] = [arm.cpu, over.cpu].map(cpu => cpu.has(role) ? cpu.get(role)! : NO_CPU)
+    cpuByRole.set(role, more == null || less == null ? null : { userUs: more.userUs - less.userUs, systemUs: more.systemUs - less.systemUs })
   }
-  return { userUs, systemUs }
+  const sumOf = (group: CpuGroup): CpuPerResponse | null => {
+    const sum = { ...NO_CPU }
+    for (const [role, added] of cpuByRole) {
+      if ((role === 'load' || role === 'origin' ? role : 'between') !== group) continue
+      if (added === null) return null
+      sum.userUs += added.userUs
+      sum.systemUs += added.systemUs
+    }
+    return sum
+  }
+  return { cpuByRole, cpu: { load: sumOf('load'), between: sumOf('between'), origin: sumOf('origin') } }
+}
+
+function addedCalls (arm: CellSummary, over: CellSummary): number | null {
+  if (arm.systemCalls === null || over.systemCalls === null) return null
+  return callsPerResponse(Object.values(arm.systemCalls)) - callsPerResponse(Object.values(over.systemCalls))
 }

@@ -1,3 +1,4 @@
+import { equalLoadTableOf } from './equal-load-table.js'
 import { describeFinding, withSeverity } from './findings.js'
 import type { RunSummary } from './run-summary.js'
 import { alignRows, tablesOfSize, type Table } from './tables.js'
@@ -7,6 +8,8 @@ export function renderConsoleTables (summary: RunSummary): string {
   const sections = [...summary.sizes.keys()].map(size => {
     const { title, main, detail, notes } = tablesOfSize(summary, size)
     const parts = [title, drawTable(main), 'Details. CPU is the time per response, user + system:', drawTable(detail)]
+    const equal = equalLoadTableOf(summary, size)
+    if (equal !== null) parts.push('At equal load. Response times; added: to the baseline of the same round:', drawTable(equal.table), ...equal.notes.map(note => `  ${note}`))
     if (notes.length > 0) parts.push(notes.map(note => `  ${note}`).join('\n'))
     return parts.join('\n\n')
   })
@@ -16,7 +19,7 @@ export function renderConsoleTables (summary: RunSummary): string {
 }
 
 /** Columns two spaces apart, a line under the header. */
-function drawTable (table: Table): string {
+export function drawTable (table: Table): string {
   const [header = [], ...rows] = alignRows(table)
   const underline = header.map(cell => '─'.repeat(cell.length))
   return [header, underline, ...rows].map(row => `  ${row.join('  ')}`.trimEnd()).join('\n')

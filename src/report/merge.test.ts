@@ -47,6 +47,15 @@ test('mergeRuns() adds histograms bit for bit, and counts', t => {
   t.is(added.encode(), Histogram.decode(single.encode()).encode())
 })
 
+test('mergeRuns() keeps the system calls that one of the runs counted', t => {
+  const systemCalls = { origin: { responses: 10, calls: { read: 11 } } }
+  const counted = { ...withOptions(TWO, { countSystemCalls: true }), cells: TWO.cells.map(cell => ({ ...cell, systemCalls })) }
+  for (const merged of [merge(ONE, counted), merge(counted, ONE)]) {
+    t.true(merged.metadata.options.countSystemCalls)
+    t.deepEqual(merged.cells.map(cell => cell.systemCalls), [systemCalls, systemCalls, systemCalls])
+  }
+})
+
 test('mergeRuns() compares arms within a round of one run, never across runs', t => {
   const summary = summarizeRun(merge(ONE, TWO))
   const stream = summary.cells.find(cell => cell.arm === 'stream')

@@ -10,7 +10,7 @@ export interface NamedResult {
 }
 
 /** Options that may differ: what was measured how often and in what order, and what was asked for where it is recorded what ran. */
-const MAY_DIFFER: ReadonlySet<string> = new Set<keyof RunOptions>(['arms', 'sizes', 'concurrency', 'rounds', 'seed', 'quick', 'server', 'engine'])
+const MAY_DIFFER: ReadonlySet<string> = new Set<keyof RunOptions>(['arms', 'sizes', 'concurrency', 'rounds', 'seed', 'quick', 'server', 'engine', 'countSystemCalls'])
 
 /**
  * One result out of several of the same measurement, from one machine or from many. Cells are matched by arm, size and concurrency; their
@@ -85,7 +85,8 @@ function addCell (cells: CellResult[], cell: CellResult, roundsBefore: number, n
     if (found[property] === cell[property]) continue
     throw refuse('the results', name, `${property} of ${cell.arm}, ${cell.size}, concurrency ${cell.concurrency} must be the same: it is ${found[property]} and ${cell[property]}`)
   }
-  cells[at] = { ...found, rounds: [...found.rounds, ...rounds], failures: [...found.failures, ...failures] }
+  const systemCalls = found.systemCalls ?? cell.systemCalls // strace counts: one run's are as good as the other's
+  cells[at] = { ...found, ...(systemCalls === undefined ? {} : { systemCalls }), rounds: [...found.rounds, ...rounds], failures: [...found.failures, ...failures] }
 }
 
 function mergeOptions (all: readonly RunOptions[], rounds: number): RunOptions {
@@ -96,7 +97,8 @@ function mergeOptions (all: readonly RunOptions[], rounds: number): RunOptions {
     sizes: union(({ sizes }) => sizes),
     concurrency: union(({ concurrency }) => concurrency),
     rounds,
-    quick: all.some(({ quick }) => quick)
+    quick: all.some(({ quick }) => quick),
+    ...(all.some(({ countSystemCalls }) => countSystemCalls) ? { countSystemCalls: true } : {})
   }
 }
 

@@ -15,6 +15,8 @@ export interface Place {
   readonly size: string
   readonly concurrency: number
   readonly arm: string
+  /** The rate of an open loop; null or absent: a closed one. */
+  readonly ratePerSec?: number | null
   /** Time the rest of the run is expected to take; null while nothing is known. */
   readonly leftMs: number | null
 }
@@ -37,12 +39,13 @@ export function formatStatus (place: Place, phase: string, columns: number): str
   return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`
 }
 
-function placeText ({ number, total, round, size, concurrency, arm }: Place): string {
-  return `[${String(number).padStart(String(total).length)}/${total}] round ${round + 1} ${size} c=${concurrency} ${arm}`
+function placeText ({ number, total, round, size, concurrency, arm, ratePerSec }: Place): string {
+  const rate = ratePerSec === undefined || ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`
+  return `[${String(number).padStart(String(total).length)}/${total}] round ${round + 1} ${size} c=${concurrency} ${arm}${rate}`
 }
 
 function figuresOf (result: RoundResult): string[] {
-  const p50Ns = percentileOrNull(Histogram.decode(result.latency), 50)
+  const p50Ns = percentileOrNull(Histogram.decode(result.response ?? result.latency), 50)
   const errors = errorCount(result.counts)
   return [
     `${formatRps(rateOf(result).ratePerSec)} RPS`,

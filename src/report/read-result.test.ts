@@ -10,16 +10,16 @@ import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResul
 
 /** Every property and every kind of value that a result may hold. */
 const single: RunResult = makeResult([
-  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })] }),
+  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })], systemCalls: { origin: { responses: 10, calls: { read: 11 } } } }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
-], { segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 4096 } })
+], { countSystemCalls: true, segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 4096 } })
 const full: RunResult = { ...single, findings: [...summarizeRun(makeResult([makeCell('baseline', { rounds: [makeRound({ counts: { reset: 1 } })] })])).findings], inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
 
 type Json = Record<string, unknown>
 type Path = ReadonlyArray<string | number>
 
 /** Properties of these are keyed by names of the run and not by the schema. */
-const MAPS = ['versions', 'cpu']
+const MAPS = ['versions', 'cpu', 'systemCalls', 'calls']
 
 /** Paths of all properties that the schema names, in the first element of every array. */
 function propertyPaths (value: unknown, path: Path = []): Path[] {
@@ -50,14 +50,15 @@ function messageOf (text: string): string {
 /** Options that results of earlier versions do not have. */
 const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
   '': new Set(['inputs', 'findings']),
-  options: new Set(['engine', 'spinUs', 'externalArms', 'originPort']),
+  options: new Set(['engine', 'spinUs', 'externalArms', 'originPort', 'generator', 'equalLoad', 'arrivals', 'countSystemCalls']),
   segment: new Set(['constantBytes']),
   tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
-  round: new Set(['response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
+  cell: new Set(['equalLoad', 'systemCalls']),
+  round: new Set(['reportedNs', 'response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
 }
 
 function isOptional (name: string, key: string): boolean {
-  const owner = name === key ? '' : name.includes('.segment.') ? 'segment' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
+  const owner = name === key ? '' : name.includes('.segment.') ? 'segment' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /^cells\.0\.[a-zA-Z]+$/.test(name) ? 'cell' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
   return OPTIONAL[owner]?.has(key) === true
 }
 
@@ -87,7 +88,7 @@ test('result.schema.json requires every property that it names but those that ca
     Object.entries(node).forEach(([name, child]) => { walk(child, name) })
   }
   walk(schema)
-  t.is(objects, 16)
+  t.is(objects, 19)
 })
 
 for (const path of propertyPaths(full)) {
@@ -147,6 +148,8 @@ for (const [what, cells, expected] of [
   ['a time window of 0', [{ ...cell, rounds: [{ ...round, windowMs: 0 }] }], '/cells/0/rounds/0/windowMs must be > 0: it is 0'],
   ['half a slot', [{ ...cell, rounds: [{ ...round, tunnel: { host: makeCounters({ exhausted: 0.5 }), plugin: makeCounters() } }] }], '/cells/0/rounds/0/tunnel/host/exhausted must be integer: it is 0.5'],
   ['a counter that fell', [{ ...cell, rounds: [{ ...round, tunnel: { host: makeCounters(), plugin: makeCounters({ zeroCopyBytesSent: -1 }) } }] }], '/cells/0/rounds/0/tunnel/plugin/zeroCopyBytesSent must be >= 0: it is -1'],
+  ['system calls of no response', [{ ...cell, systemCalls: { host: { responses: 0, calls: {} } } }], '/cells/0/systemCalls/host/responses must be'],
+  ['half a system call', [{ ...cell, systemCalls: { host: { responses: 1, calls: { read: 0.5 } } } }], '/cells/0/systemCalls/host/calls/read must be integer: it is 0.5'],
   ['half a request', [{ ...cell, rounds: [{ ...round, counts: { ...round.counts, ok: 0.5 } }] }], '/cells/0/rounds/0/counts/ok must be integer: it is 0.5'],
   ['a histogram that is none', [{ ...cell, rounds: [{ ...round, connect: 'AAAA' }] }], '/cells/0/rounds/0/connect must be an HdrHistogram V2 in base64: '],
   ['a histogram cut short', [{ ...cell, rounds: [{ ...round, latency: round.latency.slice(0, 16) }] }], '/cells/0/rounds/0/latency must be an HdrHistogram V2 in base64: '],

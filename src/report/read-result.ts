@@ -3,12 +3,16 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { Histogram } from '../metrics/histogram.js'
 import type { RunResult } from './result.js'
+import type { SweepResult } from './sweep-result.js'
 import { oneLine } from './words.js'
 
-/** The one truth about the shape of result.json; this file runs from dist/src/report/, three levels below the package. */
-const SCHEMA_URL = new URL('../../../docs/result.schema.json', import.meta.url)
+/** The one truth about the shape of the files; this one runs from dist/src/report/, three levels below the package. */
+const SCHEMA_URLS = {
+  result: new URL('../../../docs/result.schema.json', import.meta.url),
+  sweep: new URL('../../../docs/sweep.schema.json', import.meta.url)
+}
 
-let validate: ValidateFunction<RunResult> | undefined
+const validators: Partial<Record<keyof typeof SCHEMA_URLS, ValidateFunction>> = {}
 
 /**
  * Reads the text of a result.json that anybody may have written. Throws ERR_TUNNEL_RESULT_INVALID that names the line or the
@@ -16,15 +20,37 @@ let validate: ValidateFunction<RunResult> | undefined
  * and appear once, rounds of a cell differ, histograms can be decoded.
  */
 export function readRunResult (text: string): RunResult {
+  const value = readAgainst<RunResult>(text, 'result')
+  checkCells(value)
+  return value
+}
+
+/** Reads the text of a sweep.json, as `readRunResult()` reads a result.json. */
+export function readSweepResult (text: string): SweepResult {
+  const value = readAgainst<SweepResult>(text, 'sweep')
+  for (const [at, { arm, points }] of value.arms.entries()) {
+    if (!value.metadata.options.arms.includes(arm)) throw invalid(`/arms/${at}/arm must be one of /metadata/options/arms: it is ${quote(arm)}`)
+    for (const [point, { rounds }] of points.entries()) checkRounds(rounds, `/arms/${at}/points/${point}/rounds`, value.metadata.options.rounds)
+  }
+  return value
+}
+
+function readAgainst<T> (text: string, schema: keyof typeof SCHEMA_URLS): T {
   const value = parseJson(text)
   const version = typeof value === 'object' && value !== null && 'schemaVersion' in value ? value.schemaVersion : undefined
   if (version !== undefined && version !== 1) {
     throw invalid(`schemaVersion must be 1: it is ${quote(version)}: use the version of this program that wrote the file, or a newer one`)
   }
-  validate ??= new Ajv({ strict: true, allowUnionTypes: true }).compile<RunResult>(JSON.parse(readFileSync(SCHEMA_URL, 'utf8')) as object)
+  const validate = validators[schema] ??= compile(schema)
   if (!validate(value)) throw invalid(describe(validate.errors ?? [], value))
-  checkCells(value)
-  return value
+  return value as T
+}
+
+/** The schema of a sweep refers to that of a run. */
+function compile (schema: keyof typeof SCHEMA_URLS): ValidateFunction {
+  const read = (name: keyof typeof SCHEMA_URLS): object => JSON.parse(readFileSync(SCHEMA_URLS[name], 'utf8')) as object
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true })
+  return schema === 'result' ? ajv.compile(read('result')) : ajv.addSchema(read('result'), 'result.schema.json').compile(read(schema))
 }
 
 function invalid (what: string, cause?: unknown): TunnelError {
@@ -85,6 +111,7 @@ function checkCells (result: RunResult): void {
     if (first !== undefined) throw invalid(`${place} must be another cell than /cells/${first}: both are ${cell.arm}, ${cell.size}, concurrency ${cell.concurrency}`)
     seen.set(key, at)
     checkRounds(cell.rounds, `${place}/rounds`, result.metadata.options.rounds)
+    checkRounds(cell.equalLoad?.rounds ?? [], `${place}/equalLoad/rounds`, result.metadata.options.rounds)
   }
 }
 

@@ -47,7 +47,8 @@ export interface RunInput {
   readonly metadata: RunMetadata
 }
 
-export interface RunMetadata {
+/** `Options`: what the command was asked for. */
+export interface RunMetadata<Options = RunOptions> {
   readonly program: { readonly name: string, readonly version: string, readonly commit: string | null, readonly dirty: boolean | null }
   readonly machine: { readonly cpuModel: string, readonly cpus: number, readonly memoryBytes: number, readonly os: string, readonly kernel: string, readonly arch: string }
   readonly versions: Readonly<Record<string, string>>
@@ -55,10 +56,12 @@ export interface RunMetadata {
   readonly engine: string
   /** The origin that really answered: `uws` or `node`. */
   readonly server: string
-  readonly options: RunOptions
+  readonly options: Options
 }
 
 export type Mode = 'threads' | 'processes'
+
+export type Arrivals = 'constant' | 'poisson'
 
 export interface RunOptions {
   readonly mode: Mode
@@ -82,6 +85,14 @@ export interface RunOptions {
   readonly externalArms?: readonly ExternalArm[]
   /** Of the origin; absent: any free one. */
   readonly originPort?: number
+  /** One more measurement of each cell, with strace attached to the roles; absent: none. */
+  readonly countSystemCalls?: boolean
+  /** The rate of the open loops, as a fraction of the throughput that the slowest arm of a cell had in its closed loops; 0: no open loops. Absent in results of earlier versions: 0. */
+  readonly equalLoad?: number
+  /** What sent the load; absent in results of earlier versions: own. External programs verify no body, and `bodyBytes`, `seconds`, `connect`, `busy` and their CPU are not known. */
+  readonly generator?: 'own' | 'oha' | 'wrk'
+  /** How the open loops send: one request every 1/rate, or independent of each other. */
+  readonly arrivals?: Arrivals
   /** Shared memory of each direction; null where no arm uses any. */
   readonly segment: SegmentOptions | null
 }
@@ -115,6 +126,23 @@ export interface CellResult {
   readonly rounds: readonly RoundResult[]
   /** Why rounds are missing: what failed, in a sentence each. Empty when all went well. */
   readonly failures: readonly string[]
+  /** Of one more measurement, with strace attached; by role. Absent where they were not counted. */
+  readonly systemCalls?: Readonly<Record<string, SystemCalls>>
+  /** The arm at the rate that all arms of this size and concurrency have in common. Absent where it was not measured. */
+  readonly equalLoad?: EqualLoadResult
+}
+
+/** The system calls of a role, by name, over a measurement in which so many responses came. */
+export interface SystemCalls {
+  readonly responses: number
+  readonly calls: Readonly<Record<string, number>>
+}
+
+/** Open loops at one common rate: rounds of their own, compared with each other as the closed ones are. */
+export interface EqualLoadResult {
+  readonly ratePerSec: number
+  readonly rounds: readonly RoundResult[]
+  readonly failures: readonly string[]
 }
 
 export interface RoundSecond {
@@ -140,6 +168,8 @@ export interface RoundResult {
   /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
   readonly latency: string
   readonly connect: string
+  /** Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is empty. */
+  readonly reportedNs?: Readonly<Record<string, number | null>>
   /**
    * Open loop: histogram of response times, from the intended start; null in a closed one, where `latency` (service times) is all there is. Like the five
    * fields that follow it is absent in results of earlier versions, which are of closed loops.

@@ -1,8 +1,9 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
+import { summarizeEqualLoad, type EqualLoadSummary } from './equal-load.js'
 import { findingsOf } from './findings.js'
-import type { CellResult, Finding, RunResult } from './result.js'
+import type { CellResult, Finding, RoundResult, RunResult } from './result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
-import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
+import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, SAMPLES_NEEDED, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
 
 /** complete: every round is there; partial: some; failed: none, with a reason; missing: none, since the run ended before. */
 export type CellState = 'complete' | 'partial' | 'failed' | 'missing'
@@ -35,6 +36,10 @@ export interface CellSummary {
   readonly cpu: ReadonlyMap<string, CpuPerResponse | null>
   /** null where the arm has no tunnel, or nothing was counted. */
   readonly tunnel: TunnelSummary | null
+  /** By role; null where they were not counted. */
+  readonly systemCalls: NonNullable<CellResult['systemCalls']> | null
+  /** The arm at the common rate of its size and concurrency; null where it was not measured so. */
+  readonly equalLoad: EqualLoadSummary | null
   /** Distinct texts of all rounds. */
   readonly problems: readonly string[]
 }
@@ -61,12 +66,12 @@ export function summarizeRun (result: RunResult): RunSummary {
   for (const size of sizes) {
     for (const connections of concurrency) {
       const found = new Map(result.cells.filter(cell => cell.size === size && cell.concurrency === connections).map(cell => [cell.arm, cell]))
-      const referenceRates = reference === null ? [] : found.get(reference)?.rounds.map(rateOf) ?? []
+      const referenceCell = reference === null ? null : found.get(reference) ?? null
       for (const arm of arms) {
         const plannedRounds = plannedRoundsOf(result, arm, size, connections)
         if (plannedRounds === 0) continue
         const cell = found.get(arm) ?? missingCell(result, arm, size, connections)
-        cells.push(summarizeCell(cell, referenceRates, plannedRounds))
+        cells.push(summarizeCell(cell, referenceCell, plannedRounds))
       }
     }
   }
@@ -75,7 +80,7 @@ export function summarizeRun (result: RunResult): RunSummary {
   return { ...figures, findings: findingsOf(figures) }
 }
 
-function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], plannedRounds: number): CellSummary {
+function summarizeCell (cell: CellResult, reference: CellResult | null, plannedRounds: number): CellSummary {
   const { arm, transport, size, concurrency, rounds, failures } = cell
   const latency = mergeHistograms(rounds.map(round => round.latency))
   const connect = mergeHistograms(rounds.map(round => round.connect))
@@ -92,16 +97,18 @@ function summarizeCell (cell: CellResult, referenceRates: readonly RoundRate[], 
     failures,
     rates,
     rps: spreadOf(rates.map(rate => rate.ratePerSec)),
-    ratio: rateRatio(rates, referenceRates),
-    p50Ns: percentileOrNull(latency, 50),
-    p90Ns: percentileOrNull(latency, 90),
-    p99Ns: percentileOrNull(latency, 99),
+    ratio: rateRatio(rates, reference?.rounds.map(rateOf) ?? []),
+    p50Ns: percentileOrNull(latency, 50) ?? reportedNs(rounds, 50),
+    p90Ns: percentileOrNull(latency, 90) ?? reportedNs(rounds, 90),
+    p99Ns: percentileOrNull(latency, 99) ?? reportedNs(rounds, 99),
     connectP50Ns: percentileOrNull(connect, 50),
     latencySamples: latency.count,
     counts,
     errors: errorCount(counts),
     cpu: cpuPerResponse(rounds),
     tunnel: summarizeTunnel(rounds),
+    systemCalls: cell.systemCalls ?? null,
+    equalLoad: summarizeEqualLoad(cell, reference),
     problems: [...new Set(rounds.flatMap(round => round.problems))]
   }
 }
@@ -111,6 +118,12 @@ function plannedRoundsOf ({ inputs, metadata }: RunResult, arm: string, size: st
   return (inputs ?? [{ metadata }]).map(input => input.metadata.options)
     .filter(options => options.arms.includes(arm) && options.sizes.includes(size) && options.concurrency.includes(concurrency))
     .reduce((sum, options) => sum + options.rounds, 0)
+}
+
+/** What an external generator reported, where it gave no histogram to merge: the median of its rounds. Withheld where single rounds had too few responses. */
+function reportedNs (rounds: readonly RoundResult[], percentile: number): number | null {
+  const enough = rounds.filter(({ counts }) => counts.ok >= (SAMPLES_NEEDED.get(percentile) ?? 1))
+  return spreadOf(enough.flatMap(({ reportedNs }) => reportedNs?.[`p${percentile}`] ?? []))?.median ?? null
 }
 
 /** A cell the run never came to: it is shown as missing, not left out. */

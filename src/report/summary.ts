@@ -1,11 +1,14 @@
-import { formatBytes, formatCount, formatDuration } from '../base/units.js'
+import { formatBytes, formatCount, formatDuration, formatRatio } from '../base/units.js'
 import { describeFinding, withSeverity } from './findings.js'
-import { billPlotOf, billSentences, billTableOf, HOW_THE_BILL_ADDS_UP } from './bill-table.js'
+import { billPlotOf, billSentences, billTableOf, cpuBillTableOf, HOW_CPU_ADDS_UP, HOW_THE_BILL_ADDS_UP } from './bill-table.js'
+import { equalLoadRounds } from './equal-load.js'
+import { equalLoadTableOf, HOW_EQUAL_LOAD } from './equal-load-table.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
 import { answersOf } from './reading.js'
 import type { RunInput, RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
+import { HOW_SYSTEM_CALLS_COUNT, systemCallTableOf } from './system-call-table.js'
 import { INVALID_MARK, tablesOfSize } from './tables.js'
 import { HOW_TUNNELS_COUNT, tunnelTableOf } from './tunnel-table.js'
 
@@ -41,6 +44,7 @@ function whatRan ({ startedAt, finishedAt, metadata, inputs }: RunResult): strin
   const { program, machine, versions, engine, server, options } = metadata
   const commit = program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`
   const node = Object.hasOwn(versions, 'node') ? `Node.js ${versions.node?.replace(/^v/, '')}, ` : ''
+  const external = options.generator === undefined || options.generator === 'own' ? '' : `; sent by ${options.generator} ${versions[options.generator] ?? ''}, which verifies no body`
   const load = `${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}`
   return bulletList([
     ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
@@ -48,8 +52,11 @@ function whatRan ({ startedAt, finishedAt, metadata, inputs }: RunResult): strin
     ['Program', `${program.name} ${program.version}${commit}`],
     ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
-    ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}`],
+    ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}${external}`],
     ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`],
+    ...(equalLoadRounds(options) === 0
+      ? []
+      : [['Equal load', `${equalLoadRounds(options)} ${equalLoadRounds(options) === 1 ? 'round' : 'rounds'} per cell at ${formatRatio(options.equalLoad ?? 0).replace('×', '')} of the throughput of its slowest arm, ${options.arrivals ?? 'poisson'} arrivals`]]),
     ...(options.segment === null ? [] : [['Shared memory', describeSegment(options.segment)]])
   ].map(([label, text]) => `**${label}:** ${escapeMarkdown(text ?? '')}`))
 }
@@ -59,12 +66,12 @@ function describeInputs (inputs: readonly RunInput[]): string {
   return `${inputs.length} runs: ${inputs.map(({ startedAt, metadata }) => `${formatDate(startedAt)} (${formatCount(metadata.options.rounds)} ${metadata.options.rounds === 1 ? 'round' : 'rounds'}, seed ${metadata.options.seed})`).join('; ')}`
 }
 
-function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
+export function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }: SegmentOptions): string {
   return `in each direction ${formatCount(slots)} slots of ${formatBytes(slotBytes)} and a ring of ${formatCount(ringEntries)} descriptors, which hold payloads up to ${formatCount(inlineBytes)} bytes themselves`
 }
 
 /** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
-function formatDate (iso: string): string {
+export function formatDate (iso: string): string {
   return `${iso.slice(0, 19).replace('T', ' ')} UTC`
 }
 
@@ -83,6 +90,9 @@ function renderSize (summary: RunSummary, size: string): string[] {
   const { title, main, detail, notes } = tablesOfSize(summary, size)
   const tunnel = tunnelTableOf(summary, size)
   const bill = billTableOf(summary, size)
+  const cpuBill = cpuBillTableOf(summary, size)
+  const systemCalls = systemCallTableOf(summary, size)
+  const equal = equalLoadTableOf(summary, size)
   return [
     `## ${escapeMarkdown(title)}`,
     renderMarkdownTable(main, 'plain'),
@@ -90,6 +100,9 @@ function renderSize (summary: RunSummary, size: string): string[] {
     renderMarkdownTable(detail, 'padded'),
     ...(notes.length > 0 ? [bulletList(notes.map(escapeMarkdown))] : []),
     ...(bill === null ? [] : ['### The bill', renderMarkdownTable(bill, 'padded'), bulletList(billSentences(summary, size).map(escapeMarkdown)), HOW_THE_BILL_ADDS_UP]),
+    ...(cpuBill === null ? [] : [HOW_CPU_ADDS_UP, renderMarkdownTable(cpuBill, 'padded')]),
+    ...(systemCalls === null ? [] : ['### System calls per response', renderMarkdownTable(systemCalls, 'padded'), HOW_SYSTEM_CALLS_COUNT]),
+    ...(equal === null ? [] : ['### At equal load', HOW_EQUAL_LOAD, renderMarkdownTable(equal.table, 'padded'), ...(equal.notes.length > 0 ? [bulletList(equal.notes.map(escapeMarkdown))] : [])]),
     ...(tunnel === null ? [] : ['### What the tunnel did', renderMarkdownTable(tunnel, 'padded'), HOW_TUNNELS_COUNT])
   ]
 }

@@ -81,8 +81,13 @@ function titleOf (size: string, bodyBytes: number | null): string {
 }
 
 function rolesOf (cells: readonly CellSummary[]): string[] {
+  return inRoleOrder(cells.flatMap(cell => [...cell.cpu.keys()]))
+}
+
+/** Each once. */
+export function inRoleOrder (roles: readonly string[]): string[] {
   const rank = (role: string): number => ROLE_ORDER.includes(role) ? ROLE_ORDER.indexOf(role) : ROLE_ORDER.length
-  return [...new Set(cells.flatMap(cell => [...cell.cpu.keys()]))].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+  return [...new Set(roles)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }
 
 function rpsText (cell: CellSummary, { findings }: RunSummary): string {
@@ -94,13 +99,13 @@ function rpsText (cell: CellSummary, { findings }: RunSummary): string {
 }
 
 /** The median, and the range where there is more than one round. */
-function spreadText (spread: Spread | null, format: (value: number) => string): string {
+export function spreadText (spread: Spread | null, format: (value: number) => string): string {
   if (spread === null) return WITHHELD
   const range = spread.rounds > 1 ? ` (${format(spread.min).replace('×', '')}–${format(spread.max).replace('×', '')})` : ''
   return `${format(spread.median)}${range}`
 }
 
-function msText (durationNs: number | null): string {
+export function msText (durationNs: number | null): string {
   return durationNs === null ? WITHHELD : formatMs(durationNs)
 }
 

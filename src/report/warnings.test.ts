@@ -23,6 +23,7 @@ test('warningFindings() has nothing to say of a clean run', t => {
 
 for (const [what, change, expected] of [
   ['a run that did not finish', () => ({ finishedAt: null }), /^The run did not finish/],
+  ['system calls that were not counted', withOptions({ countSystemCalls: true }), /^System calls were not counted in 1 of 1 cells\.$/],
   ['a quick run', withOptions({ quick: true }), /^This was a quick run/],
   ['an origin that fell back', withMetadata(() => ({ server: 'node' })), /^The origin was the node:http server, since uWebSockets\.js could not be loaded/],
   ['an origin other than asked for', withOptions({ server: 'node' }), /^The origin was uws, not node as asked for\.$/],
@@ -37,6 +38,12 @@ for (const [what, change, expected] of [
     t.regex(warnings[0] ?? '', expected)
   })
 }
+
+test('warningFindings() says nothing of system calls that were counted, or are still to come', t => {
+  const counted = fine.map(cell => ({ ...cell, systemCalls: { origin: { responses: 1, calls: {} } } }))
+  t.deepEqual(warn(counted, withOptions({ countSystemCalls: true })), [])
+  t.false(warn(fine, result => ({ ...withOptions({ countSystemCalls: true })(result), finishedAt: null })).some(message => message.includes('System calls')))
+})
 
 test('warningFindings() says nothing of a node origin that was asked for, or of an unknown commit', t => {
   t.deepEqual(warn(fine, withMetadata(({ options, program }) => ({ server: 'node', options: { ...options, server: 'node' }, program: { ...program, commit: null, dirty: null } }))), [])

@@ -3,6 +3,7 @@ import { formatCount, formatRps } from '../base/units.js'
 import type { Finding } from './result.js'
 import type { CellSummary, RunFigures } from './run-summary.js'
 import { SAMPLES_NEEDED } from './statistics.js'
+import { COUNT_CURE } from './system-calls.js'
 import { describeCell, listWords, oneLine } from './words.js'
 
 /** The fastest round over the slowest, from which on a median hides something. */
@@ -32,7 +33,10 @@ function runWarnings (figures: RunFigures): Finding[] {
   if (options.quick) notes.push({ code: 'QUICK_RUN', message: 'This was a quick run: it shows that everything works, and its figures are rough.', cure: 'Run without --quick.' })
   if (options.rounds === 1) notes.push({ code: 'ONE_ROUND', figure: 1, threshold: 2, unit: 'rounds', message: 'There was one round only, so nothing shows how far figures differ by chance.', cure: 'Use more --rounds.' })
   if (reference === null) notes.push({ code: 'NO_BASELINE', message: 'There was no baseline arm, so nothing can be said about the cost of a tunnel.', cure: 'Add baseline to --arms.' })
-  notes.push(...originNotes(figures))
+  notes.push(...originNotes(figures), ...systemCallNotes(figures))
+  if (options.generator !== undefined && options.generator !== 'own') {
+    notes.push({ code: 'EXTERNAL_GENERATOR', message: `The load was sent by ${options.generator} and not by this program: bodies were not verified, and what ${options.generator} does not tell is missing.`, cure: 'Use it to check the own generator, and take figures from --generator=own.' })
+  }
   if (program.dirty === true) notes.push({ code: 'PROGRAM_CHANGED', message: 'The program was built from files that differ from its commit, so the commit does not tell what ran.', cure: 'Commit, build, and measure again.' })
   if (machine.cpus < CPUS_NEEDED) {
     notes.push({
@@ -45,6 +49,14 @@ function runWarnings (figures: RunFigures): Finding[] {
     })
   }
   return [...notes, ...inputNotes(figures)].map(note => warning(note))
+}
+
+/** Of a run that is over: until then they are still to come. */
+function systemCallNotes ({ result, cells }: RunFigures): Note[] {
+  if (result.metadata.options.countSystemCalls !== true || result.finishedAt === null) return []
+  const measured = cells.filter(cell => cell.rps !== null)
+  const uncounted = measured.filter(cell => cell.systemCalls === null).length
+  return uncounted === 0 ? [] : [{ code: 'SYSCALLS_NOT_COUNTED', figure: uncounted, threshold: 0, unit: 'cells', message: `System calls were not counted in ${uncounted} of ${measured.length} cells.`, cure: `To have them, ${COUNT_CURE}.` }]
 }
 
 function originNotes ({ result }: RunFigures): Note[] {

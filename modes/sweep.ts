@@ -1,0 +1,85 @@
+import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { formatCount, formatDuration, formatMs, formatRps } from '../src/base/units.js'
+import { errorCount } from '../src/metrics/counts.js'
+import { Histogram } from '../src/metrics/histogram.js'
+import { responseOf } from '../src/report/equal-load.js'
+import type { RunMetadata } from '../src/report/result.js'
+import { percentileOrNull, rateOf } from '../src/report/statistics.js'
+import type { SweepOptions, SweepResult } from '../src/report/sweep-result.js'
+import { kneeText, probeText, renderSweepConsole } from '../src/report/sweep-summary.js'
+import { oneLine } from '../src/report/words.js'
+import { armsOf } from './arms.js'
+import { collectMetadata } from './metadata.js'
+import { createResultsFolder, removeEmptyFolder, renderSweepFolder, writeSweep } from './results-folder.js'
+import { SweepRunner, type SweepStep } from './sweep-runner.js'
+import { createProgress, interruptSignal } from './terminal.js'
+import { Topology } from './topology.js'
+
+/**
+ * `tunnel-bench sweep`: searches the knees, measures the curve, shows progress, and writes the results folder after every step. Returns the exit code: 0,
+ * or 1 when a measurement or a request failed, or a knee was not found. Rejects with ERR_TUNNEL_INTERRUPTED, and with whatever keeps the roles from starting or
+ * the results from being written.
+ */
+export async function sweep (options: SweepOptions, out: string): Promise<number> {
+  const startedAt = new Date()
+  let topology: Topology | null = null
+  const createTopology = (): Topology => {
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: [], originPort: 0, segment: options.segment })
+    return topology
+  }
+  const interrupt = interruptSignal(async () => { await topology?.closeNow() })
+  const folder = createResultsFolder(out, startedAt)
+  process.on('exit', () => { removeEmptyFolder(folder) })
+  const progress = createProgress()
+  let metadata: RunMetadata<SweepOptions> | null = null
+  const resultAt = (finishedAt: string | null): SweepResult =>
+    ({ schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, ratesPerSec: runner.ratesPerSec, arms: runner.arms })
+  let steps = 0
+  const runner = new SweepRunner(options, createTopology, {
+    onReady: ({ engine, engineNote, server, serverNote }) => {
+      if (metadata !== null) return
+      metadata = collectMetadata(options, engine, server)
+      for (const note of [engineNote, serverNote]) {
+        if (note !== null) console.error(`tunnel-bench: ${note}`)
+      }
+      console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, ${options.size} responses, ${options.connections} connections, p99 bound ${formatDuration(options.p99BoundMs)}, seed ${options.seed}`)
+    },
+    onStart: (arm, ratePerSec) => { progress.status((columns) => `${arm}${ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`}  measuring`.slice(0, columns - 1)) },
+    onStep: (step) => {
+      steps++
+      progress.line(stepText(step))
+      writeSweep(folder, resultAt(null))
+    }
+  }, interrupt)
+  try {
+    await runner.run()
+  } finally {
+    progress.clear()
+  }
+  if (steps === 0) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted before the first measurement was done: there are no results')
+
+  const result = resultAt(interrupt.aborted ? null : new Date().toISOString())
+  writeSweep(folder, result)
+  await renderSweepFolder(folder, result)
+  console.log(`\n${renderSweepConsole(result)}`)
+  console.log(`Results: ${folder}/SUMMARY.md (tables), sweep.svg and sweep.png (the curve), sweep.json (everything)`)
+  if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
+  return result.arms.every(({ failures, knee, points }) => failures.length === 0 && knee?.kind === 'found' && points.every((point) =>
+    point.failures.length === 0 && point.rounds.every((round) => errorCount(round.counts) === 0)))
+    ? 0
+    : 1
+}
+
+function stepText (step: SweepStep): string {
+  if (step.kind === 'knee') return `knee of ${step.arm}: ${kneeText(step.knee)} RPS`
+  const place = step.kind === 'closed' ? `${step.arm}, closed loop` : `${step.arm} at ${formatRps(step.ratePerSec)}/s`
+  if (!step.found.ok) return `${place}  failed: ${oneLine(step.found.reason)}`
+  if (step.kind === 'closed') return `${place}  ${formatRps(rateOf(step.found.value).ratePerSec)} RPS`
+  if (step.kind === 'probe') return `${place}  ${probeText(step.found.value)}`
+  const histogram = Histogram.decode(responseOf(step.found.value))
+  const figures = ([50, 99] as const).flatMap((percentile) => {
+    const valueNs = percentileOrNull(histogram, percentile)
+    return valueNs === null ? [] : [`p${percentile} ${formatMs(valueNs)} ms`]
+  })
+  return [`${place}, round ${step.round + 1}`, `${formatRps(rateOf(step.found.value).ratePerSec)} RPS`, ...figures, `${formatCount(step.left)} left`].join('  ')
+}
