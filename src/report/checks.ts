@@ -21,12 +21,14 @@ export interface Check {
   readonly find: (cell: MeasuredCell, threshold: number) => Found | null
 }
 
-/** A cell that has a round at least. */
+/** Rounds of a cell, at least one: those of its closed loops, or those at equal load. */
 export interface MeasuredCell {
-  readonly cell: CellSummary
+  readonly cell: Pick<CellSummary, 'transport' | 'concurrency' | 'counts' | 'errors' | 'problems'>
   readonly rounds: readonly RoundResult[]
   /** Load threads that shared its connections. */
   readonly threads: number
+  /** False: another program sent the load, and its histogram may hold what it never measured. */
+  readonly isOwnGenerator: boolean
 }
 
 export interface Found {
@@ -118,8 +120,8 @@ const littlesLaw: Check = {
   reason: 'In a closed loop every connection waits for a response at any time, so RPS × mean latency is the concurrency, less what the window cuts off at its ends. ' +
     'A rest means time that no latency shows: a generator that was late to send, or a clock that does not fit. Sound runs stayed below 0.02.',
   cure: 'Give the load generator a core of its own, and see that nothing else runs.',
-  find: ({ cell, rounds }, threshold) => {
-    if (isOpenLoop(rounds) || cell.errors > 0) return null
+  find: ({ cell, rounds, isOwnGenerator }, threshold) => {
+    if (isOpenLoop(rounds) || cell.errors > 0 || !isOwnGenerator) return null
     const rests = rounds.flatMap(round => {
       const rest = littlesRest(round, cell.concurrency)
       return rest === null ? [] : [{ round: round.round, rest }]

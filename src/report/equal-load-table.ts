@@ -1,8 +1,9 @@
 import { formatAddedUs, formatCount, formatRps } from '../base/units.js'
 import { PERCENTILES } from './equal-load.js'
+import { isInvalid } from './findings.js'
 import type { RunSummary } from './run-summary.js'
 import { SAMPLES_NEEDED } from './statistics.js'
-import { figure, msText, spreadText, text, WITHHELD, type Table } from './tables.js'
+import { figure, msText, INVALID_MARK, spreadText, text, WITHHELD, type Table } from './tables.js'
 import { describeCell, endSentence, formatShare, oneLine } from './words.js'
 
 /** Below that an arm did not keep up. */
@@ -25,7 +26,7 @@ export function equalLoadTableOf (summary: RunSummary, size: string): { readonly
       cell.arm,
       formatCount(cell.concurrency),
       formatRps(ratePerSec),
-      rps === null ? 'failed' : formatRps(rps.median),
+      rps === null ? 'failed' : `${formatRps(rps.median)}${isInvalid(summary.findings, cell, true) ? `, ${INVALID_MARK}` : ''}`,
       ...PERCENTILES.map(percentile => msText(percentilesNs.get(percentile) ?? null)),
       ...(hasReference ? PERCENTILES.map(added) : [])
     ]

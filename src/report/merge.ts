@@ -10,12 +10,12 @@ export interface NamedResult {
 }
 
 /** Options that may differ: what was measured how often and in what order, and what was asked for where it is recorded what ran. */
-const MAY_DIFFER: ReadonlySet<string> = new Set<keyof RunOptions>(['arms', 'sizes', 'concurrency', 'rounds', 'seed', 'quick', 'server', 'engine', 'countSystemCalls'])
+const MAY_DIFFER: ReadonlySet<string> = new Set<keyof RunOptions>(['arms', 'sizes', 'concurrency', 'rounds', 'seed', 'quick', 'server', 'engine', 'equalLoad', 'arrivals', 'countSystemCalls'])
 
 /**
  * One result out of several of the same measurement, from one machine or from many. Cells are matched by arm, size and concurrency; their
  * rounds are put one run after the other and numbered on, so that ratios still compare arms of one round, and every report adds up their
- * counts and histograms. `inputs` keeps the metadata of each run. Throws ERR_TUNNEL_USAGE for fewer than two, ERR_TUNNEL_RESULT_INVALID
+ * counts and histograms. Rounds at equal load are left out: each run had a rate of its own, and nothing adds up over several. `inputs` keeps the metadata of each run. Throws ERR_TUNNEL_USAGE for fewer than two, ERR_TUNNEL_RESULT_INVALID
  * with the reason for what cannot be added.
  */
 export function mergeRuns (runs: readonly NamedResult[]): RunResult {
@@ -61,7 +61,7 @@ function checkComparable (first: NamedResult, other: NamedResult): void {
 }
 
 function comparedValues ({ engine, server, options }: RunMetadata): Map<string, unknown> {
-  return new Map<string, unknown>([['engine', engine], ['server', server], ...Object.entries(options).filter(([name]) => !MAY_DIFFER.has(name))])
+  return new Map<string, unknown>([['engine', engine], ['server', server], ...Object.entries({ ...options, generator: options.generator ?? 'own' }).filter(([name]) => !MAY_DIFFER.has(name))])
 }
 
 /** A run that is counted twice would look twice as certain. */
@@ -72,7 +72,7 @@ function checkNoRunTwice (inputs: ReadonlyArray<{ readonly name: string, readonl
   }
 }
 
-function addCell (cells: CellResult[], cell: CellResult, roundsBefore: number, name: string): void {
+function addCell (cells: CellResult[], { equalLoad, ...cell }: CellResult, roundsBefore: number, name: string): void {
   const rounds = cell.rounds.map(round => ({ ...round, round: round.round + roundsBefore }))
   const failures = cell.failures.map(failure => `${name}: ${failure}`)
   const at = cells.findIndex(other => other.arm === cell.arm && other.size === cell.size && other.concurrency === cell.concurrency)
@@ -97,6 +97,7 @@ function mergeOptions (all: readonly RunOptions[], rounds: number): RunOptions {
     sizes: union(({ sizes }) => sizes),
     concurrency: union(({ concurrency }) => concurrency),
     rounds,
+    equalLoad: 0,
     quick: all.some(({ quick }) => quick),
     ...(all.some(({ countSystemCalls }) => countSystemCalls) ? { countSystemCalls: true } : {})
   }

@@ -28,6 +28,8 @@ export interface Finding {
   readonly arm: string | null
   readonly size: string | null
   readonly concurrency: number | null
+  /** It is about the cell's rounds at equal load; absent: about its closed loops, or the run. */
+  readonly isEqualLoad?: boolean
   /** The round that shows it most, from 0; null where it is about all of them. */
   readonly round: number | null
   /** What was found, and what it must not pass, in `unit`; null where there is no number. */

@@ -73,7 +73,9 @@ function originNotes ({ result }: RunFigures): Note[] {
 function inputNotes ({ result }: RunFigures): Note[] {
   const [first, ...others] = (result.inputs ?? []).map(({ metadata: { machine, program, versions } }) => ({ machine, program: [program.version, program.commit, versions] }))
   const differs = (part: 'machine' | 'program'): boolean => others.some(other => !isDeepStrictEqual(other[part], first?.[part]))
+  const hadEqualLoad = (result.inputs ?? []).some(({ metadata }) => (metadata.options.equalLoad ?? 0) > 0)
   return [
+    ...(hadEqualLoad ? [{ code: 'EQUAL_LOAD_LEFT_OUT', message: 'The merged runs were measured at equal load, too, each at rates of its own: that is not in the merged result.', cure: 'See the reports of the runs.' }] : []),
     ...(differs('machine') ? [{ code: 'MACHINES_DIFFER', message: 'The merged runs are of different machines: RPS and latency are a mixture of them; ratios are taken within one.', cure: 'Trust the ratios only, or report each machine by itself.' }] : []),
     ...(differs('program') ? [{ code: 'PROGRAMS_DIFFER', message: 'The merged runs are of different versions of the program or of what it runs on.', cure: 'Merge runs of one version.' }] : [])
   ]
