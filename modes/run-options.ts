@@ -146,10 +146,7 @@ function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions
   return LADDER
 }
 
-/**
- * Where it is not given, 0 with an external generator, which cannot do it, and with the ladder, whose bill is made of closed loops: eleven arms
- * take long enough.
- */
+/** Where it is not given, 0 with an external generator, which cannot do it. */
 function equalLoadOf (given: RawRunOptions, raw: RawRunOptions, generator: RunOptions['generator']): number {
   if (given['equal-load'] === undefined && generator !== 'own') return 0
   return numberOf('equal-load', raw['equal-load'], 0, MAX_EQUAL_LOAD)
