@@ -28,7 +28,7 @@ for (const [name, args, flags] of helps) {
     t.is(stderr, '')
     for (const flag of [...flags, 'help', 'version']) t.regex(stdout, new RegExp(` --${flag}  +\\S`), flag)
     t.is([...stdout.matchAll(/ --[a-z]/g)].length >= flags.length + 2, true)
-    t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !(flag === 'addr' ? name !== 'http-baseline' : ['json', 'quick', 'ladder', 'count-syscalls', 'no-tui', 'latency-correction', 'allow-invalid', 'format'].includes(flag)) && (args[0] !== 'merge' || flag !== 'out')).length)
+    t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !(flag === 'addr' ? name !== 'http-baseline' : ['json', 'quick', 'ladder', 'no-tui', 'latency-correction', 'allow-invalid', 'format', 'count-syscalls'].includes(flag)) && (args[0] !== 'merge' || flag !== 'out')).length)
     t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted\./)
     t.true(stdout.split('\n').every((line) => line.length <= 110))
     if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run [^]*\n.*tunnel-bench sweep [^]*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
@@ -137,3 +137,9 @@ for (const [addr, message] of unreachable) {
     t.deepEqual(readdirSync(cwd), ['file'])
   })
 }
+
+test.serial('tunnel-bench run takes every --arm, not the last alone', async (t) => {
+  const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['run', '--arm=first', '--arm=second=http://127.0.0.1:1'])
+  t.is(code, 2)
+  t.regex(stderr, /--arm=first: it must be NAME=URL/)
+})

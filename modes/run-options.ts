@@ -64,7 +64,7 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
-  'equal-load': { describe: `After its closed loops each cell is measured in open loops, all arms at the same rate: this fraction (up to ${MAX_EQUAL_LOAD}) of what its slowest arm did; 0 leaves this out, as --ladder and another --generator do where it is not given`, standard: STANDARD['equal-load'] },
+  'equal-load': { describe: `After its closed loops each cell is measured in open loops, all arms at the same rate: this fraction (up to ${MAX_EQUAL_LOAD}) of what its slowest arm did; 0 leaves this out, as another --generator does where it is not given`, standard: STANDARD['equal-load'] },
   arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: STANDARD.arrivals },
   generator: { describe: 'What sends the load: own, or oha or wrk where they are installed, for cross-checks. These verify no body, and have no rounds at equal load', standard: STANDARD.generator },
   seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
@@ -146,10 +146,7 @@ function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions
   return LADDER
 }
 
-/**
- * Where it is not given, 0 with an external generator, which cannot do it, and with the ladder, whose bill is made of closed loops: eleven arms
- * take long enough.
- */
+/** Where it is not given, 0 with an external generator, which cannot do it. */
 function equalLoadOf (given: RawRunOptions, raw: RawRunOptions, generator: RunOptions['generator']): number {
   if (given['equal-load'] === undefined && generator !== 'own') return 0
   return numberOf('equal-load', raw['equal-load'], 0, MAX_EQUAL_LOAD)

@@ -20,8 +20,8 @@ await runProgram({
     usage: 'run',
     summary: 'Run the matrix: every arm at every response size and concurrency',
     flags: RUN_FLAGS,
-    run: async (given) => {
-      const { options, out, allowInvalid } = resolveRunOptions(given)
+    run: async (given, { arm = [] }) => {
+      const { options, out, allowInvalid } = resolveRunOptions({ ...given, ...(arm.length === 0 ? {} : { arm }) })
       return await run(options, { out, allowInvalid })
     }
   }, {

@@ -111,6 +111,12 @@ test('billsOf() falls back to the closed loop where a rung was not measured at e
   t.deepEqual(bill.steps.map(({ addedNs, addedP99Ns }) => [us(addedNs.median), addedP99Ns]), [[50, null], [80, null], [70, null]])
 })
 
+test('billsOf() falls back to the closed loop where a rung did not bear the common rate', t => {
+  const [baseline, relay, ...rest] = atEqualLoad(LADDER, 40)
+  const beyond = { ...relay!, equalLoad: { ...relay!.equalLoad!, rounds: relay!.equalLoad!.rounds.map(round => ({ ...round, offered: 2_000 })) } }
+  t.is(billOf('stream', [baseline!, beyond, ...rest]).ratePerSec, null)
+})
+
 test('billsOf() adds system calls where both rungs have them', t => {
   const counted = (arm: CellResult, calls: Readonly<Record<string, number>>): CellResult => ({ ...arm, systemCalls: Object.fromEntries(Object.entries(calls).map(([role, count]) => [role, { responses: 100, calls: { read: count, write: count } }])) })
   const cells = [counted(LADDER[0]!, { origin: 100 }), counted(LADDER[1]!, { relay: 250, origin: 110 }), ...LADDER.slice(2)]

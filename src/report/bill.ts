@@ -1,4 +1,4 @@
-import { addedNs as addedAt, responseOf } from './equal-load.js'
+import { ACHIEVED_MIN, addedNs as addedAt, responseOf } from './equal-load.js'
 import type { RoundResult } from './result.js'
 import type { CellSummary, RunSummary } from './run-summary.js'
 import { type CpuPerResponse, mergeHistograms, percentileOrNull, spreadOf, type Spread } from './statistics.js'
@@ -13,7 +13,7 @@ export interface Bill {
   readonly transport: string
   readonly size: string
   readonly concurrency: number
-  /** Requests per second of the open loops that its times are of, where all its rungs have been measured so; null: of the closed loops. */
+  /** Requests per second of the open loops that its times are of, where all its rungs were measured so and kept up; null: of the closed loops. */
   readonly ratePerSec: number | null
   /** From direct HTTP upwards; the last one ends at the arm itself. */
   readonly steps: readonly Step[]
@@ -93,7 +93,7 @@ function billOf (summary: RunSummary, cell: CellSummary, reference: string): Bil
   const at = new Map(summary.cells.filter(one => one.size === cell.size && one.concurrency === cell.concurrency).map(one => [one.arm, one]))
   const path = pathTo(cell.arm, at, reference)
   const equal = roundsOf(summary, cell, path, true)
-  const isEqualLoad = commonRounds(equal, path).length > 0
+  const isEqualLoad = path.every(arm => keptUp(at.get(arm)!)) && commonRounds(equal, path).length > 0
   const measured = isEqualLoad ? equal : roundsOf(summary, cell, path, false)
   const rounds = commonRounds(measured, path)
   const p50Ns = new Map(path.map(arm => [arm, p50ByRound(measured.get(arm)!)]))
@@ -117,6 +117,12 @@ function billOf (summary: RunSummary, cell: CellSummary, reference: string): Bil
   const restNs = steps.reduce((rest, { addedNs }) => rest - addedNs.median, wholeNs.median)
   const noiseNs = rounds.length < 2 ? null : Math.max(noiseOf(wholeNs), ...steps.map(({ addedNs }) => noiseOf(addedNs)))
   return { arm: cell.arm, transport: cell.transport, size: cell.size, concurrency: cell.concurrency, ratePerSec: isEqualLoad ? cell.equalLoad!.ratePerSec : null, steps, wholeNs, restNs, noiseNs }
+}
+
+/** An arm beyond what it can bear has response times that grow with the length of the measurement: these are no property of it. */
+function keptUp ({ equalLoad }: CellSummary): boolean {
+  const achieved = equalLoad?.achieved ?? null
+  return achieved !== null && achieved >= ACHIEVED_MIN
 }
 
 /** Half the range of the in-round differences: so far may one round have been from the middle. */

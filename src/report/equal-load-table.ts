@@ -1,13 +1,10 @@
 import { formatAddedUs, formatCount, formatRps } from '../base/units.js'
-import { PERCENTILES } from './equal-load.js'
+import { ACHIEVED_MIN, PERCENTILES } from './equal-load.js'
 import { isInvalid } from './findings.js'
 import type { RunSummary } from './run-summary.js'
 import { SAMPLES_NEEDED } from './statistics.js'
 import { figure, msText, INVALID_MARK, spreadText, text, WITHHELD, type Table } from './tables.js'
 import { describeCell, endSentence, formatShare, oneLine } from './words.js'
-
-/** Below that an arm did not keep up. */
-const ACHIEVED_MIN = 0.99
 
 export const HOW_EQUAL_LOAD = `All arms of a row's concurrency are sent the same number of requests per second by one plan (an open loop), so no arm makes
 its own load easier by being slow. Times are response times: from when a request should have been sent, with any wait for a free

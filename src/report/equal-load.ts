@@ -10,6 +10,9 @@ import { mergeHistograms, percentileOrNull, rateOf, SAMPLES_NEEDED, spreadOf, ty
 /** The roles come warm from the cell's closed loops. */
 const WARMUP_MAX_MS = 100
 
+/** Below that share of the offered requests an arm did not keep up. */
+export const ACHIEVED_MIN = 0.99
+
 export const PERCENTILES = [50, 90, 99, 99.9] as const
 
 /** How many rounds each cell has at equal load: half as many as in a closed loop, rounded up; 0 where it was left out. */
