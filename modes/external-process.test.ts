@@ -1,12 +1,16 @@
 import test from 'ava'
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tcpAddress, type Address } from '../src/base/address.js'
+import { formatAddress, tcpAddress, type Address } from '../src/base/address.js'
 import { ErrorCode } from '../src/base/errors.js'
 import { startOrigin } from '../src/origin/origin.js'
+import { commandOf } from './external-arm.js'
 import { ExternalProcess } from './external-process.js'
 import { parseStat, treeOf } from './process-tree.js'
 import { Bench } from './testing/run-folder.js'
 import { childrenOf, processesLike } from './testing/processes.js'
+import { temporaryFolder } from './testing/temporary.js'
 import { isAlive, until } from './testing/wait.js'
 
 /** A TCP relay as somebody else may have written it; it has a child of its own, and ignores SIGTERM where told. */
@@ -24,7 +28,7 @@ const linux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 linux('an external arm joins the rounds with its CPU time, and ends with all its children', async (t) => {
   const bench = new Bench(t, ['--sizes=small', '--concurrency=4', '--duration=100ms', '--warmup=50ms', '--rounds=2', '--arms=baseline', `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`])
-  await bench.program.output(/^\[1\/4\]/m)
+  await bench.program.output(/^\[1\/6\]/m)
   const [shell] = childrenOf(bench.program.pid).filter(({ command }) => command.includes('test-external'))
   const tree = treeOf(shell!.pid)!
   t.true(tree.length >= 2, 'the program and its child')
@@ -53,6 +57,26 @@ linux('Ctrl-C ends an external arm that ignores SIGTERM, and its child', async (
   t.is((await bench.program.ended).code, 130)
   await until('all have ended', () => !tree.some(({ pid }) => isAlive(pid)))
 })
+
+for (const [program, script] of [
+  ['haproxy', 'sh examples/haproxy-two-hops.sh {port} {origin}'],
+  ['nginx', 'sh examples/nginx-stream.sh {port} {origin} 1'],
+  ['nginx', 'sh examples/nginx-stream.sh {port} {origin} 2']
+] as const) {
+  const installed = spawnSync(program, ['-v']).status === 0 ? linux : test.serial.skip
+  installed(`the example "${script}" carries an arm, and leaves nothing behind`, async (t) => {
+    const origin = await startOrigin({ server: 'node', port: 0 })
+    t.teardown(async () => { await origin.close() })
+    const [target, folder] = [await unusedTarget(), temporaryFolder(t)]
+    const command = `TMPDIR=${folder} exec ${commandOf(script, formatAddress(origin.address), target.kind === 'tcp' ? target.port : 0)}`
+    const external = await ExternalProcess.start({ name: 'mine', command, target, isInterrupted: () => false })
+    const pids = external.pids()
+    t.true(pids.length > 1 && readdirSync(folder).length === 1)
+    await external.close()
+    t.deepEqual(readdirSync(folder), [])
+    await until('all have ended', () => !pids.some(isAlive))
+  })
+}
 
 /** Nothing listens there. */
 async function unusedTarget (): Promise<Address> {

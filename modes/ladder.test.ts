@@ -12,7 +12,7 @@ const BETWEEN: Readonly<Record<string, readonly string[]>> = { baseline: [], uds
 for (const mode of ['threads', 'processes'] as const) {
   for (const engine of ENGINES_HERE) {
     test.serial(`run --ladder measures every rung, and bills it: ${mode}, ${engine} engine`, async (t) => {
-      const bench = new Bench(t, ['--ladder', '--sizes=small,large', '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', `--mode=${mode}`, `--engine=${engine}`])
+      const bench = new Bench(t, ['--ladder', '--sizes=small,large', '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', '--equal-load=0', `--mode=${mode}`, `--engine=${engine}`])
       const { code, stdout } = await bench.program.ended
       t.is(code, 0, stdout)
       t.deepEqual(readdirSync(bench.temporary), [])

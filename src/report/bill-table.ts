@@ -75,6 +75,7 @@ function dominance ({ arm, size, concurrency, ratePerSec, wholeNs, steps }: Bill
 
 function sumSentence (bills: readonly Bill[]): string[] {
   const split = bills.filter(({ steps, noiseNs }) => steps.length > 1 && noiseNs !== null)
+  if (bills.every(({ steps }) => steps.length < 2)) return []
   if (split.length === 0) return ['Whether the steps add up within noise, one round cannot tell.']
   const off = split.filter(bill => addsUp(bill) === false)
   const names = off.map(({ arm, concurrency, restNs }) => `${arm} at ${describeConnections(concurrency)} (${microseconds(restNs)} µs left)`)

@@ -174,6 +174,10 @@ test('billSentences() say what dominates where nothing queues, and whether the s
   t.is(sum, 'The steps add up to the whole within noise in 6 of 6 bills.')
 })
 
+test('billSentences() do not ask whether a single step adds up', t => {
+  t.deepEqual(billSentences(summaryOf(LADDER.slice(0, 2)), 'small').filter(sentence => /adds? up/.test(sentence)), [])
+})
+
 test('billPlotOf() stacks the steps of each tunnel', t => {
   const plot = billPlotOf(summaryOf(LADDER))!
   t.deepEqual(plot.panels.map(({ title, bars }) => [title, bars.map(({ label }) => label)]), [['small responses, 1 connection', ['stream', 'stream-uds']]])
