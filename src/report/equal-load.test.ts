@@ -64,7 +64,7 @@ test('SUMMARY.md shows every arm at equal load, what it adds, and what it did no
   t.deepEqual(table.rows.map(row => [...row.slice(0, 7), row[8], row[10], row[11]]), [
     ['baseline', '8', '1,000', '1,000', '0.100', '0.100', '0.100', '', '', ''],
     ['stream', '8', '1,000', '1,000', '0.150', '0.150', '0.150', '+50.0', '+50.0', '—'],
-    ['shm', '8', '1,000', '1,000', '0.400', '0.400', '0.400', '+300', '+300', '—']
+    ['shm', '8', '1,000', '1,000, invalid', '0.400', '0.400', '0.400', '+300', '+300', '—']
   ])
   t.deepEqual(notes.slice(-2), ['shm, small responses, 8 connections, at equal load: only 90.9 % of the requests were answered right, so this arm was beyond what it can bear and its response times grow with the length of the measurement.', 'shm, small responses, 8 connections, at equal load: round 2: gone.'])
   const summary = renderSummary(result)
