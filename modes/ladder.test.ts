@@ -9,8 +9,11 @@ import { Bench } from './testing/run-folder.js'
 /** Roles whose CPU time counts, beside the generator and the origin. */
 const BETWEEN: Readonly<Record<string, readonly string[]>> = { baseline: [], uds: [], relay: ['relay'], relay2: ['front', 'back'] }
 
+/** Each takes twenty seconds: each mode on one engine, and on all with SLOW_TESTS. */
+const enginesOf = (mode: 'threads' | 'processes') => process.env['SLOW_TESTS'] !== undefined ? ENGINES_HERE : [ENGINES_HERE.at(mode === 'threads' ? -1 : 0)!]
+
 for (const mode of ['threads', 'processes'] as const) {
-  for (const engine of ENGINES_HERE) {
+  for (const engine of enginesOf(mode)) {
     test.serial(`run --ladder measures every rung, and bills it: ${mode}, ${engine} engine`, async (t) => {
       const bench = new Bench(t, ['--ladder', '--sizes=small,large', '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', '--equal-load=0', `--mode=${mode}`, `--engine=${engine}`])
       const { code, stdout } = await bench.program.ended
