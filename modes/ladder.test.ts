@@ -24,11 +24,14 @@ for (const mode of ['threads', 'processes'] as const) {
       t.is(result.cells.length, LADDER.length * 2)
       for (const { arm, rounds } of result.cells) {
         t.is(rounds.length, 2)
-        for (const { cpu, counts, tunnel } of rounds) {
-          t.true(counts.ok > 0, arm)
+        for (const { cpu, tunnel } of rounds) {
           t.deepEqual(Object.keys(cpu).sort(), ['load', 'origin', ...(BETWEEN[arm] ?? ['host', 'plugin'])].sort())
           t.is(tunnel === null, arm in BETWEEN)
         }
+      }
+      for (const arm of LADDER) {
+        // Of one window nothing is asked: 60 ms may pass without a response where the other programs of a busy machine come first.
+        t.true(result.cells.filter((cell) => cell.arm === arm).flatMap(({ rounds }) => rounds).some(({ counts }) => counts.ok > 0), arm)
       }
       for (const { round } of result.cells[0]!.rounds) {
         t.deepEqual(result.cells.filter(({ size }) => size === 'small').map(({ rounds }) => rounds[round]!.position).sort(), LADDER.map((_, at) => at))
