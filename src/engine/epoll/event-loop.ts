@@ -131,7 +131,7 @@ export class EventLoop {
     if (waitMs === 0) return this.#look()
     const startMs = performance.now()
     let count = this.spin?.isWorthwhile === true ? this.spin.run(this.#look, startMs) : 0
-    if (count === 0) count = this.#trySleep() ? this.interest.dispatch(waitMs) : this.#look()
+    if (count === 0) count = this.#trySleep() ? this.interest.dispatch(waitMs) : this.#stayAwake()
     this.spin?.learn(performance.now() - startMs)
     return count
   }
@@ -139,6 +139,13 @@ export class EventLoop {
   readonly #look = (): number => {
     const count = this.interest.dispatch(0)
     return count < 0 ? count : count + this.#poll()
+  }
+
+  /** Somebody polled expects something soon. Until then the processor is for whoever else wants it. */
+  #stayAwake (): number {
+    const count = this.#look()
+    if (count === 0) this.system.sched_yield()
+    return count
   }
 
   #poll (): number {
