@@ -16,7 +16,7 @@ const NAME = 'http-tunnel-host'
 
 const [WINDOW_MIN_BYTES, WINDOW_MAX_BYTES] = HelloLimit.windowBytes
 const windowFlag = {
-  describe: `Bytes that may be on their way from the plugin to one client, ${WINDOW_MIN_BYTES} to ${WINDOW_MAX_BYTES}; 524288 suits a plugin with --origin=embedded and responses of 256 KiB`,
+  describe: `Bytes that may be on their way from the plugin to one client, ${WINDOW_MIN_BYTES} to ${WINDOW_MAX_BYTES}: a response that is longer waits for credit`,
   standard: String(DEFAULT_SESSION_OPTIONS.windowBytes)
 }
 

@@ -105,7 +105,7 @@ onLinux('host and plugin carry whole bodies through shared memory, of the sizes 
 
 for (const transport of process.platform === 'linux' ? ['stream', 'shm'] : ['stream']) {
   test.serial(`http-tunnel-plugin --origin=embedded answers itself, over ${transport}`, async (t) => {
-    const { plugin, url } = await startTunnel(t, [`--transport=${transport}`, '--window-bytes=524288'], [`--transport=${transport}`, '--origin=embedded'])
+    const { plugin, url } = await startTunnel(t, [`--transport=${transport}`], [`--transport=${transport}`, '--origin=embedded'])
     t.like(plugin.events[0], { event: 'started', server: 'embedded', transport })
     const large = await get(t, `${url}/large`)
     t.deepEqual([large.status, sha256(large.body)], [200, sha256(contentBytes(262_144))])

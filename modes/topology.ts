@@ -5,7 +5,6 @@ import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
 import type { ExternalArm, Mode, SegmentOptions } from '../src/report/result.js'
 import { countersSince, type TunnelCounters, type TunnelRound } from '../src/report/tunnel-counters.js'
-import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
@@ -21,12 +20,6 @@ import { launchThread } from './threads.js'
 
 const LOCALHOST = '127.0.0.1'
 const ATTACH_TIMEOUT_MS = 10_000
-
-/**
- * An origin in the plugin sends from memory that it keeps anyway, so a wider window takes none; and a whole large response with its head then waits for no credit,
- * which would cost a round trip each.
- */
-const EMBEDDED_WINDOW_BYTES = 524_288
 
 const CLOSING_ORDER: readonly RoleName[] = ['load', 'relay', 'host', 'plugin', 'origin']
 
@@ -212,7 +205,7 @@ export class Topology {
   async #startTunnel (path: string, transport: TransportChoice, origin: Address | 'embedded'): Promise<Path> {
     const { engine, spin } = this.#options
     const tunnel = unixAddress(this.#folder.pathOf(`${path}.sock`))
-    const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true, windowBytes: origin === 'embedded' ? EMBEDDED_WINDOW_BYTES : DEFAULT_SESSION_OPTIONS.windowBytes })
+    const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true })
     const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin, attachTimeoutMs: ATTACH_TIMEOUT_MS })
     return { target: host.ready.address, roles: { host, plugin }, tunnel: { host, plugin } }
   }

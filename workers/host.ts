@@ -5,8 +5,8 @@ import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { serveRole } from './control.js'
 
-serveRole<'host'>(async ({ listen, tunnel, transport, engine, spin, ownDirectory, windowBytes }) => {
-  const host = await TunnelHost.start({ engine: createEngine(engine, { spin }), listen, tunnel, transport: transportKindOf(transport), limits: { windowBytes } })
+serveRole<'host'>(async ({ listen, tunnel, transport, engine, spin, ownDirectory }) => {
+  const host = await TunnelHost.start({ engine: createEngine(engine, { spin }), listen, tunnel, transport: transportKindOf(transport) })
   return {
     ready: { address: host.address },
     stats: () => host.stats(),

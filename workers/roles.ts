@@ -15,8 +15,8 @@ export interface RoleTypes {
     result: never
   }
   host: {
-    /** `windowBytes`: see `SessionOptions`. `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, ownDirectory: boolean, windowBytes: number }
+    /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, ownDirectory: boolean }
     ready: { address: Address }
     job: never
     result: never

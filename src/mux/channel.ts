@@ -22,6 +22,8 @@ export interface ChannelHandler {
 /** What a channel needs of its session. */
 export interface ChannelLink {
   readonly maxPayloadBytes: number
+  /** The same for constants. */
+  readonly maxConstantBytes: number
   /** null: no memory; `onClaimable` is called later. */
   tryClaim (channel: Channel, bytes: number): Claim | null
   commit (claim: Claim, bytes: number, copied: boolean): void
@@ -86,15 +88,15 @@ export class Channel extends Flow {
   claim (bytes = Infinity): Uint8Array | null {
     if (this.#closed || this.#endQueued) return null
     if (this.#claim !== null) this.#abandonClaim()
-    const allowed = this.#allowed(bytes)
+    const allowed = this.#allowed(bytes, this.#link.maxPayloadBytes)
     if (allowed === 0) return null
     this.#claim = this.#link.tryClaim(this, allowed)
     return this.#claim?.view ?? null
   }
 
-  /** How many of `bytes` bytes one frame may have now; 0: no credit, and `onClaimable` follows. */
-  #allowed (bytes: number): number {
-    const allowed = Math.min(bytes, this.#sendCredit.available, this.#link.maxPayloadBytes)
+  /** How many of `bytes` bytes a frame of at most `frameBytes` may have now; 0: no credit, and `onClaimable` follows. */
+  #allowed (bytes: number, frameBytes: number): number {
+    const allowed = Math.min(bytes, this.#sendCredit.available, frameBytes)
     if (allowed === 0) {
       if (!this.#creditStalled) this.#link.onCreditStall()
       this.#creditStalled = true
@@ -119,7 +121,7 @@ export class Channel extends Flow {
    */
   sendConstant (constant: Constant, offset: number, bytes: number): number {
     if (this.#closed || this.#endQueued) return 0
-    const allowed = this.#allowed(bytes)
+    const allowed = this.#allowed(bytes, this.#link.maxConstantBytes)
     if (allowed === 0) return 0
     this.#sendCredit.spend(allowed)
     this.#queue.push(this.#link.claimConstant(constant, offset, allowed))

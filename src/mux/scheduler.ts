@@ -18,7 +18,7 @@ export class Scheduler<F extends Flow> {
   readonly #new: Queue<F> = new Queue()
   readonly #old: Queue<F> = new Queue()
 
-  /** `quantumBytes` should be at least the largest frame, so that every turn of a flow sends one. */
+  /** `quantumBytes` should be at least the largest frame, so that every turn of a flow sends one. A longer one (of constants) costs its flow the next turns. */
   constructor (quantumBytes: number, hasFrames: (flow: F) => boolean) {
     this.#quantumBytes = quantumBytes
     this.#hasFrames = hasFrames

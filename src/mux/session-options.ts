@@ -4,7 +4,7 @@ export interface SessionOptions {
   readonly role: Role
   /** Largest DATA payload this side takes. Default 65,536. */
   readonly maxPayloadBytes: number
-  /** Bytes granted to the peer for each new channel. Default 262,144. */
+  /** Bytes granted to the peer for each new channel. Default 524,288: a response of 256 KiB and its head wait for no credit, which would be a round trip each. */
   readonly windowBytes: number
   /** Channels at one time. Default 4,096. */
   readonly maxChannels: number
@@ -18,7 +18,7 @@ export interface SessionOptions {
 
 export const DEFAULT_SESSION_OPTIONS = {
   maxPayloadBytes: 65_536,
-  windowBytes: 262_144,
+  windowBytes: 524_288,
   maxChannels: 4096,
   helloTimeoutMs: 2000,
   pingIntervalMs: 1000,

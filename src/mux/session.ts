@@ -140,6 +140,7 @@ export class Session {
     const session = this
     return {
       get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
+      get maxConstantBytes () { return Math.max(session.#peer!.maxPayloadBytes, session.#transport.constants.maxClaimBytes) },
       tryClaim: (channel, bytes) => {
         const claim = this.#transport.claim(bytes, channel.id)
         if (claim === null) {

@@ -93,11 +93,13 @@ export interface Constant {
 
 /** Memory of a transport for what is sent again and again without another copy. What was published stays until the link ends. */
 export interface Constants {
+  /** The most that one claim may have where that is more than the peer takes in a frame: nothing is kept for it, so no frame has to bound it. 0: a frame's. */
+  readonly maxClaimBytes: number
   /** Keeps a copy of `bytes`, at least 1. null: there is no room for it; then send it through claims. */
   publish (bytes: Uint8Array): Constant | null
   /** Replaces the bytes of a constant by as many others. False, and nothing is changed: a claim of it is unsent, or the peer may still read it. */
   tryRewrite (constant: Constant, bytes: Uint8Array): boolean
-  /** A committed claim of `bytes` bytes of `constant` from `offset` on, all within it, at least 1 and at most a frame's. Any number may exist at one time. Its view is not to be written to. */
+  /** A committed claim of `bytes` bytes of `constant` from `offset` on, all within it, at least 1 and at most a frame's or `maxClaimBytes`. Any number may exist at one time. Its view is not to be written to. */
   claim (constant: Constant, offset: number, bytes: number): Claim
 }
 

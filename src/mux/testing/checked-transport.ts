@@ -78,6 +78,7 @@ export class CheckedTransport implements Transport {
   get constants (): Constants {
     const inner = this.#inner.constants
     return {
+      maxClaimBytes: inner.maxClaimBytes,
       publish: (bytes) => inner.publish(bytes),
       tryRewrite: (constant, bytes) => inner.tryRewrite(constant, bytes),
       claim: (constant, offset, bytes) => {

@@ -63,6 +63,7 @@ class MemoryConstantClaim implements Claim {
 }
 
 const CONSTANTS: Constants = {
+  maxClaimBytes: 0,
   publish: (bytes) => bytes.length === 0 ? null : new MemoryConstant(new Uint8Array(bytes)),
   tryRewrite: (constant, bytes) => {
     const { claims, content } = constant as MemoryConstant

@@ -36,6 +36,8 @@ export class ConstantMemory implements Constants {
     this.#uses = new Int32Array(constantBytes / CONSTANT_UNIT_BYTES)
   }
 
+  get maxClaimBytes (): number { return this.#memory.length }
+
   publish (bytes: Uint8Array): ShmConstant | null {
     const offset = this.#used
     if (bytes.length === 0 || bytes.length > this.#memory.length - offset) return null
@@ -72,6 +74,7 @@ export class ConstantMemory implements Constants {
 
 /** Before there is a segment. */
 export const NO_CONSTANTS: Constants = {
+  maxClaimBytes: 0,
   publish: () => null,
   tryRewrite: () => false,
   claim: (): Claim => { throw new RangeError('nothing was published') }

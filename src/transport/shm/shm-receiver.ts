@@ -93,7 +93,7 @@ export class ShmReceiver {
     for (let i = 0; i < HEADER_BYTES / 4; i++) this.#headerWords[i] = this.#words[word + i]!
     const slot = this.#words[(offset + DescriptorOffset.SLOT) >> 2]!
     const header = this.#header
-    decodeHeader(this.#headerBytes, 0, this.maxPayloadBytes, header)
+    decodeHeader(this.#headerBytes, 0, slot <= CONSTANT_PAYLOAD ? Math.max(this.maxPayloadBytes, this.#constantBytes) : this.maxPayloadBytes, header)
     const bytes = header.payloadBytes
     const counters = this.#counters
     if (slot === INLINE_PAYLOAD) {

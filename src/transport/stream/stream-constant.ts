@@ -14,6 +14,8 @@ export class StreamConstant implements Constant {
 }
 
 export class StreamConstants implements Constants {
+  readonly maxClaimBytes = 0
+
   publish (bytes: Uint8Array): StreamConstant | null {
     return bytes.length === 0 ? null : new StreamConstant(new Uint8Array(bytes))
   }
