@@ -8,6 +8,15 @@ const WRITE_HIGH_WATER_BYTES = 65_536
 /** How long the client may go on after this side has ended, before it is cut off. Until then what it sends is thrown away: a reset would take the last response with it. */
 const LINGER_MS = 5000
 
+let isNodeDue = false
+
+/** Streams go on in ticks and promises, for which the epoll engine's loop leaves Node a turn within a millisecond, and at once where something is set for "immediately". */
+function askForNode (): void {
+  if (isNodeDue) return
+  isNodeDue = true
+  setImmediate(() => { isNodeDue = false })
+}
+
 /** A channel as a stream of Node: for servers that take a socket. What is written is copied into the tunnel's memory as far as there is room, and waits for more otherwise. */
 export class ChannelDuplex extends Duplex implements ServerChannelHandler {
   readonly #channel: ServerChannel
@@ -37,11 +46,13 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
     if (this.destroyed) return release()
     this.#refreshTimeout()
     this.#inputs.push({ view, release })
+    askForNode()
     this.#pushInputs()
   }
 
   onEnd (): void {
     this.#clientEnded = true
+    askForNode()
     this.#pushInputs()
   }
 
@@ -57,6 +68,7 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
   }
 
   onClaimable (): void {
+    askForNode()
     this.#writeOn()
   }
 
