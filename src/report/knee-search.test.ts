@@ -106,7 +106,7 @@ test('KneeSearch comes to its end with a server that never says the same twice, 
   const { knee, probed } = searchWith(300, (rate) => {
     const before = told.get(rate) ?? 0
     told.set(rate, before + 1)
-    return (Math.floor(before / 2) % 2 === 0) === rate <= 500
+    return (Math.floor(before / 2) % 2 === 0) === (rate <= 500)
   })
   t.true(probed.length < 200, `${probed.length} probes`)
   if (knee.kind !== 'found') return t.fail(knee.kind)
