@@ -95,7 +95,7 @@ function noisyKnees (share: number): { found: number, probes: number } {
 test('KneeSearch finds the knee within its precision although a share of all probes breaks by chance', (t) => {
   const [quiet, tenth, fifth] = [0, 0.1, 0.2].map(noisyKnees)
   t.is(quiet!.found, 1)
-  // Two that agree decided for good before, with 13 probes: 93 % and 74 % were found.
+  // Where two that agree decide for good, 93 % and 74 % are found, with 13 probes.
   t.true(quiet!.probes < 18, `${quiet!.probes}`)
   t.true(tenth!.found >= 0.98 && tenth!.probes < 20, JSON.stringify(tenth))
   t.true(fifth!.found >= 0.92 && fifth!.probes < 25, JSON.stringify(fifth))

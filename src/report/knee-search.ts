@@ -25,7 +25,7 @@ const GROWTH = 1.5
 /** How many probes of a rate decide: the majority. Two that agree need no third. */
 const VOTES = 2
 /** How often an end may turn out to be wrong. What answers at random has no knee, and would be searched for ever. */
-const REOPENINGS_MAX = 10
+const REOPENINGS_MAX = 6
 
 /**
  * Searches the highest rate that meets a bound: grows (or falls) by steps until one rate meets it and the next does not, then halves the interval
