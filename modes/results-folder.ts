@@ -5,9 +5,10 @@ import { billPlotOf } from '../src/report/bill-table.js'
 import { ohaFileName, renderOha } from '../src/report/oha.js'
 import { type Plot, renderPng, renderSvg } from '../src/report/plot.js'
 import { readRunResult, readSweepResult } from '../src/report/read-result.js'
-import type { CellResult, RunResult } from '../src/report/result.js'
+import type { CellResult, Finding, RunResult } from '../src/report/result.js'
 import { type RunSummary, summarizeRun } from '../src/report/run-summary.js'
 import { renderSummary } from '../src/report/summary.js'
+import { sweepFindings } from '../src/report/sweep-findings.js'
 import { sweepPlotOf } from '../src/report/sweep-plot.js'
 import type { SweepResult } from '../src/report/sweep-result.js'
 import { renderSweep } from '../src/report/sweep-summary.js'
@@ -79,16 +80,18 @@ function readResultFile (folder: string, name: string): string {
   }
 }
 
-/** Writes what a sweep found so far, without its plot. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function writeSweep (folder: string, result: SweepResult): void {
+/** Writes what a sweep found so far, without its plot. The findings go into sweep.json, and are returned. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeSweep (folder: string, result: SweepResult): readonly Finding[] {
+  const findings = sweepFindings(result)
   writeFile(folder, 'metadata.json', toJson(result.metadata))
-  writeFile(folder, SWEEP_FILE, toJson(result))
-  writeFile(folder, 'SUMMARY.md', renderSweep(result))
+  writeFile(folder, SWEEP_FILE, toJson({ ...result, findings }))
+  writeFile(folder, 'SUMMARY.md', renderSweep(result, findings))
+  return findings
 }
 
-/** SUMMARY.md and the plot, as SVG and PNG, of the result alone. Rejects with ERR_TUNNEL_RESULT_INVALID. */
-export async function renderSweepFolder (folder: string, result: SweepResult): Promise<void> {
-  writeFile(folder, 'SUMMARY.md', renderSweep(result))
+/** SUMMARY.md and the plot, as SVG and PNG, of the result alone, judged anew unless `findings` are given. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderSweepFolder (folder: string, result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): Promise<void> {
+  writeFile(folder, 'SUMMARY.md', renderSweep(result, findings))
   const plot = sweepPlotOf(result)
   if (plot !== null) await writePlot(folder, 'sweep', plot)
 }

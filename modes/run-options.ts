@@ -1,40 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { ENGINES } from '../src/engine/create-engine.js'
 import { EXTERNAL_GENERATORS } from '../src/load/external/program.js'
 import type { ExternalArm, RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
 import type { Flag } from './cli.js'
 import { parseExternalArm } from './external-arm.js'
-import { durationOf, integerOf, listOf, numberOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
-import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
+import { MAX_CONCURRENCY, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf, ROUNDS_RANGE, switchOf } from './measure-options.js'
+import { integerOf, listOf, numberOf, oneOf, portOf, usage } from './option-values.js'
 
-export const MAX_CONCURRENCY = 4000
-export const MAX_ROUNDS = 1000
-export const MAX_LOAD_THREADS = 64
 /** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
 const MAX_EQUAL_LOAD = 0.95
-export const MAX_SEED = 0xffff_ffff
-
-export const ARRIVALS = ['constant', 'poisson'] as const
 
 /** About four minutes: 3 arms × 2 sizes × 4 concurrencies × (5 rounds of 1.25 s in a closed loop, and 3 of 1.1 s at equal load). */
 const STANDARD = {
-  arms: 'baseline,stream,shm',
+  ...MEASURE_STANDARD,
   sizes: 'small,large',
   concurrency: '1,8,64,256',
-  duration: '1s',
-  warmup: '250ms',
   rounds: '5',
-  mode: 'processes',
-  server: 'auto',
-  engine: 'auto',
-  'load-threads': '1',
-  'request-timeout': '10s',
   'equal-load': '0.5',
-  arrivals: 'poisson',
-  generator: 'own',
-  out: 'bench_results'
+  generator: 'own'
 } as const
 
 /** The whole matrix once over, to see that it works; the figures are rough. */
@@ -55,30 +39,17 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   'count-syscalls': { describe: 'Count system calls per response, by role and name: one more short measurement of each cell with strace attached, after the rounds; for --mode=processes', isSwitch: true },
   sizes: { describe: `Response sizes, a list of small (2 bytes), large (262144 bytes), or bytes from 1 to ${MAX_SIZE_BYTES}`, standard: STANDARD.sizes },
   concurrency: { describe: `Keep-alive connections, a list of integers from 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.concurrency },
-  duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: STANDARD.duration },
-  warmup: { describe: 'Load before each measurement that does not count; 0s for none', standard: STANDARD.warmup },
-  rounds: { describe: `How often each cell is measured, 1 to ${MAX_ROUNDS}; within a round the arms run one after the other in random order`, standard: STANDARD.rounds },
-  mode: { describe: 'Where the roles live: threads (worker threads of one process) or processes', standard: STANDARD.mode },
-  server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
-  engine: { describe: 'What moves bytes between sockets and the program, in host, plugin and load generator: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
-  'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
-  'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD['load-threads'] },
-  'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: STANDARD['request-timeout'] },
+  rounds: { describe: `How often each cell is measured, ${ROUNDS_RANGE}; within a round the arms run one after the other in random order`, standard: STANDARD.rounds },
   'equal-load': { describe: `After its closed loops each cell is measured in open loops, all arms at the same rate: this fraction (up to ${MAX_EQUAL_LOAD}) of what its slowest arm did; 0 leaves this out, as another --generator does where it is not given`, standard: STANDARD['equal-load'] },
-  arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: STANDARD.arrivals },
   generator: { describe: 'What sends the load: own, or oha or wrk where they are installed, for cross-checks. These verify no body, and have no rounds at equal load', standard: STANDARD.generator },
-  seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
-  ...SEGMENT_FLAGS,
-  out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: STANDARD.out },
-  'allow-invalid': { describe: 'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the same', isSwitch: true },
+  ...MEASURE_FLAGS,
   quick: { describe: `The whole matrix in about 25 s, with rough figures: --duration=${QUICK.duration} --warmup=${QUICK.warmup} --rounds=${QUICK.rounds}, where these are not given`, isSwitch: true },
   config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
 
 const NAMES = Object.keys(RUN_FLAGS).filter((name) => name !== 'config')
 
-/** Options by flag name: text from the command line, any JSON from a config file. */
-export type RawRunOptions = Readonly<Record<string, unknown>>
+export type RawRunOptions = RawOptions
 
 /**
  * Checks everything and fills in what was not given: flags first, then the file that `config` names, then `--quick`, then the defaults.
@@ -92,41 +63,24 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
   const originPort = portOf('origin-port', raw['origin-port'] ?? 0)
   const named = armNamesOf(given, raw)
   const arms = parseArms([...named, ...externalArms.map(({ name }) => name).filter((name) => !named.includes(name))], externalArms)
-  const mode = oneOf('mode', raw.mode, ['threads', 'processes'])
+  const measure = measureOptionsOf(raw, arms)
   const countSystemCalls = switchOf('count-syscalls', given)
-  if (countSystemCalls && mode === 'threads') throw usage('count-syscalls', true, 'needs a process for each role: leave it out, or use --mode=processes')
+  if (countSystemCalls && measure.mode === 'threads') throw usage('count-syscalls', true, 'needs a process for each role: leave it out, or use --mode=processes')
   const generator = oneOf('generator', raw.generator, ['own', ...EXTERNAL_GENERATORS])
   const options: RunOptions = {
-    mode,
+    ...measure,
     arms: arms.map((arm) => arm.label),
     sizes: listOf('sizes', raw.sizes).map((name) => parseSize(name).name),
     concurrency: listOf('concurrency', raw.concurrency).map((text) => integerOf('concurrency', text, 1, MAX_CONCURRENCY)),
-    durationMs: durationOf('duration', raw.duration, 50),
-    warmupMs: durationOf('warmup', raw.warmup, 0),
-    rounds: integerOf('rounds', raw.rounds, 1, MAX_ROUNDS),
-    server: oneOf('server', raw.server, ['auto', 'uws', 'node']),
-    engine: oneOf('engine', raw.engine, ENGINES),
-    spinUs: spinOf(raw['spin-us'], String(raw.engine)),
-    loadThreads: integerOf('load-threads', raw['load-threads'], 1, MAX_LOAD_THREADS),
-    requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
-    seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
     quick,
     ...(externalArms.length === 0 ? {} : { externalArms }),
     ...(originPort === 0 ? {} : { originPort }),
     ...(countSystemCalls ? { countSystemCalls } : {}),
     generator,
-    equalLoad: equalLoadOf(given, raw, generator),
-    arrivals: oneOf('arrivals', raw.arrivals, ARRIVALS),
-    segment: segmentOf(arms, raw)
+    equalLoad: equalLoadOf(given, raw, generator)
   }
   checkGenerator(options, arms)
-  return { options, out: textOf('out', raw.out, STANDARD.out), allowInvalid: switchOf('allow-invalid', given) }
-}
-
-function switchOf (flag: string, given: RawRunOptions): boolean {
-  const value = given[flag] ?? false
-  if (typeof value !== 'boolean') throw usage(flag, value, 'must be true or false')
-  return value
+  return { options, ...resultsOptionsOf(raw) }
 }
 
 /** Lines from the command line, an array in a config file. */
@@ -161,14 +115,6 @@ function checkGenerator ({ generator = 'own', equalLoad, durationMs }: RunOption
   const unix = arms.find((arm) => arm.transport === 'uds')
   if (unix !== undefined) throw usage('arms', unix.label, `needs --generator=own: ${generator} sends over TCP only`)
   if (generator === 'wrk' && durationMs % 1_000 !== 0) throw usage('duration', `${durationMs}ms`, 'must be whole seconds with --generator=wrk')
-}
-
-/** null without an arm that has shared memory; then an option for it would do nothing, and is refused. */
-export function segmentOf (arms: readonly Arm[], raw: RawRunOptions): RunOptions['segment'] {
-  if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
-  const flag = givenSegmentFlag(raw)
-  if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')
-  return null
 }
 
 function readConfig (file: string): RawRunOptions {

@@ -13,6 +13,7 @@ import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
 import { exitCodeOfRun } from './run-outcome.js'
 import { createResultsFolder, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
+import { seldom } from './seldom.js'
 import { createProgress, interruptSignal } from './terminal.js'
 import { Topology } from './topology.js'
 
@@ -43,7 +44,8 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
     return writeResults(folder, result, changed)
   }
 
-  let nextWriteMs = 0
+  // Summing up a large run takes a second or two.
+  const writeSeldom = seldom(write)
   let cells: CellResult[]
   try {
     cells = await runMatrix(options, createTopology, {
@@ -59,11 +61,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
       onStart: (place) => { progress.status((columns) => formatStatus(place, 'measuring', columns)) },
       onDone: (place, outcome, cell, cells) => {
         progress.line(formatMeasurement(place, outcome))
-        // Summing up a large run takes a second or two: no more than a tenth of the run goes into it.
-        if (performance.now() < nextWriteMs) return
-        const startMs = performance.now()
-        write(cells, null, [cell])
-        nextWriteMs = performance.now() + 9 * (performance.now() - startMs)
+        writeSeldom(cells, null, [cell])
       },
       onMeasured: async (cells) => {
         if (options.countSystemCalls !== true || interrupt.aborted) return

@@ -1,66 +1,8 @@
-import test, { type ExecutionContext } from 'ava'
-import type { Socket } from 'node:net'
-import { createEngine } from '../src/engine/create-engine.js'
-import type { EngineName } from '../src/engine/engine.js'
-import { ENGINES_HERE } from '../src/engine/testing/engines.js'
+import test from 'ava'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
-import { runLoad } from '../src/load/run-load.js'
-import { serve } from '../src/load/testing/load-rig.js'
-import { response, type RawServer } from '../src/load/testing/raw-server.js'
 import { emptyCounts } from '../src/metrics/counts.js'
 import { encodeNs } from '../src/report/testing/fixture.js'
-import type { SweepOptions } from '../src/report/sweep-result.js'
-import type { Roles } from './standing-roles.js'
-import { resolveSweepOptions } from './sweep-options.js'
-import { SweepRunner, type SweepStep } from './sweep-runner.js'
-
-const OK = response('ok')
-const workerUrl = new URL('../workers/load-slice.js', import.meta.url)
-const never = new AbortController().signal
-
-const optionsOf = (given: Record<string, string> = {}): SweepOptions => resolveSweepOptions({ seed: '1', ...given }).options
-
-/** Answers `ratePerSec` requests a second and not one more: a bucket that holds `burst` tokens, and a queue of whoever waits for one. */
-async function tokenBucket (t: ExecutionContext, ratePerSec: number, burst: number): Promise<RawServer> {
-  const waiting: Socket[] = []
-  let [tokens, filledAt] = [burst, performance.now()]
-  const pour = (): void => {
-    const now = performance.now()
-    tokens += (now - filledAt) / 1_000 * ratePerSec
-    filledAt = now
-    while (tokens >= 1 && waiting.length > 0) {
-      tokens--
-      waiting.shift()!.write(OK)
-    }
-    // A timer that comes late takes nothing from those who wait.
-    if (waiting.length === 0) tokens = Math.min(burst, tokens)
-  }
-  const timer = setInterval(pour, 1)
-  t.teardown(() => { clearInterval(timer) })
-  return await serve(t, (socket) => {
-    waiting.push(socket)
-    pour()
-  })
-}
-
-function rolesOf (measure: (transport: string, job: Omit<LoadJob, 'target'>) => Promise<LoadResult>): () => Roles {
-  return () => ({
-    engine: 'node',
-    engineNote: null,
-    server: 'node',
-    serverNote: null,
-    start: async () => {},
-    measure: async (transport, job) => ({ result: await measure(transport, job), cpu: {}, tunnel: null }),
-    close: async () => {}
-  })
-}
-
-async function sweepWith (options: SweepOptions, measure: (transport: string, job: Omit<LoadJob, 'target'>) => Promise<LoadResult>, signal = never): Promise<{ runner: SweepRunner, steps: SweepStep[] }> {
-  const steps: SweepStep[] = []
-  const runner = new SweepRunner(options, rolesOf(measure), { onReady: () => {}, onStart: () => {}, onStep: (step) => { steps.push(step) } }, signal)
-  await runner.run()
-  return { runner, steps }
-}
+import { optionsOf, sweepWith } from './testing/sweep.js'
 
 /** Carries any rate up to `capacityPerSec`. */
 function fakeLoad (capacityPerSec: number, { pace, durationMs }: Omit<LoadJob, 'target'>): LoadResult {
@@ -70,21 +12,6 @@ function fakeLoad (capacityPerSec: number, { pace, durationMs }: Omit<LoadJob, '
   const isLate = offered !== null && offered > most
   const latency = encodeNs([1e6], ok)
   return { counts: { ...emptyCounts(), sent: ok, ok }, windowMs: durationMs, allResponses: ok, bodyBytes: ok * 2, latency, response: offered === null ? null : encodeNs([isLate ? 1e9 : 1e6], ok), lag: offered === null ? null : encodeNs([1], ok), offered, unsent: (offered ?? ok) - ok, seconds: [], statuses: {}, busy: 0.1, connect: encodeNs([1e5]), problems: [], cpu: null }
-}
-
-for (const name of ENGINES_HERE as readonly EngineName[]) {
-  test.serial(`a sweep finds the capacity of a token bucket within 5 % (${name})`, async (t) => {
-    const server = await tokenBucket(t, 500, 5)
-    const engine = createEngine(name)
-    const options = optionsOf({ arms: 'baseline', connections: '32', arrivals: 'constant', 'p99-bound': '30ms', precision: '0.02', duration: '1500ms', warmup: '100ms', rounds: '1', rates: '100' })
-    const { runner } = await sweepWith(options, async (_transport, job) => await runLoad(engine, { ...job, target: server.address }, { workerUrl }))
-    const { knee, points } = runner.arms[0]!
-    const probes = JSON.stringify(runner.arms[0]!.probes.map(({ ratePerSec, p99Ns, achieved, isMet }) => [ratePerSec, p99Ns, achieved, isMet]))
-    if (knee?.kind !== 'found') return t.fail(probes)
-    t.true(knee.ratePerSec >= 475 && knee.ratePerSec <= 525, `${knee.ratePerSec}: ${probes}`)
-    // A request of the warm-up may be sent in the window.
-    t.true(points[0]!.rounds[0]!.counts.ok + points[0]!.rounds[0]!.counts.unfinished >= points[0]!.rounds[0]!.offered!)
-  })
 }
 
 test('SweepRunner finds the knee of each arm, and measures all arms at rates that span them', async (t) => {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { readSweepResult } from '../src/report/read-result.js'
+import { resolveSweepOptions } from './sweep-options.js'
 import { Program, runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 
@@ -12,7 +13,7 @@ test.serial('sweep writes tables, a plot and everything it found; report makes t
   const [out, TMPDIR] = [temporaryFolder(t), temporaryFolder(t)]
   // A bound that nothing breaks but the end of the machine would take long: this one is broken by rates that a busy machine can still send.
   const { stdout, stderr, code } = await runToEnd(t, 'tunnel-bench', ['sweep', ...SHORT, `--out=${out}`, '--arms=baseline,stream', '--p99-bound=1ms', '--rates=4000,2000'], { env: { TMPDIR } })
-  t.true(code === 0 || code === 1, stderr)
+  t.true(code === 0 || code === 3, stderr)
   const folder = join(out, readdirSync(out)[0]!)
   const read = (name: string): Buffer => readFileSync(join(folder, name))
   t.deepEqual(readdirSync(folder).sort(), FILES)
@@ -44,6 +45,33 @@ test.serial('sweep keeps what it has after Ctrl-C, and ends with exit code 130',
   const result = readSweepResult(readFileSync(join(out, readdirSync(out)[0]!, 'sweep.json'), 'utf8'))
   t.true(result.finishedAt === null && result.arms[0]!.probes.length >= 1)
   t.deepEqual(readdirSync(TMPDIR), [])
+})
+
+// A response of 64 MiB takes more than 1 ms wherever it is measured, so no rate meets the bound.
+const NO_KNEE = ['--arms=baseline', '--size=67108864', '--p99-bound=1ms', '--duration=50ms', '--warmup=0s', '--rounds=1', '--connections=1', '--mode=threads']
+
+test.serial('sweep ends with exit code 3 where it is invalid, and 0 with --allow-invalid; its findings are written, and found again by report', async (t) => {
+  for (const [more, expected] of [[[], 3], [['--allow-invalid'], 0]] as const) {
+    const out = temporaryFolder(t)
+    const { stdout, stderr, code } = await runToEnd(t, 'tunnel-bench', ['sweep', ...NO_KNEE, ...more, `--out=${out}`])
+    t.is(code, expected, stderr)
+    t[expected === 3 ? 'regex' : 'notRegex'](stderr, /ERR_TUNNEL_MEASUREMENT_INVALID.*|The measurement is invalid \(KNEE_NOT_FOUND\)/)
+    t.regex(stdout, /\nInvalid\n\n {2}KNEE_NOT_FOUND baseline: /)
+    const folder = join(out, readdirSync(out)[0]!)
+    const { findings } = readSweepResult(readFileSync(join(folder, 'sweep.json'), 'utf8'))
+    t.like(findings?.[0], { code: 'KNEE_NOT_FOUND', severity: 'invalid', arm: 'baseline' })
+    const summary = readFileSync(join(folder, 'SUMMARY.md'), 'utf8')
+    t.regex(summary, /`KNEE_NOT_FOUND` baseline/)
+    rmSync(join(folder, 'SUMMARY.md'))
+    t.is((await runToEnd(t, 'tunnel-bench', ['report', folder])).code, 0)
+    t.is(readFileSync(join(folder, 'SUMMARY.md'), 'utf8'), summary)
+  }
+})
+
+test('resolveSweepOptions() takes --spin-us and --allow-invalid, and refuses what the engine cannot do', (t) => {
+  t.is(resolveSweepOptions({}).options.spinUs, 'auto')
+  t.like(resolveSweepOptions({ 'spin-us': '20', 'allow-invalid': true }), { options: { spinUs: 20 }, allowInvalid: true })
+  t.throws(() => resolveSweepOptions({ 'spin-us': '20', engine: 'node' }), { code: 'ERR_TUNNEL_USAGE', message: /--spin-us=20: it is for the epoll engine/ })
 })
 
 for (const [flag, pattern] of [

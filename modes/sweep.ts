@@ -1,6 +1,5 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { formatCount, formatDuration, formatMs, formatRps } from '../src/base/units.js'
-import { errorCount } from '../src/metrics/counts.js'
 import { Histogram } from '../src/metrics/histogram.js'
 import { responseOf } from '../src/report/equal-load.js'
 import type { RunMetadata } from '../src/report/result.js'
@@ -11,16 +10,18 @@ import { oneLine } from '../src/report/words.js'
 import { armsOf } from './arms.js'
 import { collectMetadata } from './metadata.js'
 import { createResultsFolder, removeEmptyFolder, renderSweepFolder, writeSweep } from './results-folder.js'
+import { exitCodeOfSweep } from './run-outcome.js'
+import { seldom } from './seldom.js'
 import { SweepRunner, type SweepStep } from './sweep-runner.js'
 import { createProgress, interruptSignal } from './terminal.js'
 import { Topology } from './topology.js'
 
 /**
- * `tunnel-bench sweep`: searches the knees, measures the curve, shows progress, and writes the results folder after every step. Returns the exit code: 0,
- * or 1 when a measurement or a request failed, or a knee was not found. Rejects with ERR_TUNNEL_INTERRUPTED, and with whatever keeps the roles from starting or
- * the results from being written.
+ * `tunnel-bench sweep`: searches the knees, measures the curve, shows progress, and writes the results folder as it goes. Returns the exit code: 0,
+ * or 1 when a measurement failed. Rejects with ERR_TUNNEL_MEASUREMENT_INVALID where the findings say so and `allowInvalid` does not, with ERR_TUNNEL_INTERRUPTED,
+ * and with whatever keeps the roles from starting or the results from being written.
  */
-export async function sweep (options: SweepOptions, out: string): Promise<number> {
+export async function sweep (options: SweepOptions, { out, allowInvalid }: { out: string, allowInvalid: boolean }): Promise<number> {
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
@@ -34,6 +35,7 @@ export async function sweep (options: SweepOptions, out: string): Promise<number
   let metadata: RunMetadata<SweepOptions> | null = null
   const resultAt = (finishedAt: string | null): SweepResult =>
     ({ schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, ratesPerSec: runner.ratesPerSec, arms: runner.arms })
+  const write = seldom(() => { writeSweep(folder, resultAt(null)) })
   let steps = 0
   const runner = new SweepRunner(options, createTopology, {
     onReady: ({ engine, engineNote, server, serverNote }) => {
@@ -48,7 +50,7 @@ export async function sweep (options: SweepOptions, out: string): Promise<number
     onStep: (step) => {
       steps++
       progress.line(stepText(step))
-      writeSweep(folder, resultAt(null))
+      write()
     }
   }, interrupt)
   try {
@@ -59,15 +61,12 @@ export async function sweep (options: SweepOptions, out: string): Promise<number
   if (steps === 0) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted before the first measurement was done: there are no results')
 
   const result = resultAt(interrupt.aborted ? null : new Date().toISOString())
-  writeSweep(folder, result)
-  await renderSweepFolder(folder, result)
-  console.log(`\n${renderSweepConsole(result)}`)
+  const findings = writeSweep(folder, result)
+  await renderSweepFolder(folder, result, findings)
+  console.log(`\n${renderSweepConsole(result, findings)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables), sweep.svg and sweep.png (the curve), sweep.json (everything)`)
   if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
-  return result.arms.every(({ failures, knee, points }) => failures.length === 0 && knee?.kind === 'found' && points.every((point) =>
-    point.failures.length === 0 && point.rounds.every((round) => errorCount(round.counts) === 0)))
-    ? 0
-    : 1
+  return exitCodeOfSweep(result, findings, { folder, allowInvalid })
 }
 
 function stepText (step: SweepStep): string {

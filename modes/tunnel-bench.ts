@@ -29,8 +29,8 @@ await runProgram({
     summary: 'Latency against load of every arm, and the highest rate that each can bear',
     flags: SWEEP_FLAGS,
     run: async (given) => {
-      const { options, out } = resolveSweepOptions(given)
-      return await sweep(options, out)
+      const { options, out, allowInvalid } = resolveSweepOptions(given)
+      return await sweep(options, { out, allowInvalid })
     }
   }, {
     usage: 'report <dir>',

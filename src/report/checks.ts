@@ -83,7 +83,7 @@ const nothingRight: Check = {
   find: ({ cell }) => cell.counts.ok > 0 ? null : { figure: 0, round: null, what: 'no response was right' }
 }
 
-const generatorSaturated: Check = {
+export const generatorSaturated: Check = {
   code: 'GENERATOR_SATURATED',
   threshold: 0.95,
   unit: 'share of a core, for each load thread',

@@ -1,5 +1,5 @@
 import { equalLoadTableOf } from './equal-load-table.js'
-import { describeFinding, withSeverity } from './findings.js'
+import { invalidText } from './findings-text.js'
 import type { RunSummary } from './run-summary.js'
 import { alignRows, tablesOfSize, type Table } from './tables.js'
 
@@ -13,8 +13,8 @@ export function renderConsoleTables (summary: RunSummary): string {
     if (notes.length > 0) parts.push(notes.map(note => `  ${note}`).join('\n'))
     return parts.join('\n\n')
   })
-  const invalid = withSeverity(summary.findings, 'invalid').map(finding => `  ${finding.code} ${describeFinding(finding)}`)
-  if (invalid.length > 0) sections.push(`Invalid\n\n${invalid.join('\n')}`)
+  const invalid = invalidText(summary.findings)
+  if (invalid !== null) sections.push(invalid)
   return `${sections.join('\n\n')}\n`
 }
 

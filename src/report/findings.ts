@@ -5,8 +5,11 @@ import { warningFindings } from './warnings.js'
 
 /** Everything that speaks against a run, what makes it invalid first. Empty for a clean one. */
 export function findingsOf (figures: RunFigures): Finding[] {
-  const all = [...validityFindings(figures), ...warningFindings(figures)]
-  return (['invalid', 'warning'] as const).flatMap(severity => withSeverity(all, severity))
+  return worstFirst([...validityFindings(figures), ...warningFindings(figures)])
+}
+
+export function worstFirst (findings: readonly Finding[]): Finding[] {
+  return (['invalid', 'warning'] as const).flatMap(severity => withSeverity(findings, severity))
 }
 
 export function withSeverity (findings: readonly Finding[], severity: Severity): Finding[] {

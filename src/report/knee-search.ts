@@ -1,8 +1,17 @@
-/** `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. */
+/** How many probes of a rate met the bound and how many broke it, over the whole search. */
+export interface Votes {
+  readonly met: number
+  readonly broken: number
+}
+
+/**
+ * `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. `votes` are those of the rate that is named
+ * first, `brokenVotes` those of `brokenAtPerSec`; absent in results of earlier versions.
+ */
 export type Knee =
-  | { readonly kind: 'found', readonly ratePerSec: number, readonly brokenAtPerSec: number }
-  | { readonly kind: 'below', readonly lowestPerSec: number }
-  | { readonly kind: 'above', readonly highestPerSec: number }
+  | { readonly kind: 'found', readonly ratePerSec: number, readonly brokenAtPerSec: number, readonly votes?: Votes, readonly brokenVotes?: Votes }
+  | { readonly kind: 'below', readonly lowestPerSec: number, readonly votes?: Votes }
+  | { readonly kind: 'above', readonly highestPerSec: number, readonly votes?: Votes }
 
 export interface SearchBounds {
   readonly lowestPerSec: number
@@ -15,18 +24,28 @@ export interface SearchBounds {
 const GROWTH = 1.5
 /** How many probes of a rate decide: the majority. Two that agree need no third. */
 const VOTES = 2
+/** How often an end may turn out to be wrong. What answers at random has no knee, and would be searched for ever. */
+const REOPENINGS_MAX = 6
 
 /**
  * Searches the highest rate that meets a bound: grows (or falls) by steps until one rate meets it and the next does not, then halves the interval
- * between them (of logarithms, since it is the ratio that counts). Every rate is probed until two probes agree, so that one stall of the machine decides
- * nothing. The search measures nothing itself: ask `next()` for a rate, probe it, tell `report()`.
+ * between them (of logarithms, since it is the ratio that counts). A rate is probed until two probes agree. Both ends of the last interval are asked again
+ * before they count, the older one first: a bad moment of the machine is over by then. An end that says the opposite now changes sides, the end beyond it is
+ * asked again, too, and the search goes on in the interval around the one that it had closed. That is binary search with backtracking (Feige, Raghavan, Peleg
+ * and Upfal, "Computing with Noisy Information", 1994), which asks again at its end only, where theirs does at every step. The search measures nothing itself: ask `next()` for a rate, probe it, tell `report()`.
  */
 export class KneeSearch {
   readonly #bounds: SearchBounds
   #ratePerSec: number
+  /** Of the question at hand. */
   #votes = { met: 0, broken: 0 }
-  #metPerSec: number | null = null
-  #brokenPerSec: number | null = null
+  readonly #allVotes = new Map<number, { met: number, broken: number }>()
+  /** Ends of intervals, each inside the one before: ascending, and descending. */
+  readonly #met: number[] = []
+  readonly #broken: number[] = []
+  /** Ends that were asked again and said the same. */
+  readonly #confirmed = new Set<number>()
+  #reopenings = 0
   #knee: Knee | null = null
 
   constructor (guessPerSec: number, bounds: SearchBounds) {
@@ -45,27 +64,57 @@ export class KneeSearch {
   /** What a probe of `next()` came to. */
   report (isMet: boolean): void {
     if (this.#knee !== null) return
-    const votes = isMet ? ++this.#votes.met : ++this.#votes.broken
-    if (votes < VOTES) return
+    const side = isMet ? 'met' : 'broken'
+    this.#votesOf(this.#ratePerSec)[side]++
+    if (++this.#votes[side] < VOTES) return
     this.#votes = { met: 0, broken: 0 }
     this.#decide(isMet)
   }
 
   #decide (isMet: boolean): void {
+    const rate = this.#ratePerSec
+    const [own, other] = isMet ? [this.#met, this.#broken] : [this.#broken, this.#met]
+    let next: number | undefined
+    if (own.at(-1) === rate) this.#confirmed.add(rate)
+    else if (other.at(-1) === rate) {
+      if (this.#reopenings++ === REOPENINGS_MAX) return this.#finish()
+      other.pop()
+      own.push(rate)
+      // Whatever was wrong about this end may have been wrong about the one beyond it.
+      next = this.#unconfirmed(other.at(-1))
+    } else own.push(rate)
+    next ??= this.#nextRate(rate)
+    if (next === undefined) this.#finish()
+    else this.#ratePerSec = this.#within(next)
+  }
+
+  /** undefined: both ends are confirmed. */
+  #nextRate (last: number): number | undefined {
     const { lowestPerSec, highestPerSec, precision } = this.#bounds
-    if (isMet) this.#metPerSec = this.#ratePerSec
-    else this.#brokenPerSec = this.#ratePerSec
-    const [met, broken] = [this.#metPerSec, this.#brokenPerSec]
-    if (met === null) {
-      if (this.#ratePerSec <= lowestPerSec) this.#knee = { kind: 'below', lowestPerSec }
-      this.#ratePerSec = this.#within(this.#ratePerSec / GROWTH)
-    } else if (broken === null) {
-      if (this.#ratePerSec >= highestPerSec) this.#knee = { kind: 'above', highestPerSec }
-      this.#ratePerSec = this.#within(this.#ratePerSec * GROWTH)
-    } else {
-      if (broken <= met * (1 + precision)) this.#knee = { kind: 'found', ratePerSec: met, brokenAtPerSec: broken }
-      this.#ratePerSec = this.#within(Math.sqrt(met * broken))
-    }
+    const [met, broken] = [this.#met.at(-1), this.#broken.at(-1)]
+    if (met === undefined && broken! > lowestPerSec) return broken! / GROWTH
+    if (broken === undefined && met! < highestPerSec) return met! * GROWTH
+    if (met !== undefined && broken !== undefined && broken > met * (1 + precision)) return Math.sqrt(met * broken)
+    const [older, newer] = last === met ? [broken, met] : [met, broken]
+    return this.#unconfirmed(older) ?? this.#unconfirmed(newer)
+  }
+
+  #unconfirmed (end: number | undefined): number | undefined {
+    return end === undefined || this.#confirmed.has(end) ? undefined : end
+  }
+
+  #finish (): void {
+    const { lowestPerSec, highestPerSec } = this.#bounds
+    const [met, broken] = [this.#met.at(-1), this.#broken.at(-1)]
+    if (met === undefined) this.#knee = { kind: 'below', lowestPerSec, votes: this.#votesOf(lowestPerSec) }
+    else if (broken === undefined) this.#knee = { kind: 'above', highestPerSec, votes: this.#votesOf(highestPerSec) }
+    else this.#knee = { kind: 'found', ratePerSec: met, brokenAtPerSec: broken, votes: this.#votesOf(met), brokenVotes: this.#votesOf(broken) }
+  }
+
+  #votesOf (ratePerSec: number): { met: number, broken: number } {
+    const votes = this.#allVotes.get(ratePerSec) ?? { met: 0, broken: 0 }
+    this.#allVotes.set(ratePerSec, votes)
+    return votes
   }
 
   /** Four digits are enough for any precision that a search may have, and read better. */

@@ -51,7 +51,7 @@ function messageOf (text: string): string {
 const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
   '': new Set(['inputs', 'findings']),
   options: new Set(['engine', 'spinUs', 'externalArms', 'originPort', 'generator', 'equalLoad', 'arrivals', 'countSystemCalls']),
-  finding: new Set(['isEqualLoad']),
+  finding: new Set(['isEqualLoad', 'ratePerSec']),
   segment: new Set(['constantBytes']),
   tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
   cell: new Set(['equalLoad', 'systemCalls']),

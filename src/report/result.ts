@@ -30,6 +30,8 @@ export interface Finding {
   readonly concurrency: number | null
   /** It is about the cell's rounds at equal load; absent: about its closed loops, or the run. */
   readonly isEqualLoad?: boolean
+  /** Of a sweep: the rate of the curve that it is about; absent: about the arm's knee, or the sweep. */
+  readonly ratePerSec?: number
   /** The round that shows it most, from 0; null where it is about all of them. */
   readonly round: number | null
   /** What was found, and what it must not pass, in `unit`; null where there is no number. */

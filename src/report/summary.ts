@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration, formatRatio } from '../base/units.js'
-import { describeFinding, withSeverity } from './findings.js'
+import { renderValidity, renderWarnings } from './findings-text.js'
 import { billPlotOf, billSentences, billTableOf, cpuBillTableOf, HOW_CPU_ADDS_UP, HOW_THE_BILL_ADDS_UP } from './bill-table.js'
 import { equalLoadRounds } from './equal-load.js'
 import { equalLoadTableOf, HOW_EQUAL_LOAD } from './equal-load-table.js'
@@ -9,7 +9,7 @@ import type { RunInput, RunResult, SegmentOptions } from './result.js'
 import { RULES } from './rules.js'
 import { summarizeRun, type RunSummary } from './run-summary.js'
 import { HOW_SYSTEM_CALLS_COUNT, systemCallTableOf } from './system-call-table.js'
-import { INVALID_MARK, tablesOfSize } from './tables.js'
+import { tablesOfSize } from './tables.js'
 import { HOW_TUNNELS_COUNT, tunnelTableOf } from './tunnel-table.js'
 
 /** SUMMARY.md of a run: the same text for the same result, always. Ends with a line break. `summary` saves making it again. */
@@ -18,7 +18,7 @@ export function renderSummary (result: RunResult, summary: RunSummary = summariz
     '# HTTP tunnel benchmark',
     whatRan(result),
     '## Validity',
-    renderValidity(summary),
+    renderValidity(summary.findings, { command: 'run', marked: 'Their cells' }),
     ...[...summary.sizes.keys()].flatMap(size => renderSize(summary, size)),
     // Drawn when the run is over.
     ...(result.finishedAt !== null && billPlotOf(summary) !== null ? ['![What each step adds to the p50 of direct HTTP](bill.svg)'] : []),
@@ -28,7 +28,7 @@ export function renderSummary (result: RunResult, summary: RunSummary = summariz
     '### Rules',
     renderRules(summary),
     '### Warnings',
-    bulletList(withSeverity(summary.findings, 'warning').map(finding => escapeMarkdown(describeFinding(finding)))) || 'None.',
+    renderWarnings(summary.findings),
     '---',
     'Render this summary again from its `result.json`: `tunnel-bench report DIR`, where DIR is the directory of this file.'
   ].join('\n\n') + '\n'
@@ -73,17 +73,6 @@ export function describeSegment ({ slotBytes, slots, ringEntries, inlineBytes }:
 /** `2026-01-02 03:04:05 UTC` of an ISO 8601 time. */
 export function formatDate (iso: string): string {
   return `${iso.slice(0, 19).replace('T', ' ')} UTC`
-}
-
-/** Before any table: whoever reads figures that were refused should know. */
-function renderValidity ({ findings }: RunSummary): string {
-  const [invalid, warnings] = [withSeverity(findings, 'invalid'), withSeverity(findings, 'warning')]
-  const below = warnings.length === 0 ? 'There are no warnings.' : `${warnings.length === 1 ? 'One warning stands' : `${formatCount(warnings.length)} warnings stand`} at the end.`
-  if (invalid.length === 0) return `Nothing was found that makes these figures invalid. ${below}`
-  return [
-    `**These figures are invalid**, and \`tunnel-bench run\` refused them. Their cells say "${INVALID_MARK}" in the tables. ${below}`,
-    bulletList(invalid.map(finding => `\`${finding.code}\` ${escapeMarkdown(describeFinding(finding))}`))
-  ].join('\n\n')
 }
 
 function renderSize (summary: RunSummary, size: string): string[] {

@@ -1,6 +1,6 @@
 import type { KneeProbe } from './knee-bound.js'
 import type { Knee } from './knee-search.js'
-import type { Arrivals, Mode, RoundResult, RunMetadata, SegmentOptions } from './result.js'
+import type { Arrivals, Finding, Mode, RoundResult, RunMetadata, SegmentOptions } from './result.js'
 
 /** `sweep.json`: everything a sweep found. `docs/sweep.schema.json` is its JSON Schema. */
 export interface SweepResult {
@@ -12,6 +12,8 @@ export interface SweepResult {
   readonly ratesPerSec: readonly number[]
   /** In the order of the options. */
   readonly arms: readonly SweepArm[]
+  /** What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent in results of earlier versions. */
+  readonly findings?: readonly Finding[]
 }
 
 export interface SweepOptions {

@@ -1,48 +1,53 @@
 import { formatAddedUs, formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps } from '../base/units.js'
 import { drawTable } from './console-tables.js'
 import { addedNs, PERCENTILES, responseOf } from './equal-load.js'
+import { describeFinding, withSeverity } from './findings.js'
+import { invalidText, renderValidity, renderWarnings } from './findings-text.js'
 import type { Knee } from './knee-search.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from './markdown.js'
+import type { Finding } from './result.js'
 import { mergeHistograms, percentileOrNull, rateOf, spreadOf } from './statistics.js'
 import { describeSegment, formatDate } from './summary.js'
+import { isInvalidInSweep, supportOf, supportText, sweepFindings } from './sweep-findings.js'
 import { sweepPlotOf } from './sweep-plot.js'
 import { kneeRateOf } from './sweep-rates.js'
-import type { SweepArm, SweepPoint, SweepResult } from './sweep-result.js'
-import { figure, msText, spreadText, text, WITHHELD, type Table } from './tables.js'
-import { describeErrors, endSentence, formatShare, oneLine } from './words.js'
-import { addCounts, emptyCounts, errorCount } from '../metrics/counts.js'
+import type { SweepArm, SweepResult } from './sweep-result.js'
+import { figure, INVALID_MARK, msText, NOT_USED, spreadText, text, WITHHELD, type Table } from './tables.js'
+import { formatShare } from './words.js'
 
-/** Beyond that the generator had no time left: the rate may be its own limit and not the arm's. */
-const BUSY_MAX = 0.95
-
-/** SUMMARY.md of a sweep: the same text for the same result, always. Ends with a line break. */
-export function renderSweep (result: SweepResult): string {
-  const notes = notesOf(result)
+/** SUMMARY.md of a sweep: the same text for the same result, always. Ends with a line break. `findings` saves finding them again. */
+export function renderSweep (result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): string {
+  const { p99BoundMs, precision } = result.metadata.options
   return [
     '# HTTP tunnel benchmark: latency against load',
     whatRan(result),
+    '## Validity',
+    renderValidity(findings, { command: 'sweep', marked: 'Their knees and rates' }),
     '## Knees',
-    `The highest rate at which p99 of the response times is at most ${formatDuration(result.metadata.options.p99BoundMs)}, at least 99 % of what was offered is answered right, and nothing fails. A rate counts
-when two probes of it agree. The search ends when the next rate that broke the bound is at most ${formatCount(result.metadata.options.precision * 100)} % higher.`,
-    renderMarkdownTable(kneeTable(result), 'padded'),
+    `The highest rate at which p99 of the response times is at most ${formatDuration(p99BoundMs)}, at least 99 % of what was offered is answered right, and nothing fails. A rate counts
+when two probes of it agree. The search ends when the next rate that broke the bound is at most ${formatCount(precision * 100)} % higher, and both said the same when they were asked again.
+The last columns tell how many of their probes agree.`,
+    renderMarkdownTable(kneeTable(result, findings), 'padded'),
     '## Latency at common rates',
     `All arms are sent the same plan (an open loop). Times are response times: from when a request should have been sent to the last byte. Beyond an arm's knee
 they grow with the length of the measurement. *Added* is the difference to direct HTTP in the same round: the median, with the range.`,
-    ...(result.ratesPerSec.length === 0 ? ['Not measured.'] : [renderMarkdownTable(curveTable(result), 'padded')]),
+    ...(result.ratesPerSec.length === 0 ? ['Not measured.'] : [renderMarkdownTable(curveTable(result, findings), 'padded')]),
     ...(sweepPlotOf(result) === null ? [] : ['![Response time against load](sweep.svg)']),
-    ...(notes.length === 0 ? [] : ['## Notes', bulletList(notes.map(escapeMarkdown))]),
+    '### Warnings',
+    renderWarnings(findings),
     '---',
     'Render this summary again from its `sweep.json`: `tunnel-bench report DIR`, where DIR is the directory of this file.'
   ].join('\n\n') + '\n'
 }
 
-/** The tables for a terminal. Ends with a line break. */
-export function renderSweepConsole (result: SweepResult): string {
-  const notes = notesOf(result)
+/** The tables for a terminal, and below them what speaks against them. Ends with a line break. */
+export function renderSweepConsole (result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): string {
+  const [invalid, warnings] = [invalidText(findings), withSeverity(findings, 'warning')]
   return [
-    'Knees', drawTable(kneeTable(result)),
-    ...(result.ratesPerSec.length === 0 ? [] : ['Response times at common rates; added: to the baseline of the same round', drawTable(curveTable(result))]),
-    ...(notes.length === 0 ? [] : [notes.map(note => `  ${note}`).join('\n')])
+    'Knees', drawTable(kneeTable(result, findings)),
+    ...(result.ratesPerSec.length === 0 ? [] : ['Response times at common rates; added: to the baseline of the same round', drawTable(curveTable(result, findings))]),
+    ...(invalid === null ? [] : [invalid]),
+    ...(warnings.length === 0 ? [] : [`Warnings\n\n${warnings.map(finding => `  ${finding.code} ${describeFinding(finding)}`).join('\n')}`])
   ].join('\n\n') + '\n'
 }
 
@@ -62,22 +67,26 @@ function referenceOf (result: SweepResult): SweepArm | null {
   return result.arms.find(({ arm }) => arm === 'baseline') ?? null
 }
 
-function kneeTable (result: SweepResult): Table {
+function kneeTable (result: SweepResult, findings: readonly Finding[]): Table {
   const reference = kneeRateOf(referenceOf(result)?.knee ?? null)
   return {
-    columns: [text('Transport'), figure('Knee (RPS)'), figure('Knee vs Baseline'), figure('Closed loop (RPS)'), figure('Probes')],
+    columns: [text('Transport'), figure('Knee (RPS)'), figure('Knee vs Baseline'), figure('Closed loop (RPS)'), figure('Probes'), figure('Met at the knee'), figure('Broken above')],
     rows: result.arms.map(({ arm, knee, closedPerSec, probes }) => {
       const rate = kneeRateOf(knee)
+      const { met, broken } = supportOf(knee)
       return [
         arm,
-        kneeText(knee),
+        marked(kneeText(knee), isInvalidInSweep(findings, arm)),
         rate === null || reference === null ? WITHHELD : formatRatio(rate / reference),
         closedPerSec === null ? WITHHELD : formatRps(closedPerSec),
-        formatCount(probes.length)
+        formatCount(probes.length),
+        ...[met, broken].map(end => end === null ? NOT_USED : supportText(end))
       ]
     })
   }
 }
+
+const marked = (words: string, isInvalid: boolean): string => isInvalid ? `${words}, ${INVALID_MARK}` : words
 
 export function kneeText (knee: Knee | null): string {
   if (knee === null) return WITHHELD
@@ -85,7 +94,7 @@ export function kneeText (knee: Knee | null): string {
   return knee.kind === 'below' ? `below ${formatRps(knee.lowestPerSec)}` : `above ${formatRps(knee.highestPerSec)}`
 }
 
-function curveTable (result: SweepResult): Table {
+function curveTable (result: SweepResult, findings: readonly Finding[]): Table {
   const reference = referenceOf(result)
   const added = reference === null ? [] : [50, 99]
   return {
@@ -102,41 +111,12 @@ function curveTable (result: SweepResult): Table {
       return [
         formatRps(ratePerSec),
         arm.arm,
-        rps === null ? WITHHELD : formatRps(rps.median),
+        marked(rps === null ? WITHHELD : formatRps(rps.median), isInvalidInSweep(findings, arm.arm, ratePerSec)),
         ...PERCENTILES.map(percentile => msText(percentileOrNull(merged, percentile))),
         ...added.map(percentile => arm === reference ? '' : spreadText(addedNs(rounds, base?.rounds ?? [], percentile), formatAddedUs))
       ]
     }))
   }
-}
-
-function notesOf (result: SweepResult): string[] {
-  return [
-    ...(result.finishedAt === null ? ['The sweep did not finish: this is what it had until then.'] : []),
-    ...result.arms.flatMap(arm => [
-      ...arm.failures.map(reason => `${arm.arm}: ${endSentence(oneLine(reason))}`),
-      ...(arm.knee === null && arm.probes.length > 0 ? [`${arm.arm}: its knee was not found: the search did not come to its end.`] : []),
-      ...busyNotes(arm),
-      ...arm.points.flatMap(point => pointNotes(arm, point))
-    ])
-  ]
-}
-
-function busyNotes ({ arm, knee, probes }: SweepArm): string[] {
-  if (knee?.kind !== 'found') return []
-  const busy = spreadOf(probes.filter(({ ratePerSec }) => ratePerSec === knee.brokenAtPerSec).flatMap(probe => probe.busy ?? []))
-  if (busy === null || busy.median < BUSY_MAX) return []
-  return [`${arm}: at ${formatRps(knee.brokenAtPerSec)}/s the load generator itself worked ${formatShare(Math.min(1, busy.median), 1)} of the time: the knee may be its own, and the arm's higher. More --load-threads would tell.`]
-}
-
-function pointNotes ({ arm }: SweepArm, { ratePerSec, rounds, failures }: SweepPoint): string[] {
-  const counts = emptyCounts()
-  for (const round of rounds) addCounts(counts, round.counts)
-  const errors = errorCount(counts)
-  return [
-    ...failures.map(reason => `${arm} at ${formatRps(ratePerSec)}/s: ${endSentence(oneLine(reason))}`),
-    ...(errors === 0 ? [] : [`${arm} at ${formatRps(ratePerSec)}/s: ${formatCount(errors)} of ${formatCount(counts.sent)} requests failed (${describeErrors(counts)}).`])
-  ]
 }
 
 /** `baseline  p99 1.24 ms  100 %  met`: one probe, for progress. */

@@ -1,54 +1,41 @@
 import { isDeepStrictEqual } from 'node:util'
 import { formatCount, formatRps } from '../base/units.js'
+import { designNotes, machineNotes, type Note, originNotes, unfinishedNotes, warning, withheldWarnings } from './circumstances.js'
 import type { Finding } from './result.js'
 import type { CellSummary, RunFigures } from './run-summary.js'
-import { SAMPLES_NEEDED } from './statistics.js'
 import { COUNT_CURE } from './system-calls.js'
-import { describeCell, listWords, oneLine } from './words.js'
+import { describeCell, oneLine } from './words.js'
 
 /** The fastest round over the slowest, from which on a median hides something. */
 const WIDE_SPREAD = 1.5
 
-/** With fewer, generator, host, plugin and origin share them. */
-const CPUS_NEEDED = 4
-
 /** What a reader must know before trusting a figure, though the figure says what it says. Empty when there is nothing. */
 export function warningFindings (figures: RunFigures): Finding[] {
-  return [...runWarnings(figures), ...figures.cells.flatMap(cell => cellWarnings(cell)), ...withheldWarnings(figures)]
-}
-
-type Note = Pick<Finding, 'code' | 'message' | 'cure'> & Partial<Pick<Finding, 'figure' | 'threshold' | 'unit'>>
-
-function warning ({ figure = null, threshold = null, unit = null, ...note }: Note, cell: CellSummary | null = null): Finding {
-  return { severity: 'warning', arm: cell?.arm ?? null, size: cell?.size ?? null, concurrency: cell?.concurrency ?? null, round: null, figure, threshold, unit, ...note }
+  return [...runWarnings(figures), ...figures.cells.flatMap(cell => cellWarnings(cell)), ...withheldWarnings(measuredCells(figures))]
 }
 
 function runWarnings (figures: RunFigures): Finding[] {
   const { result, reference, cells } = figures
-  const { options, program, machine } = result.metadata
-  const notes: Note[] = []
+  const { metadata } = result
+  const { options } = metadata
   const unmeasured = cells.filter(cell => cell.state === 'missing').length
-  if (result.finishedAt === null) notes.push({ code: 'RUN_UNFINISHED', message: 'The run did not finish: these are the figures it had until then.', cure: 'Let it run to its end.' })
-  if (unmeasured > 0) notes.push({ code: 'CELLS_MISSING', figure: unmeasured, threshold: 0, unit: 'cells', message: `${unmeasured} of ${cells.length} cells were not measured.`, cure: 'Let it run to its end.' })
-  if (options.quick) notes.push({ code: 'QUICK_RUN', message: 'This was a quick run: it shows that everything works, and its figures are rough.', cure: 'Run without --quick.' })
-  if (options.rounds === 1) notes.push({ code: 'ONE_ROUND', figure: 1, threshold: 2, unit: 'rounds', message: 'There was one round only, so nothing shows how far figures differ by chance.', cure: 'Use more --rounds.' })
-  if (reference === null) notes.push({ code: 'NO_BASELINE', message: 'There was no baseline arm, so nothing can be said about the cost of a tunnel.', cure: 'Add baseline to --arms.' })
-  notes.push(...originNotes(figures), ...systemCallNotes(figures))
-  if (options.generator !== undefined && options.generator !== 'own') {
-    notes.push({ code: 'EXTERNAL_GENERATOR', message: `The load was sent by ${options.generator} and not by this program: bodies were not verified, and what ${options.generator} does not tell is missing.`, cure: 'Use it to check the own generator, and take figures from --generator=own.' })
-  }
-  if (program.dirty === true) notes.push({ code: 'PROGRAM_CHANGED', message: 'The program was built from files that differ from its commit, so the commit does not tell what ran.', cure: 'Commit, build, and measure again.' })
-  if (machine.cpus < CPUS_NEEDED) {
-    notes.push({
-      code: 'FEW_CPUS',
-      figure: machine.cpus,
-      threshold: CPUS_NEEDED,
-      unit: 'CPUs',
-      message: `The machine has ${formatCount(machine.cpus)} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}: generator, host, plugin and origin compete for them, so a tunnel costs more here than where each has its own.`,
-      cure: 'Compare CPU per response across machines, and RPS only within one.'
-    })
-  }
-  return [...notes, ...inputNotes(figures)].map(note => warning(note))
+  return [
+    ...unfinishedNotes(result, 'run'),
+    ...(unmeasured === 0 ? [] : [{ code: 'CELLS_MISSING', figure: unmeasured, threshold: 0, unit: 'cells', message: `${unmeasured} of ${cells.length} cells were not measured.`, cure: 'Let it run to its end.' }]),
+    ...(options.quick ? [{ code: 'QUICK_RUN', message: 'This was a quick run: it shows that everything works, and its figures are rough.', cure: 'Run without --quick.' }] : []),
+    ...designNotes(options.rounds, reference !== null),
+    ...originNotes(metadata),
+    ...systemCallNotes(figures),
+    ...(options.generator === undefined || options.generator === 'own'
+      ? []
+      : [{ code: 'EXTERNAL_GENERATOR', message: `The load was sent by ${options.generator} and not by this program: bodies were not verified, and what ${options.generator} does not tell is missing.`, cure: 'Use it to check the own generator, and take figures from --generator=own.' }]),
+    ...machineNotes(metadata),
+    ...inputNotes(figures)
+  ].map(note => warning(note))
+}
+
+function measuredCells ({ cells }: RunFigures): Array<{ name: string, samples: number }> {
+  return cells.filter(cell => cell.rps !== null).map(cell => ({ name: describeCell(cell), samples: cell.latencySamples }))
 }
 
 /** Of a run that is over: until then they are still to come. */
@@ -57,16 +44,6 @@ function systemCallNotes ({ result, cells }: RunFigures): Note[] {
   const measured = cells.filter(cell => cell.rps !== null)
   const uncounted = measured.filter(cell => cell.systemCalls === null).length
   return uncounted === 0 ? [] : [{ code: 'SYSCALLS_NOT_COUNTED', figure: uncounted, threshold: 0, unit: 'cells', message: `System calls were not counted in ${uncounted} of ${measured.length} cells.`, cure: `To have them, ${COUNT_CURE}.` }]
-}
-
-function originNotes ({ result }: RunFigures): Note[] {
-  const { options, server } = result.metadata
-  if (server === 'node' && options.server === 'auto') {
-    return [{ code: 'ORIGIN_FELL_BACK', message: 'The origin was the node:http server, since uWebSockets.js could not be loaded. It is slower, so the tunnel looks cheaper than in front of a fast origin.', cure: 'Install uWebSockets.js.' }]
-  }
-  return server === options.server || options.server === 'auto'
-    ? []
-    : [{ code: 'ORIGIN_DIFFERS', message: `The origin was ${server}, not ${options.server} as asked for.`, cure: 'Ask for the one that works here.' }]
 }
 
 /** Of a merged result: rounds of several machines or programs are rounds of the same thing only as far as these are alike. */
@@ -101,24 +78,4 @@ function cellWarnings (cell: CellSummary): Finding[] {
     })
   }
   return notes.map(note => warning(note, cell))
-}
-
-/** One warning per percentile, however many cells: with a short run it is nearly all of them. */
-function withheldWarnings ({ cells }: RunFigures): Finding[] {
-  const measured = cells.filter(cell => cell.rps !== null)
-  return ([['p90', 90], ['p99', 99]] as const).flatMap(([label, percentile]) => {
-    const needed = SAMPLES_NEEDED.get(percentile) ?? 0
-    const withheld = measured.filter(cell => cell.latencySamples < needed)
-    if (withheld.length === 0) return []
-    const named = withheld.slice(0, 3).map(cell => `${describeCell(cell)} (${formatCount(cell.latencySamples)})`)
-    const others = withheld.length > 3 ? `${named.join('; ')}; and ${withheld.length - 3} more` : listWords(named)
-    return [warning({
-      code: 'PERCENTILE_WITHHELD',
-      figure: Math.min(...withheld.map(cell => cell.latencySamples)),
-      threshold: needed,
-      unit: 'responses',
-      message: `${label} is withheld where there were fewer than ${formatCount(needed)} responses: ${others}.`,
-      cure: 'Measure for longer (--duration).'
-    })]
-  })
 }
