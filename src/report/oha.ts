@@ -26,7 +26,7 @@ export interface OhaResult {
     readonly fastest: number | null
     readonly average: number | null
     readonly requestsPerSec: number | null
-    readonly totalData: number
+    readonly totalData: number | null
     readonly sizePerRequest: number | null
     readonly sizePerSec: number | null
   }
@@ -82,7 +82,7 @@ export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult 
   const counts = emptyCounts()
   for (const round of rounds) addCounts(counts, round.counts)
   const total = rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1_000
-  const totalData = rounds.reduce((sum, round) => sum + round.bodyBytes, 0)
+  const totalData = rounds.reduce<number | null>((sum, { bodyBytes }) => sum === null || bodyBytes === null ? null : sum + bodyBytes, 0)
   const finished = counts.sent - counts.unfinished
   const latency = mergeHistograms(rounds.map(round => round.response ?? round.latency))
   const { average, fastest, slowest } = timesOf(latency)
@@ -95,8 +95,8 @@ export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult 
       average,
       requestsPerSec: over(counts.ok, total),
       totalData,
-      sizePerRequest: counts.ok === 0 ? null : Math.floor(totalData / counts.ok),
-      sizePerSec: over(totalData, total)
+      sizePerRequest: totalData === null || counts.ok === 0 ? null : Math.floor(totalData / counts.ok),
+      sizePerSec: totalData === null ? null : over(totalData, total)
     },
     responseTimeHistogram: binsOf(latency),
     latencyPercentiles: percentilesOf(percentile => latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))),

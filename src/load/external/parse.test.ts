@@ -42,6 +42,7 @@ test('parseWrk() takes microseconds, and errors apart', (t) => {
   t.is(latency.count, 1_000)
   t.is(latency.percentileNs(50), 90_047, 'the top of what the histogram cannot tell from 90 µs')
   t.true(Math.abs(latency.percentileNs(90) - 1_500_000) < 1_500)
+  t.is(found.bodyBytes, null, 'wrk does not tell')
 })
 
 test('parseWrk() refuses output without the figures', (t) => {

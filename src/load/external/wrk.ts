@@ -35,7 +35,7 @@ export function parseWrk (output: string): ExternalFigures {
   return {
     windowMs: durationUs / 1e3,
     counts: { ok: requests - status, badStatus: status, timeout, reset: read + write, refused: connect, unfinished: 0 },
-    bodyBytes: 0,
+    bodyBytes: null,
     latency: latency.encode(),
     reportedNs: null
   }
