@@ -14,6 +14,7 @@ import { mergeHistograms } from './statistics.js'
  * - `successRate` is verified responses over all requests except those unfinished at the end; a wrong body is no success.
  * - `rps` is over the rounds (of a single load, over its seconds), not over slices of 10 ms.
  * - `firstByte…` is left out (older versions of oha have none either), and `DNSLookup` is null: neither is measured.
+ * - `metrics` is left out, in which oha 1.16 says again what `summary` and `latencyPercentiles` say, latencies in rounded milliseconds.
  * - In an open loop latencies are response times, from the intended start: what oha reports with `--latency-correction`.
  * - `latencyPercentiles` are given from the first sample on, as oha does; SUMMARY.md withholds them below a sample count.
  */

@@ -20,7 +20,7 @@ export interface ExternalJob {
 /** What an external program can tell. */
 export interface ExternalFigures {
   readonly windowMs: number
-  readonly counts: Omit<RequestCounts, 'sent' | 'mismatch'>
+  readonly counts: Omit<RequestCounts, 'sent'>
   /** null where the program does not tell. */
   readonly bodyBytes: number | null
   /** Empty where the program gives percentiles only: these are in `reportedNs` then. */
