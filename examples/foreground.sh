@@ -1,13 +1,19 @@
 # What the other examples share, read by `. "$(dirname "$0")/foreground.sh"`: a folder of their own, and staying in the foreground. On SIGTERM, and
-# whenever the script ends, all that it has started in the background ends with it, and the folder is removed.
+# whenever the script ends, all that it has started ends with it, and the folder is removed.
 folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
+pids=
+trap 'kill $pids 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
 trap 'exit 143' INT TERM
 
-# stay PID...: until one of them ends.
+# started: after `program &`. `jobs -p` would not do: in a subshell some shells have forgotten them.
+started () {
+  pids="$pids $!"
+}
+
+# stay: until one of what was started ends.
 stay () {
   while :; do
-    for pid; do
+    for pid in $pids; do
       kill -0 "$pid" 2>/dev/null || exit 1
     done
     # A signal ends the wait.

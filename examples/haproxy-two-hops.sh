@@ -25,9 +25,9 @@ backend next
     server one "$3"
 CFG
   haproxy -f "$folder/$1.cfg" &
+  started
 }
 
 start back "unix@$folder/middle.sock" "$origin"
-back=$!
 start front "127.0.0.1:$port" "unix@$folder/middle.sock"
-stay "$!" "$back"
+stay

@@ -34,14 +34,13 @@ stream {
 }
 CONF
   nginx -p "$folder" -c "$folder/$1.conf" &
+  started
 }
 
 if [ "$hops" = 1 ]; then
   start one "127.0.0.1:$port" "$origin"
-  stay "$!"
 else
   start back "unix:$folder/middle.sock" "$origin"
-  back=$!
   start front "127.0.0.1:$port" "unix:$folder/middle.sock"
-  stay "$!" "$back"
 fi
+stay
