@@ -5,9 +5,7 @@
 set -eu
 port=$1
 origin=$2
-folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
-trap 'exit 143' INT TERM
+. "$(dirname "$0")/foreground.sh"
 
 # start NAME LISTEN TARGET
 start () {
@@ -27,16 +25,9 @@ backend next
     server one "$3"
 CFG
   haproxy -f "$folder/$1.cfg" &
+  started
 }
 
 start back "unix@$folder/middle.sock" "$origin"
-back=$!
 start front "127.0.0.1:$port" "unix@$folder/middle.sock"
-front=$!
-
-# A signal ends the wait; else look whether both still run.
-while kill -0 "$front" 2>/dev/null && kill -0 "$back" 2>/dev/null; do
-  sleep 1 &
-  wait $! || true
-done
-exit 1
+stay

@@ -8,9 +8,7 @@ set -eu
 port=$1
 origin=$2
 hops=$3
-folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
-trap 'exit 143' INT TERM
+. "$(dirname "$0")/foreground.sh"
 
 # Where the stream module is a file of its own it has to be loaded.
 module=$(nginx -V 2>&1 | tr ' ' '\n' | sed -n 's/^--modules-path=//p')/ngx_stream_module.so
@@ -36,20 +34,13 @@ stream {
 }
 CONF
   nginx -p "$folder" -c "$folder/$1.conf" &
+  started
 }
 
 if [ "$hops" = 1 ]; then
   start one "127.0.0.1:$port" "$origin"
 else
   start back "unix:$folder/middle.sock" "$origin"
-  back=$!
   start front "127.0.0.1:$port" "unix:$folder/middle.sock"
 fi
-front=$!
-
-# A signal ends the wait; else look whether all still run.
-while kill -0 "$front" 2>/dev/null && kill -0 "${back:-$front}" 2>/dev/null; do
-  sleep 1 &
-  wait $! || true
-done
-exit 1
+stay

@@ -9,19 +9,22 @@ import { Bench } from './testing/run-folder.js'
 /** Roles whose CPU time counts, beside the generator and the origin. */
 const BETWEEN: Readonly<Record<string, readonly string[]>> = { baseline: [], uds: [], relay: ['relay'], relay2: ['front', 'back'] }
 
-/** Each takes twenty seconds: each mode on one engine, and on all with SLOW_TESTS. */
-const enginesOf = (mode: 'threads' | 'processes') => process.env['SLOW_TESTS'] !== undefined ? ENGINES_HERE : [ENGINES_HERE.at(mode === 'threads' ? -1 : 0)!]
+/** Each takes ten seconds for each size: each mode on one engine with one size, and on all engines with both with SLOW_TESTS. */
+const isSlow = process.env['SLOW_TESTS'] !== undefined
+const enginesOf = (mode: 'threads' | 'processes') => isSlow ? ENGINES_HERE : [ENGINES_HERE.at(mode === 'threads' ? -1 : 0)!]
+const sizesOf = (mode: 'threads' | 'processes') => isSlow ? ['small', 'large'] : [mode === 'threads' ? 'small' : 'large']
 
 for (const mode of ['threads', 'processes'] as const) {
   for (const engine of enginesOf(mode)) {
-    test.serial(`run --ladder measures every rung, and bills it: ${mode}, ${engine} engine`, async (t) => {
-      const bench = new Bench(t, ['--ladder', '--sizes=small,large', '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', '--equal-load=0', `--mode=${mode}`, `--engine=${engine}`])
+    const sizes = sizesOf(mode)
+    test.serial(`run --ladder measures every rung, and bills it: ${mode}, ${engine} engine, ${sizes.join(' and ')}`, async (t) => {
+      const bench = new Bench(t, ['--ladder', `--sizes=${sizes.join(',')}`, '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', '--equal-load=0', `--mode=${mode}`, `--engine=${engine}`])
       const { code, stdout } = await bench.program.ended
       t.is(code, 0, stdout)
       t.deepEqual(readdirSync(bench.temporary), [])
       const { result } = bench
       t.deepEqual(result.metadata.options.arms, LADDER)
-      t.is(result.cells.length, LADDER.length * 2)
+      t.is(result.cells.length, LADDER.length * sizes.length)
       for (const { arm, rounds } of result.cells) {
         t.is(rounds.length, 2)
         for (const { cpu, tunnel } of rounds) {
@@ -34,10 +37,10 @@ for (const mode of ['threads', 'processes'] as const) {
         t.true(result.cells.filter((cell) => cell.arm === arm).flatMap(({ rounds }) => rounds).some(({ counts }) => counts.ok > 0), arm)
       }
       for (const { round } of result.cells[0]!.rounds) {
-        t.deepEqual(result.cells.filter(({ size }) => size === 'small').map(({ rounds }) => rounds[round]!.position).sort(), LADDER.map((_, at) => at))
+        t.deepEqual(result.cells.filter(({ size }) => size === sizes[0]).map(({ rounds }) => rounds[round]!.position).sort(), LADDER.map((_, at) => at))
       }
       const summary = bench.read('SUMMARY.md')
-      t.is(summary.split('\n### The bill\n').length, 3)
+      t.is(summary.split('\n### The bill\n').length, 1 + sizes.length)
       t.true(summary.includes('](bill.svg)'))
       t.regex(bench.read('bill.svg'), /^<svg/)
       t.is(readFileSync(join(bench.folder, 'bill.png')).readUInt32BE(0), 0x89504e47)

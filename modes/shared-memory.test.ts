@@ -10,7 +10,7 @@ import { temporaryFolder } from './testing/temporary.js'
 import { until } from './testing/wait.js'
 import { withoutKoffi } from './testing/without-koffi.js'
 
-const SHORT = ['--duration=200ms', '--warmup=50ms', '--rounds=2', '--server=node']
+const SHORT = ['--duration=100ms', '--warmup=50ms', '--rounds=2', '--server=node', '--equal-load=0']
 
 /** Processes share memory through Linux only. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip

@@ -59,8 +59,8 @@ export interface LoadResult {
   readonly windowMs: number
   /** Whole responses, `ok` or of bad status, from the first connection to the last, warm-up included: what CPU time over the same span is divided by. */
   readonly allResponses: number
-  /** Verified body bytes inside the window. */
-  readonly bodyBytes: number
+  /** Verified body bytes inside the window; those of an external generator are not verified, and null where it does not tell. */
+  readonly bodyBytes: number | null
   /** Histogram of service times (request written to last byte of the response) of `ok` responses, encoded. */
   readonly latency: string
   /** Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is empty. */

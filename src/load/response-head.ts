@@ -1,31 +1,12 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import { CR, hasOption, isText, isToken, lineAfter, parseChunkLine as parseChunk, parseContentLength, readFields, SP } from '../base/http-grammar.js'
 
-/**
- * The grammar of HTTP/1.1 response heads, trailer sections and chunk lines (RFC 9112, RFC 9110 for field syntax), over bytes that
- * lie whole in one array. Every violation throws ERR_TUNNEL_HTTP_INVALID; nothing is repaired, because a measurement must not
- * take a broken response for a good one.
- */
-export const LF = 10
-export const CR = 13
-const TAB = 9
-const SP = 32
-const COMMA = 44
-const COLON = 58
-const SEMICOLON = 59
-const EQUALS = 61
-const QUOTE = 34
-const BACKSLASH = 92
-const DEL = 127
+/** HTTP/1.1 response heads (RFC 9112), over bytes that lie whole in one array. Every violation throws ERR_TUNNEL_HTTP_INVALID. */
 
 /** What the start line must begin with. HTTP/1.0 and HTTP/1.1 are all there is. */
 const VERSION_PREFIX = Uint8Array.from('HTTP/1.', (letter) => letter.charCodeAt(0))
 /** `HTTP/1.1 200 ` */
 const STATUS_LINE_MIN_BYTES = 13
-
-/** 15 digits are always below 2^53. */
-const LENGTH_MAX_DIGITS = 15
-/** 12 hexadecimal digits are 48 bits, always below 2^53. Leading zeros are digits too. */
-const CHUNK_SIZE_MAX_DIGITS = 12
 
 /** How the body of a response ends. */
 export const Framing = {
@@ -50,18 +31,6 @@ export interface ResponseHead {
 
 export function invalid (rule: string): TunnelError {
   return new TunnelError(ErrorCode.HTTP_INVALID, `Cannot accept HTTP response: ${rule}`)
-}
-
-const TCHAR = new Uint8Array(256)
-for (const letter of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") TCHAR[letter.charCodeAt(0)] = 1
-
-/** VCHAR, obs-text, space, tab: what field values, reason phrases and chunk extensions are made of. */
-function isText (byte: number): boolean {
-  return (byte >= SP && byte !== DEL) || byte === TAB
-}
-
-function isSpace (byte: number): boolean {
-  return byte === SP || byte === TAB
 }
 
 /** Refuses a beginning that no response can have, so that garbage without a line end is not waited on. */
@@ -93,54 +62,17 @@ export function parseHead (bytes: Uint8Array, start: number, end: number): Respo
     if (!isText(bytes[position]!)) throw invalid('reason phrase holds a control character')
     position++
   }
-  return new FieldReader(status, minor === 1).read(bytes, lineAfter(bytes, position), end)
+  return new FieldReader(status, minor === 1).read(bytes, lineAfter(bytes, position, invalid), end)
 }
 
 /** Checks the trailer section in [start, end), of the same form as the field lines of a head. Trailers mean nothing to this program. */
 export function checkTrailers (bytes: Uint8Array, start: number, end: number): void {
-  for (let position = start; position < end - 2;) position = readField(bytes, position, null)
+  readFields(bytes, start, end, null, invalid)
 }
 
-/**
- * The size in a chunk line [start, end), where `end` is behind its CRLF. Extensions are checked and passed over. White space
- * around them, which the RFC calls bad and only lets a recipient tolerate, is refused.
- */
+/** The size in a chunk line [start, end), where `end` is behind its CRLF. */
 export function parseChunkLine (bytes: Uint8Array, start: number, end: number): number {
-  let size = 0
-  let position = start
-  for (; ; position++) {
-    const digit = hexDigit(bytes[position]!)
-    if (digit < 0) break
-    if (position - start === CHUNK_SIZE_MAX_DIGITS) throw invalid(`chunk size must have at most ${CHUNK_SIZE_MAX_DIGITS} digits`)
-    size = size * 16 + digit
-  }
-  if (position === start) throw invalid('chunk size must be hexadecimal digits')
-  while (bytes[position] === SEMICOLON) {
-    position = tokenEnd(bytes, position + 1)
-    if (bytes[position] !== EQUALS) continue
-    position = bytes[position + 1] === QUOTE ? quotedEnd(bytes, position + 1) : tokenEnd(bytes, position + 1)
-  }
-  if (position !== end - 2) throw invalid('chunk size must be followed by CRLF or by extensions')
-  return size
-}
-
-/** Where the token that begins at `start` ends. */
-function tokenEnd (bytes: Uint8Array, start: number): number {
-  let position = start
-  while (TCHAR[bytes[position]!] === 1) position++
-  if (position === start) throw invalid('chunk extension must have a name, and a value behind =')
-  return position
-}
-
-/** Where the quoted string that begins at `start` ends, behind its second quote. A line end is no text, so it stops there at the latest. */
-function quotedEnd (bytes: Uint8Array, start: number): number {
-  let position = start + 1
-  while (bytes[position] !== QUOTE) {
-    if (bytes[position] === BACKSLASH) position++
-    if (!isText(bytes[position]!)) throw invalid('chunk extension must end its quoted string')
-    position++
-  }
-  return position + 1
+  return parseChunk(bytes, start, end, invalid)
 }
 
 /** Collects the three fields that frame a message. */
@@ -158,7 +90,7 @@ class FieldReader {
   }
 
   read (bytes: Uint8Array, start: number, end: number): ResponseHead {
-    for (let position = start; position < end - 2;) position = readField(bytes, position, this)
+    readFields(bytes, start, end, this, invalid)
     if (this.#isChunked && this.#bodyBytes >= 0) throw invalid('Content-Length and Transfer-Encoding exclude each other')
     if (this.#isChunked && !this.#isHttp11) throw invalid('Transfer-Encoding does not exist in HTTP/1.0')
 
@@ -174,21 +106,11 @@ class FieldReader {
     }
   }
 
-  /** One field; the value is [start, end) without white space around it. */
   onField (bytes: Uint8Array, nameStart: number, nameEnd: number, start: number, end: number): void {
-    if (isToken(bytes, nameStart, nameEnd, 'content-length')) this.#onContentLength(bytes, start, end)
-    else if (isToken(bytes, nameStart, nameEnd, 'transfer-encoding')) this.#onTransferEncoding(bytes, start, end)
-    else if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#onConnection(bytes, start, end)
-  }
-
-  #onContentLength (bytes: Uint8Array, start: number, end: number): void {
-    if (this.#bodyBytes >= 0) throw invalid('Content-Length must not be repeated')
-    if (start === end || end - start > LENGTH_MAX_DIGITS) throw invalid(`Content-Length must have 1 to ${LENGTH_MAX_DIGITS} digits`)
-    this.#bodyBytes = 0
-    for (let i = start; i < end; i++) {
-      const digit = bytes[i]! - 48
-      if (digit < 0 || digit > 9) throw invalid('Content-Length must be digits')
-      this.#bodyBytes = this.#bodyBytes * 10 + digit
+    switch (nameEnd - nameStart) {
+      case 10: if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#onConnection(bytes, start, end); break
+      case 14: if (isToken(bytes, nameStart, nameEnd, 'content-length')) this.#bodyBytes = parseContentLength(bytes, start, end, this.#bodyBytes, invalid); break
+      case 17: if (isToken(bytes, nameStart, nameEnd, 'transfer-encoding')) this.#onTransferEncoding(bytes, start, end)
     }
   }
 
@@ -197,56 +119,8 @@ class FieldReader {
     this.#isChunked = true
   }
 
-  /** A list of options between commas, with white space around them. */
   #onConnection (bytes: Uint8Array, start: number, end: number): void {
-    let optionStart = start
-    for (let i = start; i <= end; i++) {
-      if (i < end && bytes[i] !== COMMA) continue
-      let optionEnd = i
-      while (optionStart < optionEnd && isSpace(bytes[optionStart]!)) optionStart++
-      while (optionStart < optionEnd && isSpace(bytes[optionEnd - 1]!)) optionEnd--
-      if (isToken(bytes, optionStart, optionEnd, 'close')) this.#hasClose = true
-      if (isToken(bytes, optionStart, optionEnd, 'keep-alive')) this.#hasKeepAlive = true
-      optionStart = i + 1
-    }
+    this.#hasClose ||= hasOption(bytes, start, end, 'close')
+    this.#hasKeepAlive ||= hasOption(bytes, start, end, 'keep-alive')
   }
-}
-
-/** Reads the field line at `start` and returns the position of the next line. */
-function readField (bytes: Uint8Array, start: number, reader: FieldReader | null): number {
-  let position = start
-  while (TCHAR[bytes[position]!] === 1) position++
-  const nameEnd = position
-  if (nameEnd === start) throw invalid('field line must begin with a name (folded lines are not accepted)')
-  if (bytes[position] !== COLON) throw invalid('field name must be a token, directly followed by a colon')
-  position++
-  while (isSpace(bytes[position]!)) position++
-  const valueStart = position
-  while (isText(bytes[position]!)) position++
-  const next = lineAfter(bytes, position)
-  while (position > valueStart && isSpace(bytes[position - 1]!)) position--
-  reader?.onField(bytes, start, nameEnd, valueStart, position)
-  return next
-}
-
-/** `position` must be at the CRLF of its line: anything else that stops a scan is a control character. */
-function lineAfter (bytes: Uint8Array, position: number): number {
-  if (bytes[position] !== CR || bytes[position + 1] !== LF) throw invalid('line holds a control character')
-  return position + 2
-}
-
-/** Whether [start, end) is `token`, which is in lower case, without regard to case. */
-function isToken (bytes: Uint8Array, start: number, end: number, token: string): boolean {
-  if (end - start !== token.length) return false
-  for (let i = 0; i < token.length; i++) {
-    const byte = bytes[start + i]!
-    if ((byte >= 65 && byte <= 90 ? byte + 32 : byte) !== token.charCodeAt(i)) return false
-  }
-  return true
-}
-
-function hexDigit (byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48
-  const lower = byte | 32
-  return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }

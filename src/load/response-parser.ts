@@ -1,4 +1,5 @@
-import { CR, LF, Framing, checkBeginning, checkTrailers, invalid, parseChunkLine, parseHead, type ResponseHead } from './response-head.js'
+import { CR, LF } from '../base/http-grammar.js'
+import { Framing, checkBeginning, checkTrailers, invalid, parseChunkLine, parseHead, type ResponseHead } from './response-head.js'
 
 /** Most bytes of a status line with its fields, and of a trailer section. */
 export const SECTION_MAX_BYTES = 16_384

@@ -155,7 +155,7 @@ export function mergeResults (results: readonly LoadResult[]): LoadResult {
     // All the same, unless the slices were interrupted: then the longest, so that no rate comes out too high.
     windowMs: Math.max(...results.map((result) => result.windowMs)),
     allResponses: sum((result) => result.allResponses),
-    bodyBytes: sum((result) => result.bodyBytes),
+    bodyBytes: results.some((result) => result.bodyBytes === null) ? null : sum((result) => result.bodyBytes!),
     latency: merged(results.map((result) => result.latency))!,
     response: merged(results.map((result) => result.response)),
     lag: merged(results.map((result) => result.lag)),

@@ -1,20 +1,16 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import type { FrameHeader } from '../frame/header.js'
 import { frameTypeName } from '../frame/header.js'
-import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, Reason } from '../frame/layout.js'
+import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
 import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
-import { goAwayError } from './go-away.js'
+import { Farewell } from './farewell.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
-import { MemoryQueue } from './memory-queue.js'
-import { Scheduler } from './scheduler.js'
+import { Outgoing } from './outgoing.js'
 import type { SessionOptions } from './session-options.js'
 import { Silence } from './silence.js'
 
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
-
-/** How long a link may take to close in good order before it is cut. */
-const LINGER_MS = 1000
 
 /** How an error of the handshake is called on the wire; any other is a broken protocol. */
 const REASONS: Partial<Record<ErrorCode, Reason>> = { [ErrorCode.VERSION]: Reason.VERSION, [ErrorCode.UNAVAILABLE]: Reason.UNAVAILABLE }
@@ -52,28 +48,22 @@ export class Session {
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler
-  readonly #atTurnEnd: (task: () => void) => void
   readonly #channels = new Map<number, Channel>()
-  readonly #scheduler: Scheduler<Channel>
+  readonly #outgoing: Outgoing
+  readonly #farewell: Farewell
   readonly #link: ChannelLink
-  readonly #memoryQueue = new MemoryQueue<Channel>((channel, bytes) => this.#transport.canClaim(bytes, channel.id), () => this.#transport.room, () => { this.#wake() })
   readonly #silence: Silence
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
   #peer: Hello | null = null
-  #pumpDue = false
-  #wakeDue = false
-  #goAwaySent = false
-  #goAwayReceived: TunnelError | null = null
-  #lingerTimer: NodeJS.Timeout | null = null
   #closed = false
 
   constructor (transport: Transport, options: SessionOptions, handler: SessionHandler, atTurnEnd: (task: () => void) => void) {
     this.#transport = transport
     this.#options = options
     this.#handler = handler
-    this.#atTurnEnd = atTurnEnd
-    this.#scheduler = new Scheduler(HEADER_BYTES + options.maxPayloadBytes, (channel) => channel.hasFrames)
+    this.#outgoing = new Outgoing(transport, this.counters, options.maxPayloadBytes, atTurnEnd)
+    this.#farewell = new Farewell(transport)
     this.#link = this.#createLink()
     this.#silence = new Silence(options, (number) => { this.#send(FrameType.PING, 0, number) }, (error) => { transport.abort(error) })
   }
@@ -89,7 +79,7 @@ export class Session {
   get ready (): boolean { return this.#peer !== null && !this.draining && !this.#closed }
   /** The handshake was done, at any time. */
   get peerSeen (): boolean { return this.#peer !== null }
-  get draining (): boolean { return this.#goAwaySent || this.#goAwayReceived !== null }
+  get draining (): boolean { return this.#farewell.isSaid }
   get channelCount (): number { return this.#channels.size }
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null { return this.#silence.roundTripNs }
@@ -112,8 +102,8 @@ export class Session {
 
   /** Drains: no new channels from now on; the link closes when the last one has ended. Say it again to change nothing. */
   goAway (reason: Reason = Reason.SHUTDOWN, text = ''): void {
-    if (this.#goAwaySent || this.#closed) return
-    this.#goAwaySent = true
+    if (this.#farewell.isSent || this.#closed) return
+    this.#farewell.isSent = true
     this.#send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
     this.#closeIfDrained()
   }
@@ -141,20 +131,11 @@ export class Session {
     return {
       get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
       get maxConstantBytes () { return Math.max(session.#peer!.maxPayloadBytes, session.#transport.constants.maxClaimBytes) },
-      tryClaim: (channel, bytes) => {
-        const claim = this.#transport.claim(bytes, channel.id)
-        if (claim === null) {
-          if (this.#memoryQueue.handleRefusal(channel, bytes)) this.counters.parkedReads++
-        } else this.#memoryQueue.remove(channel)
-        return claim
-      },
+      tryClaim: (channel, bytes) => this.#outgoing.tryClaim(channel, bytes),
       commit: (claim, bytes, copied) => { this.#transport.commit(claim, bytes, copied) },
       claimConstant: (constant, offset, bytes) => this.#transport.constants.claim(constant, offset, bytes),
       abandon: (claim) => { this.#transport.abandon(claim) },
-      onFrames: (channel) => {
-        this.#scheduler.activate(channel)
-        this.#schedulePump()
-      },
+      onFrames: (channel) => { this.#outgoing.activate(channel) },
       sendCredit: (channel, bytes) => {
         this.counters.creditFramesSent++
         this.#send(FrameType.CREDIT, channel.id, bytes)
@@ -166,7 +147,7 @@ export class Session {
       onClosed: (channel) => {
         this.counters.channelsClosed++
         this.#channels.delete(channel.id)
-        this.#memoryQueue.remove(channel)
+        this.#outgoing.forget(channel)
         this.#closeIfDrained()
       }
     }
@@ -175,7 +156,7 @@ export class Session {
   #send (type: FrameType, channelId: number, argument: number, payload?: Uint8Array): void {
     if (this.#closed) return
     this.#transport.send(type, channelId, argument, 0, payload)
-    this.#schedulePump()
+    this.#outgoing.schedulePump()
   }
 
   /** `request` is the end of the peer's HELLO; null: this side speaks first. */
@@ -190,49 +171,14 @@ export class Session {
     this.#send(FrameType.REJECT, channelId, reason)
   }
 
-  #schedulePump (): void {
-    if (this.#pumpDue) return
-    this.#pumpDue = true
-    this.#atTurnEnd(this.#pump)
-  }
-
-  /** Once per turn: hands frames to the link in fair order while it takes them, then lets them leave together. */
-  readonly #pump = (): void => {
-    this.#pumpDue = false
-    if (this.#closed) return
-    const transport = this.#transport
-    while (transport.writable) {
-      const channel = this.#scheduler.next()
-      if (channel === null) break
-      const { claim, end } = channel.takeFrame()
-      const flags = end ? FrameFlag.EOS : 0
-      this.#scheduler.charge(channel, HEADER_BYTES + (claim?.committedBytes ?? 0))
-      if (claim !== null) transport.sendData(claim, channel.id, flags)
-      else transport.send(FrameType.DATA, channel.id, 0, flags)
-      if (end) channel.closeIfDone()
-    }
-    transport.flush()
-  }
-
-  readonly #wake = (): void => {
-    this.#wakeDue = false
-    if (this.#closed) return
-    this.#memoryQueue.wake()
-    this.#pump()
-  }
-
   // --- Receiving
 
   #transportHandler (): TransportHandler {
     return {
       onFrame: (header, payload, release) => { this.#handleFrame(header, payload, release) },
-      onWritable: () => {
-        if (this.#wakeDue) return
-        this.#wakeDue = true
-        this.#atTurnEnd(this.#wake)
-      },
+      onWritable: () => { this.#outgoing.scheduleWake() },
       onClose: (error) => {
-        if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer)
+        this.#farewell.stop()
         this.#handleClose(error)
       }
     }
@@ -261,7 +207,7 @@ export class Session {
   #handleHello (type: FrameType, payload: Uint8Array): void {
     if (type !== FrameType.HELLO) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
     // Turned away or closed while it shook hands: the link is ending, whatever the peer still says.
-    if (this.#goAwaySent) return
+    if (this.#farewell.isSent) return
     const isHost = this.#options.role === Role.HOST
     try {
       const hello = decodeHello(payload, { role: isHost ? Role.PLUGIN : Role.HOST, transport: this.#transport.kind })
@@ -333,8 +279,7 @@ export class Session {
   }
 
   #handleGoAway (reason: Reason, text: string): void {
-    if (this.#goAwayReceived !== null) return this.#fail('GOAWAY came twice')
-    this.#goAwayReceived = goAwayError(reason, text)
+    if (!this.#farewell.receive(reason, text)) return this.#fail('GOAWAY came twice')
     this.#handler.onGoAway?.()
     if (reason !== Reason.SHUTDOWN) this.#closeTransport()
     else this.#closeIfDrained()
@@ -367,32 +312,19 @@ export class Session {
   }
 
   #closeIfDrained (): void {
-    if (this.#goAwaySent && this.#channels.size === 0) this.#closeTransport()
+    if (this.#farewell.isSent && this.#channels.size === 0) this.#closeTransport()
   }
 
   #closeTransport (): void {
-    if (this.#closed || this.#lingerTimer !== null) return
-    this.#lingerTimer = setTimeout(() => {
-      this.#transport.abort(new TunnelError(ErrorCode.PEER_SILENT, `Cannot close the link in good order: the peer did not close its side within ${LINGER_MS} ms`))
-    }, LINGER_MS)
-    this.#transport.close()
+    if (!this.#closed) this.#farewell.closeTransport()
   }
 
   #handleClose (error: TunnelError | null): void {
     if (this.#closed) return
     this.#closed = true
     this.#silence.stop()
-    this.#memoryQueue.stop()
+    this.#outgoing.stop()
     for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
-    this.#handler.onClose(error ?? this.#endOf())
-  }
-
-  /** What an end without an error of the medium means. */
-  #endOf (): TunnelError | null {
-    if (this.#goAwayReceived !== null && this.#goAwayReceived.code !== ErrorCode.CLOSED) return this.#goAwayReceived
-    if (this.draining) return null
-    return new TunnelError(ErrorCode.PEER_CLOSED, this.#peer === null
-      ? 'Cannot shake hands: the peer closed the link before its HELLO'
-      : 'Cannot go on with the link: the peer closed it without a go-away; it was probably killed')
+    this.#handler.onClose(error ?? this.#farewell.errorOf(this))
   }
 }

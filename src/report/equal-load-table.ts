@@ -1,10 +1,10 @@
 import { formatAddedUs, formatCount, formatRps } from '../base/units.js'
-import { ACHIEVED_MIN, PERCENTILES } from './equal-load.js'
+import { PERCENTILES } from './equal-load.js'
 import { isInvalid } from './findings.js'
 import type { RunSummary } from './run-summary.js'
 import { SAMPLES_NEEDED } from './statistics.js'
 import { figure, msText, INVALID_MARK, spreadText, text, WITHHELD, type Table } from './tables.js'
-import { describeCell, endSentence, formatShare, oneLine } from './words.js'
+import { describeCell, endSentence, oneLine } from './words.js'
 
 export const HOW_EQUAL_LOAD = `All arms of a row's concurrency are sent the same number of requests per second by one plan (an open loop), so no arm makes
 its own load easier by being slow. Times are response times: from when a request should have been sent, with any wait for a free
@@ -43,10 +43,6 @@ export function equalLoadTableOf (summary: RunSummary, size: string): { readonly
     notes: [
       ...(rows.some(row => row.includes(WITHHELD)) ? [`A dash (${WITHHELD}) means withheld for too few responses (${needs}).`] : []),
       ...(hasReference ? ['An added figure without a range is of all rounds merged: a single round has too few responses for it, or there was only one.'] : []),
-      ...cells.flatMap(cell => {
-        const { achieved } = cell.equalLoad!
-        return achieved === null || achieved >= ACHIEVED_MIN ? [] : [`${describeCell(cell)}, at equal load: only ${formatShare(achieved, 1)} of the requests were answered right, so this arm was beyond what it can bear and its response times grow with the length of the measurement.`]
-      }),
       ...failures
     ]
   }

@@ -45,7 +45,7 @@ function summaryOf ({ counts, windowMs, bodyBytes, offered, unsent, busy }: Load
     ['Time', formatDuration(windowMs)],
     ['Rate', `${formatRps(perSec(counts.ok))} good responses per second`],
     ...(offered === null ? [] : [['Plan', `${formatCount(offered)} requests, ${formatRps(perSec(offered))} per second; ${formatCount(unsent)} never sent`]]),
-    ['Data', `${formatBytes(bodyBytes)}, ${formatBytes(perSec(bodyBytes))} per second`],
+    ...(bodyBytes === null ? [] : [['Data', `${formatBytes(bodyBytes)}, ${formatBytes(perSec(bodyBytes))} per second`]]),
     ...(busy === null ? [] : [['Generator', `busy for ${formatBusy(busy)} of the time`]])
   ])
 }

@@ -56,6 +56,20 @@ test('mergeRuns() keeps the system calls that one of the runs counted', t => {
   }
 })
 
+test('mergeRuns() leaves out what runs measured at equal load, each at a rate of its own, and says so', t => {
+  const equalLoad = { ratePerSec: 250, rounds: makeRounds([250]), failures: ['round 2: the host died'] }
+  const loaded = { ...withOptions(TWO, { equalLoad: 0.5 }), cells: TWO.cells.map(cell => ({ ...cell, equalLoad })) }
+  const leftOut = (result: RunResult): string[] => summarizeRun(result).findings.filter(({ code }) => code === 'EQUAL_LOAD_LEFT_OUT').map(({ severity }) => severity)
+  for (const merged of [merge(ONE, loaded), merge(loaded, ONE), merge(merge(ONE, loaded), at(ONE, '2026-01-04T00:00:00Z', null))]) {
+    t.deepEqual(merged.cells.filter(cell => cell.equalLoad !== undefined), [])
+    t.is(merged.metadata.options.equalLoad, 0)
+    t.deepEqual(leftOut(merged), ['warning'])
+    t.notRegex(renderSummary(merged), /### At equal load|Equal load:/)
+  }
+  t.deepEqual(leftOut(merge(ONE, TWO)), [])
+  t.deepEqual(leftOut(loaded), [], 'a run by itself leaves nothing out')
+})
+
 test('mergeRuns() compares arms within a round of one run, never across runs', t => {
   const summary = summarizeRun(merge(ONE, TWO))
   const stream = summary.cells.find(cell => cell.arm === 'stream')

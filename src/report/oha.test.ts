@@ -31,6 +31,11 @@ test('toOha() counts verified responses only, over the time of all rounds', t =>
   })
 })
 
+test('toOha() gives null, not 0, for bytes that an external generator did not tell', t => {
+  const { summary } = toOha(makeCell('stream', { rounds: [makeRound({ ok: 300 }), makeRound({ round: 1, ok: 100, bodyBytes: null })] }))
+  t.deepEqual([summary.totalData, summary.sizePerRequest, summary.sizePerSec], [null, null, null])
+})
+
 test('toOha() summarizes RPS over the rounds', t => {
   const { rps } = toOha(makeCell('stream', { rounds: [200, 100, 600].map((ok, round) => makeRound({ ok, round })) }))
   t.is(rps.mean, 300)

@@ -14,6 +14,7 @@ import { mergeHistograms } from './statistics.js'
  * - `successRate` is verified responses over all requests except those unfinished at the end; a wrong body is no success.
  * - `rps` is over the rounds (of a single load, over its seconds), not over slices of 10 ms.
  * - `firstByte…` is left out (older versions of oha have none either), and `DNSLookup` is null: neither is measured.
+ * - `metrics` is left out, in which oha 1.16 says again what `summary` and `latencyPercentiles` say, latencies in rounded milliseconds.
  * - In an open loop latencies are response times, from the intended start: what oha reports with `--latency-correction`.
  * - `latencyPercentiles` are given from the first sample on, as oha does; SUMMARY.md withholds them below a sample count.
  */
@@ -26,7 +27,7 @@ export interface OhaResult {
     readonly fastest: number | null
     readonly average: number | null
     readonly requestsPerSec: number | null
-    readonly totalData: number
+    readonly totalData: number | null
     readonly sizePerRequest: number | null
     readonly sizePerSec: number | null
   }
@@ -82,7 +83,7 @@ export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult 
   const counts = emptyCounts()
   for (const round of rounds) addCounts(counts, round.counts)
   const total = rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1_000
-  const totalData = rounds.reduce((sum, round) => sum + round.bodyBytes, 0)
+  const totalData = rounds.reduce<number | null>((sum, { bodyBytes }) => sum === null || bodyBytes === null ? null : sum + bodyBytes, 0)
   const finished = counts.sent - counts.unfinished
   const latency = mergeHistograms(rounds.map(round => round.response ?? round.latency))
   const { average, fastest, slowest } = timesOf(latency)
@@ -95,8 +96,8 @@ export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult 
       average,
       requestsPerSec: over(counts.ok, total),
       totalData,
-      sizePerRequest: counts.ok === 0 ? null : Math.floor(totalData / counts.ok),
-      sizePerSec: over(totalData, total)
+      sizePerRequest: totalData === null || counts.ok === 0 ? null : Math.floor(totalData / counts.ok),
+      sizePerSec: totalData === null ? null : over(totalData, total)
     },
     responseTimeHistogram: binsOf(latency),
     latencyPercentiles: percentilesOf(percentile => latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))),

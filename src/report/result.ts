@@ -93,7 +93,7 @@ export interface RunOptions {
   readonly countSystemCalls?: boolean
   /** The rate of the open loops, as a fraction of the throughput that the slowest arm of a cell had in its closed loops; 0: no open loops. Absent in results of earlier versions: 0. */
   readonly equalLoad?: number
-  /** What sent the load; absent in results of earlier versions: own. External programs verify no body, and `bodyBytes`, `seconds`, `connect`, `busy` and their CPU are not known. */
+  /** What sent the load; absent in results of earlier versions: own. External programs verify no body, and `seconds`, `connect`, `busy` and their CPU are not known. */
   readonly generator?: 'own' | 'oha' | 'wrk'
   /** How the open loops send: one request every 1/rate, or independent of each other. */
   readonly arrivals?: Arrivals
@@ -168,7 +168,8 @@ export interface RoundResult {
   readonly startedAt: string
   readonly windowMs: number
   readonly counts: RequestCounts
-  readonly bodyBytes: number
+  /** null where an external generator does not tell. */
+  readonly bodyBytes: number | null
   /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
   readonly latency: string
   readonly connect: string

@@ -29,6 +29,7 @@ export interface CellSummary {
   readonly p90Ns: number | null
   readonly p99Ns: number | null
   readonly connectP50Ns: number | null
+  /** What the percentiles are taken from: responses of all rounds, or of the fullest one where an external generator reported them round by round. */
   readonly latencySamples: number
   readonly counts: RequestCounts
   readonly errors: number
@@ -102,7 +103,7 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
     p90Ns: percentileOrNull(latency, 90) ?? reportedNs(rounds, 90),
     p99Ns: percentileOrNull(latency, 99) ?? reportedNs(rounds, 99),
     connectP50Ns: percentileOrNull(connect, 50),
-    latencySamples: latency.count,
+    latencySamples: latency.count > 0 ? latency.count : Math.max(0, ...rounds.map(({ reportedNs, counts }) => reportedNs === undefined ? 0 : counts.ok)),
     counts,
     errors: errorCount(counts),
     cpu: cpuPerResponse(rounds),

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { CellResult, RunResult } from './result.js'
 import { summarizeRun } from './run-summary.js'
-import { makeCell, makeCounters, makeResult, makeRound, makeRounds } from './testing/fixture.js'
+import { encodeNs, makeCell, makeCounters, makeResult, makeRound, makeRounds } from './testing/fixture.js'
 import { warningFindings } from './warnings.js'
 
 /** Warnings of a run that is fine but for these cells and options; the machine has CPUs enough. */
@@ -30,7 +30,8 @@ for (const [what, change, expected] of [
   ['a dirty commit', withMetadata(({ program }) => ({ program: { ...program, dirty: true } })), /^The program was built from files that differ from its commit/],
   ['few CPUs', withMetadata(({ machine }) => ({ machine: { ...machine, cpus: 2 } })), /^The machine has 2 CPUs: /],
   ['missing cells', withOptions({ concurrency: [8, 64] }), /^1 of 2 cells were not measured\.$/],
-  ['one round', withOptions({ rounds: 1 }), /^There was one round only/]
+  ['one round', withOptions({ rounds: 1 }), /^There was one round only/],
+  ['another load generator', withOptions({ generator: 'wrk' }), /^The load was sent by wrk and not by this program: bodies were not verified, and what wrk does not tell is missing\.$/]
 ] as const) {
   test(`warningFindings() warns of ${what}`, t => {
     const warnings = warn(fine, change)
@@ -70,4 +71,15 @@ test('warningFindings() puts each withheld percentile in one warning, however ma
   const cells = [1, 8, 64, 256].map(concurrency => makeCell('baseline', { concurrency, rounds: makeRounds([40, 50]) }))
   t.deepEqual(warn(cells), [['p90', '100'], ['p99', '1,000']].map(([label, needed]) =>
     `${label} is withheld where there were fewer than ${needed} responses: baseline, small responses, 1 connection (90); baseline, small responses, 8 connections (90); baseline, small responses, 64 connections (90); and 1 more.`))
+})
+
+/** As oha tells them: percentiles and no histogram. */
+const reported = (ok: readonly number[]): CellResult => makeCell('baseline', {
+  rounds: makeRounds(ok, { latency: encodeNs([]), reportedNs: { p50: 1_000_000, p90: 2_000_000, p99: 3_000_000 } })
+})
+
+test('warningFindings() goes by the responses of a round where percentiles were reported round by round', t => {
+  t.deepEqual(warn([reported([1_000, 1_400])]), [])
+  // Each round has too few for its p99, whatever they have together.
+  t.deepEqual(warn([reported([900, 999])]), ['p99 is withheld where there were fewer than 1,000 responses: baseline, small responses, 8 connections (999).'])
 })

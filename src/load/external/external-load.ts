@@ -20,8 +20,9 @@ export interface ExternalJob {
 /** What an external program can tell. */
 export interface ExternalFigures {
   readonly windowMs: number
-  readonly counts: Omit<RequestCounts, 'sent' | 'mismatch'>
-  readonly bodyBytes: number
+  readonly counts: Omit<RequestCounts, 'sent'>
+  /** null where the program does not tell. */
+  readonly bodyBytes: number | null
   /** Empty where the program gives percentiles only: these are in `reportedNs` then. */
   readonly latency: string
   readonly reportedNs: Readonly<Record<string, number | null>> | null

@@ -29,7 +29,7 @@ export function parseOha (output: string): ExternalFigures {
   }
   const numberOf = (name: string, number: unknown): number => typeof number === 'number' && number >= 0 ? number : fail(`${name} must be a number`)
   const { total, totalData } = numbersOf('summary')
-  const counts = { ok: 0, badStatus: 0, timeout: 0, reset: 0, refused: 0, unfinished: 0 }
+  const counts = { ok: 0, badStatus: 0, mismatch: 0, timeout: 0, reset: 0, refused: 0, unfinished: 0 }
   for (const [status, count] of Object.entries(numbersOf('statusCodeDistribution'))) counts[status === '200' ? 'ok' : 'badStatus'] += numberOf(status, count)
   for (const [words, count] of Object.entries(numbersOf('errorDistribution'))) counts[kindOf(words)] += numberOf(words, count)
   const percentiles = numbersOf('latencyPercentiles')
@@ -42,8 +42,10 @@ export function parseOha (output: string): ExternalFigures {
   }
 }
 
-function kindOf (words: string): 'timeout' | 'reset' | 'refused' | 'unfinished' {
+/** The words are those of oha, and of the HTTP and socket libraries below it. */
+function kindOf (words: string): 'mismatch' | 'timeout' | 'reset' | 'refused' | 'unfinished' {
   if (words === 'aborted due to deadline') return 'unfinished'
+  if (/^invalid .* parsed$/.test(words)) return 'mismatch'
   if (/timeout|timed out/i.test(words)) return 'timeout'
   return /refused/i.test(words) ? 'refused' : 'reset'
 }

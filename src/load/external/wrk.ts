@@ -34,8 +34,8 @@ export function parseWrk (output: string): ExternalFigures {
   for (const [, valueUs, count] of output.matchAll(/^latency (\d+) (\d+)$/gm)) latency.recordNs(Number(valueUs) * 1e3, Number(count))
   return {
     windowMs: durationUs / 1e3,
-    counts: { ok: requests - status, badStatus: status, timeout, reset: read + write, refused: connect, unfinished: 0 },
-    bodyBytes: 0,
+    counts: { ok: requests - status, badStatus: status, mismatch: 0, timeout, reset: read + write, refused: connect, unfinished: 0 },
+    bodyBytes: null,
     latency: latency.encode(),
     reportedNs: null
   }

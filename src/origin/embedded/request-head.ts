@@ -1,23 +1,6 @@
-/**
- * The grammar of HTTP/1.1 request heads, trailer sections and chunk lines (RFC 9112, RFC 9110 for field syntax), over bytes that lie whole in
- * one array. Nothing is repaired: what two programs could read in two ways is how requests are smuggled, so it is refused.
- */
-const TAB = 9
-const LF = 10
-const CR = 13
-const SP = 32
-const QUOTE = 34
-const COMMA = 44
-const COLON = 58
-const SEMICOLON = 59
-const EQUALS = 61
-const BACKSLASH = 92
-const DEL = 127
+import { CR, DEL, hasOption, isToken, LF, parseChunkLine as parseChunk, parseContentLength, readFields, SP, tokenEnd } from '../../base/http-grammar.js'
 
-/** 15 digits are always below 2^53. */
-const LENGTH_MAX_DIGITS = 15
-/** 12 hexadecimal digits are 48 bits. */
-const CHUNK_SIZE_MAX_DIGITS = 12
+/** HTTP/1.1 request heads (RFC 9112), over bytes that lie whole in one array: as strict as the grammar of fields, and with a status for each refusal. */
 
 export interface RequestHead {
   readonly method: string
@@ -46,26 +29,13 @@ export class RequestRefusal extends Error {
   }
 }
 
-const TCHAR = new Uint8Array(256)
-for (const letter of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") TCHAR[letter.charCodeAt(0)] = 1
-
 function refusal (rule: string, status = 400): RequestRefusal {
   return new RequestRefusal(status, rule)
 }
 
-/** VCHAR, obs-text, space, tab. */
-function isText (byte: number): boolean {
-  return (byte >= SP && byte !== DEL) || byte === TAB
-}
-
-function isSpace (byte: number): boolean {
-  return byte === SP || byte === TAB
-}
-
 /** Parses request line and fields in [start, end), where `end` is behind the empty line. Throws RequestRefusal. */
 export function parseRequestHead (bytes: Uint8Array, start: number, end: number): RequestHead {
-  let position = start
-  while (TCHAR[bytes[position]!] === 1) position++
+  let position = tokenEnd(bytes, start)
   if (position === start || bytes[position] !== SP) throw refusal('it must begin with a method and a space')
   const method = latin1(bytes, start, position)
   const targetStart = ++position
@@ -82,44 +52,12 @@ export function parseRequestHead (bytes: Uint8Array, start: number, end: number)
 
 /** Checks the trailer section in [start, end). Throws RequestRefusal. */
 export function checkTrailers (bytes: Uint8Array, start: number, end: number): void {
-  for (let position = start; position < end - 2;) position = readField(bytes, position, null)
+  readFields(bytes, start, end, null, refusal)
 }
 
-/** The size in a chunk line [start, end), where `end` is behind its CRLF. Extensions are checked and passed over. Throws RequestRefusal. */
+/** The size in a chunk line [start, end), where `end` is behind its CRLF. Throws RequestRefusal. */
 export function parseChunkLine (bytes: Uint8Array, start: number, end: number): number {
-  let size = 0
-  let position = start
-  for (; ; position++) {
-    const digit = hexDigit(bytes[position]!)
-    if (digit < 0) break
-    if (position - start === CHUNK_SIZE_MAX_DIGITS) throw refusal(`a chunk size must have at most ${CHUNK_SIZE_MAX_DIGITS} digits`)
-    size = size * 16 + digit
-  }
-  if (position === start) throw refusal('a chunk size must be hexadecimal digits')
-  while (bytes[position] === SEMICOLON) {
-    position = tokenEnd(bytes, position + 1)
-    if (bytes[position] !== EQUALS) continue
-    position = bytes[position + 1] === QUOTE ? quotedEnd(bytes, position + 1) : tokenEnd(bytes, position + 1)
-  }
-  if (position !== end - 2 || bytes[position] !== CR) throw refusal('a chunk size must be followed by CRLF or by extensions')
-  return size
-}
-
-function tokenEnd (bytes: Uint8Array, start: number): number {
-  let position = start
-  while (TCHAR[bytes[position]!] === 1) position++
-  if (position === start) throw refusal('a chunk extension must have a name, and a value behind =')
-  return position
-}
-
-function quotedEnd (bytes: Uint8Array, start: number): number {
-  let position = start + 1
-  while (bytes[position] !== QUOTE) {
-    if (bytes[position] === BACKSLASH) position++
-    if (!isText(bytes[position]!)) throw refusal('a chunk extension must end its quoted string')
-    position++
-  }
-  return position + 1
+  return parseChunk(bytes, start, end, refusal)
 }
 
 /** Collects the fields that frame a message or change how it is answered. */
@@ -141,7 +79,7 @@ class FieldReader {
   }
 
   read (bytes: Uint8Array, start: number, end: number): RequestHead {
-    for (let position = start; position < end - 2;) position = readField(bytes, position, this)
+    readFields(bytes, start, end, this, refusal)
     const isChunked = this.#codings !== null
     if (isChunked && this.#bodyBytes >= 0) throw refusal('Content-Length and Transfer-Encoding exclude each other')
     if (isChunked && !this.#isHttp11) throw refusal('Transfer-Encoding does not exist in HTTP/1.0')
@@ -158,14 +96,13 @@ class FieldReader {
     }
   }
 
-  /** One field; the value is [start, end) without white space around it. */
   onField (bytes: Uint8Array, nameStart: number, nameEnd: number, start: number, end: number): void {
     switch (nameEnd - nameStart) {
       case 4: if (isToken(bytes, nameStart, nameEnd, 'host')) this.#onHost(); break
       case 6: if (isToken(bytes, nameStart, nameEnd, 'expect')) this.#onExpect(bytes, start, end); break
-      case 10: if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#onConnection(bytes, start, end); break
+      case 10: if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#hasClose ||= hasOption(bytes, start, end, 'close'); break
       case 12: if (isToken(bytes, nameStart, nameEnd, 'content-type')) this.#contentType = latin1(bytes, start, end); break
-      case 14: if (isToken(bytes, nameStart, nameEnd, 'content-length')) this.#onContentLength(bytes, start, end); break
+      case 14: if (isToken(bytes, nameStart, nameEnd, 'content-length')) this.#bodyBytes = parseContentLength(bytes, start, end, this.#bodyBytes, refusal); break
       case 17: if (isToken(bytes, nameStart, nameEnd, 'transfer-encoding')) this.#onTransferEncoding(latin1(bytes, start, end).toLowerCase())
     }
   }
@@ -180,69 +117,11 @@ class FieldReader {
     this.#expectsContinue = true
   }
 
-  #onContentLength (bytes: Uint8Array, start: number, end: number): void {
-    if (this.#bodyBytes >= 0) throw refusal('Content-Length must not be repeated')
-    if (start === end || end - start > LENGTH_MAX_DIGITS) throw refusal(`Content-Length must have 1 to ${LENGTH_MAX_DIGITS} digits`)
-    this.#bodyBytes = 0
-    for (let i = start; i < end; i++) {
-      const digit = bytes[i]! - 48
-      if (digit < 0 || digit > 9) throw refusal('Content-Length must be digits')
-      this.#bodyBytes = this.#bodyBytes * 10 + digit
-    }
-  }
-
   #onTransferEncoding (codings: string): void {
     if (this.#codings !== null) throw refusal('Transfer-Encoding must not be repeated')
     if (codings !== 'chunked') throw refusal('Transfer-Encoding must be chunked, and nothing else', /[\t ,]chunked$/.test(codings) ? 501 : 400)
     this.#codings = codings
   }
-
-  /** A list of options between commas, with white space around them. */
-  #onConnection (bytes: Uint8Array, start: number, end: number): void {
-    let optionStart = start
-    for (let i = start; i <= end; i++) {
-      if (i < end && bytes[i] !== COMMA) continue
-      let optionEnd = i
-      while (optionStart < optionEnd && isSpace(bytes[optionStart]!)) optionStart++
-      while (optionStart < optionEnd && isSpace(bytes[optionEnd - 1]!)) optionEnd--
-      if (isToken(bytes, optionStart, optionEnd, 'close')) this.#hasClose = true
-      optionStart = i + 1
-    }
-  }
-}
-
-/** Reads the field line at `start` and returns the position of the next line. */
-function readField (bytes: Uint8Array, start: number, reader: FieldReader | null): number {
-  let position = start
-  while (TCHAR[bytes[position]!] === 1) position++
-  const nameEnd = position
-  if (nameEnd === start) throw refusal('a field line must begin with a name (folded lines are not accepted)')
-  if (bytes[position] !== COLON) throw refusal('a field name must be a token, directly followed by a colon')
-  position++
-  while (isSpace(bytes[position]!)) position++
-  const valueStart = position
-  while (isText(bytes[position]!)) position++
-  if (bytes[position] !== CR || bytes[position + 1] !== LF) throw refusal('a line must hold no control character, and end with CRLF')
-  const next = position + 2
-  while (position > valueStart && isSpace(bytes[position - 1]!)) position--
-  reader?.onField(bytes, start, nameEnd, valueStart, position)
-  return next
-}
-
-/** Whether [start, end) is `token`, which is in lower case, without regard to case. */
-function isToken (bytes: Uint8Array, start: number, end: number, token: string): boolean {
-  if (end - start !== token.length) return false
-  for (let i = 0; i < token.length; i++) {
-    const byte = bytes[start + i]!
-    if ((byte >= 65 && byte <= 90 ? byte + 32 : byte) !== token.charCodeAt(i)) return false
-  }
-  return true
-}
-
-function hexDigit (byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48
-  const lower = byte | 32
-  return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }
 
 function latin1 (bytes: Uint8Array, start: number, end: number): string {

@@ -1,10 +1,9 @@
+import { CR, LF } from '../../base/http-grammar.js'
 import { checkTrailers, parseChunkLine, parseRequestHead, type RequestHead, RequestRefusal } from './request-head.js'
 
 /** Most bytes of a request line with its fields, and of a trailer section. */
 export const SECTION_MAX_BYTES = 16_384
 const CHUNK_LINE_MAX_BYTES = 1024
-const LF = 10
-const CR = 13
 
 /** Receives what a request holds, inside `feed()`. */
 export interface RequestHandler {
