@@ -76,6 +76,20 @@ for (const [program, script] of [
     t.deepEqual(readdirSync(folder), [])
     await until('all have ended', () => !pids.some(isAlive))
   })
+
+  installed(`the example "${script}" ends when one of its programs does`, async (t) => {
+    const origin = await startOrigin({ server: 'node', port: 0 })
+    t.teardown(async () => { await origin.close() })
+    const [target, folder] = [await unusedTarget(), temporaryFolder(t)]
+    const command = `TMPDIR=${folder} exec ${commandOf(script, formatAddress(origin.address), target.kind === 'tcp' ? target.port : 0)}`
+    const external = await ExternalProcess.start({ name: 'mine', command, target, isInterrupted: () => false })
+    t.teardown(async () => { await external.close() })
+    const pids = external.pids()
+    const victim = pids.flatMap(childrenOf).find((child) => child.command.startsWith(program))!
+    process.kill(victim.pid, 'SIGKILL')
+    await until('all have ended', () => !pids.some(isAlive))
+    t.deepEqual(readdirSync(folder), [])
+  })
 }
 
 /** Nothing listens there. */
