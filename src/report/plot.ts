@@ -121,7 +121,7 @@ function barPanels ({ panels, parts, valueTitle }: BarPlot): object[] {
 
 function curvePanels ({ panels, xTitle, yTitle, logX = false, logY = false }: CurvePlot): object[] {
   const names = [...new Set(panels.flatMap(({ series }) => series.map(({ name }) => name)))]
-  const color = { field: 'series', type: 'nominal', title: null, scale: { domain: names, scheme: 'tableau10' } }
+  const color = { field: 'series', type: 'nominal', title: null, scale: { domain: names, scheme: 'tableau10' }, legend: { symbolOpacity: 1 } }
   const x = { field: 'x', type: 'quantitative', title: xTitle, scale: { type: logX ? 'log' : 'linear', nice: true } }
   const scale = { type: logY ? 'log' : 'linear', nice: true }
   return panels.map(({ title, series, marks = [], bound }) => {
