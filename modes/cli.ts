@@ -72,6 +72,9 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     const exitCode = await chosen.run(given, lists)
     if (exitCode !== undefined) process.exitCode = exitCode
   }
+  // The help that has the options in it.
+  const command = 'run' in action ? undefined : action.map(nameOf).find((one) => one === process.argv[2])
+  const helpOf = [name, ...(command === undefined ? [] : [command]), '--help'].join(' ')
   const cli = yargs(process.argv.slice(2))
     .scriptName(name)
     .usage(`$0 ${'run' in action ? '' : '<command> '}[options]\n\n${summary}`)
@@ -94,7 +97,7 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       if (error !== undefined && error.name !== 'YError') throw error
-      throw new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${message ?? error?.message}: see ${name} --help`)
+      throw new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${message ?? error?.message}: see ${helpOf}`)
     })
   if ('run' in action) {
     addFlags(cli, action.flags).command('$0', false, {}, async (argv) => { await run(action, argv) })
@@ -105,7 +108,7 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
         for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) sub.positional(positional, { describe, demandOption: true })
       }, async (argv) => { await run(subcommand, argv) })
     }
-    cli.demandCommand(1, `a command is missing: ${action.map((one) => one.usage.split(' ')[0]).join(' or ')}`)
+    cli.demandCommand(1, `a command is missing: ${action.map(nameOf).join(' or ')}`)
   }
   try {
     await cli.parseAsync()
@@ -113,6 +116,10 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     reportError(name, error)
     process.exitCode = exitCodeOf(error)
   }
+}
+
+function nameOf ({ usage }: Subcommand): string {
+  return usage.split(' ')[0]!
 }
 
 /** No type and no default is told to yargs: it would turn "abc" into NaN, and "not given" into something given. */
