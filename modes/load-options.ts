@@ -5,13 +5,12 @@ import { type EngineChoice, ENGINES } from '../src/engine/create-engine.js'
 import type { LoadJob } from '../src/load/job.js'
 import { requestBytes } from '../src/load/request.js'
 import type { Flag, Given, Lists } from './cli.js'
+import { ARRIVALS, MAX_LOAD_THREADS, MAX_SEED } from './measure-options.js'
 import { durationOf, integerOf, oneOf, positiveOf, textOf, usage } from './option-values.js'
 
 const MAX_CONNECTIONS = 20_000
 const MAX_REQUESTS = 1_000_000_000
 const MAX_RATE = 1_000_000
-const MAX_THREADS = 64
-const MAX_SEED = 0xffff_ffff
 const CONNECT_TIMEOUT_MS = 5_000
 /** Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days): there is no window where a number of requests is asked for. */
 const UNLIMITED_MS = 2_147_483_647
@@ -38,7 +37,7 @@ export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
   'expect-status': { describe: 'The status of a good response, 200 to 599; any other is an error. Redirects are not followed', standard: 'any from 200 to 299' },
   'expect-sha256': { describe: 'SHA-256 of the body of a good response, in hexadecimal; any other body is an error', standard: 'none: a body has to be whole' },
   warmup: { describe: 'Load before the measurement that does not count; with --duration', standard: STANDARD.warmup },
-  threads: { describe: `Threads that generate the load, 1 to ${MAX_THREADS}; never more than connections`, standard: STANDARD.threads },
+  threads: { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD.threads },
   'unix-socket': { describe: 'Connect to this Unix socket; the URL then gives the path and the Host field only', standard: 'none' },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'output-format': { describe: 'text, or json in the format of oha', standard: STANDARD['output-format'] },
@@ -80,7 +79,7 @@ export function resolveLoadOptions (url: string, given: Given, lists: Lists): Lo
     ...extent,
     requestTimeoutMs: timeoutMs === 0 ? Infinity : timeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    threads: integerOf('threads', given.threads ?? STANDARD.threads, 1, MAX_THREADS),
+    threads: integerOf('threads', given.threads ?? STANDARD.threads, 1, MAX_LOAD_THREADS),
     stalledReaders: 0,
     stalledPath: '/'
   }
@@ -149,7 +148,7 @@ function paceOf (given: Given, concurrency: number): LoadJob['pace'] {
   return {
     kind: 'open',
     ratePerSec: positiveOf('rate', given.rate, MAX_RATE),
-    arrivals: oneOf('arrivals', given.arrivals ?? STANDARD.arrivals, ['constant', 'poisson']),
+    arrivals: oneOf('arrivals', given.arrivals ?? STANDARD.arrivals, ARRIVALS),
     seed: integerOf('seed', given.seed ?? STANDARD.seed, 0, MAX_SEED),
     maxConnections: given['max-connections'] === undefined ? concurrency : integerOf('max-connections', given['max-connections'], concurrency, MAX_CONNECTIONS)
   }

@@ -10,9 +10,9 @@ import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-optio
 export const MAX_CONCURRENCY = 4000
 const MAX_ROUNDS = 1000
 export const ROUNDS_RANGE = `1 to ${MAX_ROUNDS}`
-const MAX_LOAD_THREADS = 64
-const MAX_SEED = 0xffff_ffff
-const ARRIVALS = ['constant', 'poisson'] as const
+export const MAX_LOAD_THREADS = 64
+export const MAX_SEED = 0xffff_ffff
+export const ARRIVALS = ['constant', 'poisson'] as const
 
 export const MEASURE_STANDARD = {
   arms: 'baseline,stream,shm',

@@ -2,23 +2,11 @@ import test from 'ava'
 import { tcpAddress, unixAddress } from '../../base/address.js'
 import { ErrorCode } from '../../base/errors.js'
 import type { LoadJob } from '../job.js'
+import { jobFor } from '../testing/load-rig.js'
 import { runExternalLoad } from './external-load.js'
 import { EXTERNAL_GENERATORS } from './program.js'
 
-const JOB: LoadJob = {
-  target: tcpAddress('127.0.0.1', 1),
-  path: '/small',
-  expect: { kind: 'small' },
-  pace: { kind: 'closed' },
-  concurrency: 1,
-  warmupMs: 0,
-  durationMs: 1_000,
-  requestTimeoutMs: 1_000,
-  connectTimeoutMs: 1_000,
-  threads: 1,
-  stalledReaders: 0,
-  stalledPath: '/large'
-}
+const TARGET = tcpAddress('127.0.0.1', 1)
 
 for (const [what, change] of [
   ['an open loop', { pace: { kind: 'open', ratePerSec: 10, arrivals: 'constant', seed: 1, maxConnections: 1 } }],
@@ -27,7 +15,7 @@ for (const [what, change] of [
 ] as const satisfies ReadonlyArray<readonly [string, Partial<LoadJob>]>) {
   for (const name of EXTERNAL_GENERATORS) {
     test(`runExternalLoad() starts no ${name} for ${what}, which it cannot do`, async (t) => {
-      await t.throwsAsync(runExternalLoad(name, { ...JOB, ...change }, new AbortController().signal), { code: ErrorCode.INTERNAL, message: /only closed loops over TCP, without stalled readers/ })
+      await t.throwsAsync(runExternalLoad(name, jobFor(TARGET, change), new AbortController().signal), { code: ErrorCode.INTERNAL, message: /only closed loops over TCP, without stalled readers/ })
     })
   }
 }
