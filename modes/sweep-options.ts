@@ -8,7 +8,7 @@ import { HIGHEST_PER_SEC } from './sweep-runner.js'
 
 const MAX_POINTS = 100
 
-/** About three minutes: three arms, about 18 probes of each, and 8 rates in 3 rounds. */
+/** Four minutes on a quiet machine with two cores: three arms, 20 to 45 probes of each, and 8 rates in 3 rounds. */
 const STANDARD = {
   ...MEASURE_STANDARD,
   size: 'small',
