@@ -61,11 +61,13 @@ export class TunnelRig {
   readonly tunnel: Address
   readonly transport: TransportKind
   readonly #t: ExecutionContext
+  readonly #createEngine: () => Engine
   readonly #hosts: HostRig[] = []
   readonly #plugins: PluginRig[] = []
 
-  constructor (t: ExecutionContext, transport: TransportKind = streamTransport) {
+  constructor (t: ExecutionContext, transport: TransportKind = streamTransport, createEngine: () => Engine = createTestEngine) {
     this.#t = t
+    this.#createEngine = createEngine
     this.transport = transport
     this.directory = mkdtempSync(join(tmpdir(), 'tunnel-'))
     this.tunnel = unixAddress(join(this.directory, 't.sock'))
@@ -75,7 +77,7 @@ export class TunnelRig {
   get path (): string { return join(this.directory, 't.sock') }
 
   async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
-    const engine = createTestEngine()
+    const engine = this.#createEngine()
     const events = new Events()
     const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
@@ -93,7 +95,7 @@ export class TunnelRig {
   }
 
   #startPlugin (options: Partial<TunnelPluginOptions>): PluginRig {
-    const engine = createTestEngine()
+    const engine = this.#createEngine()
     const events = new Events()
     const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))

@@ -1,0 +1,64 @@
+import { isDeepStrictEqual } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { tcpAddress } from '../base/address.js'
+import { createEngine } from '../engine/create-engine.js'
+import type { EngineName } from '../engine/engine.js'
+import { ENGINES_HERE } from '../engine/testing/engines.js'
+import { DELIVERIES } from './testing/deliveries.js'
+import { TunnelRig } from './testing/rig.js'
+import { ScriptedOrigin } from './testing/scripted-origin.js'
+import { createTransport, type TransportName, WITHIN_A_PROCESS } from './testing/transports.js'
+
+/** Scripts that are played at one time. */
+const AT_ONE_TIME = 12
+
+interface Size {
+  readonly name: string
+  readonly windowBytes?: number
+  readonly slots?: number
+}
+
+const SIZES: readonly Size[] = [
+  { name: 'default sizes' },
+  // Out of credit with every frame, and out of slots with every other connection.
+  { name: 'small window and pool', windowBytes: 4096, slots: 16 }
+]
+
+async function startTunnel (t: ExecutionContext, origin: ScriptedOrigin, transport: TransportName, engine: EngineName, { windowBytes, slots }: Size): Promise<{ port: number, rig: TunnelRig }> {
+  const sizes = slots === undefined ? {} : { slots, slotBytes: 1024 }
+  const rig = new TunnelRig(t, createTransport(transport, { sizes }), () => createEngine(engine))
+  const { port } = await rig.start(tcpAddress('127.0.0.1', origin.port), windowBytes === undefined ? {} : { windowBytes })
+  return { port, rig }
+}
+
+/** Plays all scripts, a few at one time. Returns those that came out differently. */
+async function playAll (origin: ScriptedOrigin, port?: number): Promise<unknown[]> {
+  const rest = [...DELIVERIES]
+  const different: unknown[] = []
+  await Promise.all(Array.from({ length: AT_ONE_TIME }, async () => {
+    for (let delivery = rest.shift(); delivery !== undefined; delivery = rest.shift()) {
+      const { title, script, ends } = delivery
+      const { client, origin: server } = await origin.play(script, port)
+      const expected = ends.map((end) => ({ lost: 0, isIntact: true, end }))
+      if (!isDeepStrictEqual([client, server], expected)) different.push({ title, ends, client, origin: server })
+    }
+  }))
+  return different
+}
+
+test('direct connections deliver what every script promises', async (t) => {
+  t.deepEqual(await playAll(new ScriptedOrigin(t)), [])
+})
+
+for (const engine of ENGINES_HERE) {
+  for (const transport of WITHIN_A_PROCESS) {
+    for (const size of SIZES) {
+      test(`what direct connections deliver is delivered, with the same end (${transport}, ${engine} engine, ${size.name})`, async (t) => {
+        const origin = new ScriptedOrigin(t)
+        const { port, rig } = await startTunnel(t, origin, transport, engine, size)
+        t.deepEqual(await playAll(origin, port), [])
+        await rig.verify()
+      })
+    }
+  }
+}
