@@ -124,7 +124,7 @@ export class RawListener {
   readonly port: number
   readonly #fd = newSocket()
 
-  constructor (t: ExecutionContext) {
+  constructor (t: Pick<ExecutionContext, 'teardown'>) {
     t.teardown(() => { system.close(this.#fd) })
     const { bytes } = inetAddress(system, '127.0.0.1', 0)
     if (system.bind(this.#fd, bytes, bytes.length) < 0) throw new Error(`bind failed: errno ${system.errno()}`)

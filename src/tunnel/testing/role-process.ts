@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { tcpAddress, unixAddress } from '../../base/address.js'
+import { createEngine } from '../../engine/create-engine.js'
+import type { EngineName } from '../../engine/engine.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { TunnelHost } from '../tunnel-host.js'
 import { TunnelPlugin } from '../tunnel-plugin.js'
@@ -8,11 +10,12 @@ import type { RoleState } from './role.js'
 import { createTransport, type TransportName } from './transports.js'
 
 /**
- * A host or a plugin in a process of its own, to be killed. Arguments: transport, role, socket path, and for a plugin the origin's port.
+ * A host or a plugin in a process of its own, to be killed. Arguments: transport (and engine), role, socket path, and for a plugin the origin's port.
  * Says its port when it is up (a plugin: attached, or at once with `unattached` as the last argument), and its state whenever it is asked.
  */
-const [transportName, role, path, originPort, unattached] = process.argv.slice(2)
-const engine = createTestEngine()
+const [transportAndEngine, role, path, originPort, unattached] = process.argv.slice(2)
+const [transportName, engineName] = transportAndEngine!.split('/')
+const engine = engineName === undefined ? createTestEngine() : createEngine(engineName as EngineName)
 const tunnel = unixAddress(path!)
 const transport = createTransport(transportName as TransportName)
 
@@ -35,6 +38,7 @@ process.on('message', () => {
     sockets,
     channels,
     openChannels: counters.channelsOpened - counters.channelsClosed,
+    payloadBytesSent: transport.payloadBytesSent,
     doorbellsSent: transport.doorbellsSent,
     doorbellsMissed: transport.doorbellsMissed,
     // Linux only, as all that asks for it.

@@ -1,7 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
+import type { EngineName } from '../../engine/engine.js'
 import type { TransportName } from './transports.js'
+
+/** An engine may be named: `memfd/node`. */
+export type RoleTransport = TransportName | `${TransportName}/${EngineName}`
 
 /** What a role in a process of its own says about itself. */
 export interface RoleState {
@@ -9,6 +13,7 @@ export interface RoleState {
   readonly channels: number
   /** Opened and not closed, by the counters. */
   readonly openChannels: number
+  readonly payloadBytesSent: number
   readonly doorbellsSent: number
   readonly doorbellsMissed: number
   /** Descriptors of the process. */
@@ -33,7 +38,7 @@ export class Role {
   killed = false
   readonly #up: Promise<void>
 
-  constructor (t: ExecutionContext, transport: TransportName, role: 'host' | 'plugin', path: string, ...more: string[]) {
+  constructor (t: ExecutionContext, transport: RoleTransport, role: 'host' | 'plugin', path: string, ...more: string[]) {
     const program = new URL('./role-process.js', import.meta.url)
     this.child = fork(program, [transport, role, path, ...more], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     t.teardown(() => { this.child.kill('SIGKILL') })

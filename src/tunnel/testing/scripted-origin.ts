@@ -15,7 +15,7 @@ export class ScriptedOrigin {
   #nextId = 1
   #closed = false
 
-  constructor (t: ExecutionContext) {
+  constructor (t: Pick<ExecutionContext, 'teardown'>) {
     this.#listener = new RawListener(t)
     this.port = this.#listener.port
     t.teardown(() => { this.#closed = true })

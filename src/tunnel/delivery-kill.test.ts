@@ -1,0 +1,103 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import test, { type ExecutionContext } from 'ava'
+import { tcpAddress } from '../base/address.js'
+import { createEngine } from '../engine/create-engine.js'
+import { ENGINES_HERE } from '../engine/testing/engines.js'
+import type { Part } from './testing/origin-process.js'
+import { Party, type Reception, type Step } from './testing/party.js'
+import { TunnelRig } from './testing/rig.js'
+import { Role } from './testing/role.js'
+import { connectAs, ScriptedOrigin } from './testing/scripted-origin.js'
+import { BETWEEN_PROCESSES, createTransport, WITHIN_A_PROCESS } from './testing/transports.js'
+
+const READ: Step = ['readEnd', 65_536]
+const READ_LATE: readonly Step[] = [['hear', 'killed'], READ]
+
+/** An answer that the origin gave before it was killed, to a client that reads at once or later. Its kernel resets what has bytes unread. */
+const ANSWERS: ReadonlyArray<{ readonly bytes: number, readonly origin: readonly Step[], readonly client: readonly Step[], readonly end: Reception['end'] }> = [
+  ...[10, 2_500_000].map((bytes) => ({ bytes, origin: [['read', 100], ['send', bytes]] as const, client: [READ], end: 'fin' as const })),
+  ...[10, 60_000].map((bytes) => ({ bytes, origin: [['read', 100], ['send', bytes]] as const, client: READ_LATE, end: 'fin' as const })),
+  ...[10, 2_500_000].map((bytes) => ({ bytes, origin: [['unread'], ['send', bytes], ['taken']] as const, client: [READ], end: 'rst' as const })),
+  ...[10, 60_000].map((bytes) => ({ bytes, origin: [['unread'], ['send', bytes], ['taken']] as const, client: READ_LATE, end: 'rst' as const }))
+]
+
+async function startOriginProcess (t: ExecutionContext): Promise<{ child: ChildProcess, port: number }> {
+  const child = fork(new URL('./testing/origin-process.js', import.meta.url), [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  const [{ port }] = await once(child, 'message') as [{ port: number }]
+  return { child, port }
+}
+
+/** Plays all answers over `port`, kills the origin when it has given them, and returns what reached the clients. */
+async function receptionsOf (child: ChildProcess, port: number): Promise<Reception[]> {
+  const said = new Set<string>()
+  const given = new Set<number>()
+  child.on('message', ({ played }: { played: number }) => {
+    given.add(played)
+    if (given.size < ANSWERS.length) return
+    child.kill('SIGKILL')
+    child.once('exit', () => { said.add('killed') })
+  })
+  return await Promise.all(ANSWERS.map(async ({ bytes, origin, client }, i) => {
+    const id = i + 1
+    child.send({ id, steps: origin } satisfies Part)
+    const socket = await connectAs(id, port)
+    try {
+      const party = new Party('client', socket, said, id)
+      await party.run([['send', 100], ...client])
+      return party.reception({ sentBytes: bytes, promisedBytes: bytes })
+    } finally {
+      socket.close()
+    }
+  }))
+}
+
+const EXPECTED = ANSWERS.map(({ end }) => ({ lost: 0, isIntact: true, end }))
+
+test('an origin that is killed has given its answers, directly', async (t) => {
+  const { child, port } = await startOriginProcess(t)
+  t.deepEqual(await receptionsOf(child, port), EXPECTED)
+})
+
+for (const engine of ENGINES_HERE) {
+  for (const transport of WITHIN_A_PROCESS) {
+    test(`an origin that is killed has given its answers (${transport}, ${engine} engine)`, async (t) => {
+      const origin = await startOriginProcess(t)
+      const rig = new TunnelRig(t, createTransport(transport), () => createEngine(engine))
+      const { port } = await rig.start(tcpAddress('127.0.0.1', origin.port))
+      t.deepEqual(await receptionsOf(origin.child, port), EXPECTED)
+      await rig.verify()
+    })
+  }
+
+  for (const transport of BETWEEN_PROCESSES) {
+    test(`what a plugin had sent when it was killed is delivered, then comes a reset (${transport}, ${engine} engine)`, async (t) => {
+      const rig = new TunnelRig(t)
+      const origin = new ScriptedOrigin(t)
+      const host = await new Role(t, `${transport}/${engine}`, 'host', rig.path).up()
+      const plugin = await new Role(t, `${transport}/${engine}`, 'plugin', rig.path, String(origin.port)).up()
+      let id = 0
+      const answers = [10, 5000, 60_000].map(async (bytes) => {
+        // Kept open, so that it is the killed plugin that ends it.
+        const accepting = origin.accept(++id)
+        const said = new Set<string>()
+        const client = new Party('client', await connectAs(id, host.port), said, id)
+        const socket = (await accepting)!
+        t.teardown(() => { socket.close() })
+        return { bytes, client, said, origin: new Party('origin', socket, said, id) }
+      })
+      const connections = await Promise.all(answers)
+      host.child.kill('SIGSTOP')
+      await Promise.all(connections.map(({ bytes, origin }) => origin.run([['send', bytes]])))
+      await plugin.until(({ payloadBytesSent }) => payloadBytesSent === 65_010)
+      await plugin.kill()
+      host.child.kill('SIGCONT')
+      const receptions = await Promise.all(connections.map(async ({ bytes, client }) => {
+        await client.run([READ])
+        return client.reception({ sentBytes: bytes, promisedBytes: bytes })
+      }))
+      t.deepEqual(receptions, connections.map(() => ({ lost: 0, isIntact: true, end: 'rst' })))
+    })
+  }
+}
