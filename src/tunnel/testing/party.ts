@@ -7,7 +7,8 @@ export type Step =
   | readonly ['send' | 'sendReading', number]
   /** Sends as many of so many bytes as are taken until the other end's windows are full. */
   | readonly ['offer', number]
-  | readonly ['read', number]
+  /** Reads so many bytes, or until so many have come in all. */
+  | readonly ['read' | 'readUpTo', number]
   /** Reads to the end in pieces of so many bytes, one in each turn of the loop; slower, with the pause in ms between them. */
   | readonly ['readEnd', number, number?]
   | readonly ['pause', number]
@@ -106,13 +107,8 @@ export class Party implements Sent {
       case 'send': return await this.#send(argument)
       case 'sendReading': return await this.#send(argument, () => { this.#read(PIECE_BYTES) })
       case 'offer': return await this.#offer(argument)
-      case 'read': {
-        const goal = this.#receivedBytes + argument
-        return await until(() => {
-          while (this.#receivedBytes < goal && this.#read(goal - this.#receivedBytes));
-          return this.#receivedBytes >= goal || this.#drained
-        })
-      }
+      case 'read': return await this.#readUpTo(this.#receivedBytes + argument)
+      case 'readUpTo': return await this.#readUpTo(argument)
       case 'readEnd':
         this.#looksForEnd = true
         while (!this.#drained) {
@@ -147,6 +143,13 @@ export class Party implements Sent {
       while (this.sentBytes < goal && this.#trySend(goal));
       meanwhile()
       return this.sentBytes >= goal || this.#broke
+    })
+  }
+
+  async #readUpTo (goal: number): Promise<boolean> {
+    return await until(() => {
+      while (this.#receivedBytes < goal && this.#read(goal - this.#receivedBytes));
+      return this.#receivedBytes >= goal || this.#drained
     })
   }
 
