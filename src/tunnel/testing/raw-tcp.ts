@@ -122,10 +122,10 @@ export class RawSocket {
 /** Listens on a free port of 127.0.0.1. Who connects waits in the kernel until it is accepted. */
 export class RawListener {
   readonly port: number
-  readonly #fd = newSocket()
+  #fd = newSocket()
 
   constructor (t: Pick<ExecutionContext, 'teardown'>) {
-    t.teardown(() => { system.close(this.#fd) })
+    t.teardown(() => { this.close() })
     const { bytes } = inetAddress(system, '127.0.0.1', 0)
     if (system.bind(this.#fd, bytes, bytes.length) < 0) throw new Error(`bind failed: errno ${system.errno()}`)
     if (system.listen(this.#fd, BACKLOG) < 0) throw new Error(`listen failed: errno ${system.errno()}`)
@@ -135,5 +135,10 @@ export class RawListener {
   tryAccept (): RawSocket | null {
     const fd = system.accept4(this.#fd, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC)
     return fd < 0 ? null : new RawSocket(fd)
+  }
+
+  close (): void {
+    if (this.#fd !== -1) system.close(this.#fd)
+    this.#fd = -1
   }
 }
