@@ -4,8 +4,9 @@ import { tcpAddress } from '../base/address.js'
 import { createEngine } from '../engine/create-engine.js'
 import type { EngineName } from '../engine/engine.js'
 import { ENGINES_HERE } from '../engine/testing/engines.js'
+import { Relay } from '../relay/relay.js'
 import { DELIVERIES } from './testing/deliveries.js'
-import { TunnelRig } from './testing/rig.js'
+import { portOf, TunnelRig, until } from './testing/rig.js'
 import { ScriptedOrigin } from './testing/scripted-origin.js'
 import { createTransport, type TransportName, WITHIN_A_PROCESS } from './testing/transports.js'
 
@@ -51,6 +52,15 @@ test('direct connections deliver what every script promises', async (t) => {
 })
 
 for (const engine of ENGINES_HERE) {
+  test(`what direct connections deliver is delivered, with the same end (relay, ${engine} engine)`, async (t) => {
+    const origin = new ScriptedOrigin(t)
+    const target = tcpAddress('127.0.0.1', origin.port)
+    const relay = await Relay.start({ engine: createEngine(engine), listen: tcpAddress('127.0.0.1', 0), target })
+    t.teardown(() => relay.close({ drainMs: 0 }))
+    t.deepEqual(await playAll(origin, portOf(relay.address)), [])
+    await until(() => relay.sockets === 0)
+  })
+
   for (const transport of WITHIN_A_PROCESS) {
     for (const size of SIZES) {
       test(`what direct connections deliver is delivered, with the same end (${transport}, ${engine} engine, ${size.name})`, async (t) => {
