@@ -24,6 +24,8 @@ export interface NodeEngineParts {
 const NOTHING = new Uint8Array(0)
 /** Where nobody can tell when the other side has everything, a reset waits this long behind the last byte. */
 const BLIND_PAUSE_MS = 100
+/** How often the other side is asked whether it is still there after its half-close: Node does not watch a socket that it reads no more. */
+const PROBE_INTERVAL_MS = 100
 
 /** Everything but the way bytes come in, which differs between accepted and connecting sockets. */
 export abstract class NodeSocket implements Socket, Corked {
@@ -49,6 +51,7 @@ export abstract class NodeSocket implements Socket, Corked {
   private orderedReset: OrderedReset | null = null
   private isAborted = false
   private stallTimer: NodeJS.Timeout | undefined
+  private probeTimer: NodeJS.Timeout | undefined
   private error: TunnelError | null = null
   private descriptorClosed = false
   private closeSent = false
@@ -71,6 +74,7 @@ export abstract class NodeSocket implements Socket, Corked {
     this.raw.on('end', this.handleEnd)
     this.raw.on('close', () => {
       this.descriptorClosed = true
+      clearInterval(this.probeTimer)
       this.orderedReset?.stop()
       this.parts.counters.socketsClosed++
       this.tryFinish()
@@ -260,7 +264,14 @@ export abstract class NodeSocket implements Socket, Corked {
     this.endHeldBack = false
     if (this.endSent) return
     this.endSent = true
+    if (this.isTcp() && !this.broken) this.probeTimer = setInterval(this.probe, PROBE_INTERVAL_MS)
     this.reader?.end()
+  }
+
+  /** An empty write fails where the other side has cut the connection off. */
+  private readonly probe = (): void => {
+    if (this.cut || this.isShutDown || this.raw.destroyed) clearInterval(this.probeTimer)
+    else if (this.raw.writableLength === 0) this.raw.write(NOTHING)
   }
 
   /** The last call to the reader: the descriptor is gone, all memory is released, and all that arrived is delivered. */
