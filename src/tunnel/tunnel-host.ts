@@ -114,7 +114,7 @@ export class TunnelHost {
     bridge.channel = this.#current?.tryOpen(bridge) ?? null
     if (bridge.channel === null) this.#stats.clientsTurnedAway++
     socket.start(bridge)
-    if (bridge.channel === null) socket.reset()
+    if (bridge.channel === null) socket.abort()
   }
 
   #handleLink (socket: Socket): void {
