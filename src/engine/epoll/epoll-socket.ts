@@ -98,7 +98,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   }
 
   write (view: Uint8Array, release: () => void): void {
-    if (view.length === 0 || this.#isShutDown || this.#closed) return this.#drop(view, release)
+    if (view.length === 0 || this.#isShutDown || this.isCut) return this.#drop(view, release)
     this.#queue.push(view, release)
     this.cork()
   }
@@ -116,7 +116,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   }
 
   shutdown (): void {
-    if (this.#isShutDown || this.#closed) return
+    if (this.#isShutDown || this.isCut) return
     this.#isShutDown = true
     this.cork()
   }
@@ -125,7 +125,6 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.#closed || this.#reset !== null) return
     if (!this.isEstablished && this.#queue.isEmpty) return this.abort()
     this.#reset = new OrderedReset(() => this.#unsentBytes(), () => { this.abort() })
-    this.#isShutDown = true
     // What comes in is thrown away from here on: a peer that writes before it reads must not wait for ever.
     this.resume()
     this.cork()
@@ -221,8 +220,8 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (result === Sent.BLOCKED) return this.setInterest((this.interest === UNWATCHED ? 0 : this.interest) | EPOLLOUT)
     if (this.interest !== UNWATCHED) this.setInterest(this.interest & ~EPOLLOUT)
     if (!this.#queue.isEmpty) return
-    if (this.#reset !== null) this.#reset.look()
-    else if (this.#isShutDown) this.#sendEnd()
+    if (this.#isShutDown) this.#sendEnd()
+    this.#reset?.look()
   }
 
   /** What the other side sent before it cut the connection off still lies in the kernel. */
@@ -244,8 +243,8 @@ export class EpollSocket implements Socket, Corked, Watcher {
   }
 
   #sendEnd (): void {
-    // With everything read and everything written, closing says the same.
-    if (this.#ended) this.destroy(null)
+    // With everything read and everything written, closing says the same; unless a reset follows.
+    if (this.#ended && this.#reset === null) this.destroy(null)
     else this.parts.loop.system.shutdown(this.fd, Linux.SHUT_WR)
   }
 

@@ -65,18 +65,22 @@ export function registerResetTests (suite: Suite): void {
   })
 
   suite.onBoth('reset() behind shutdown() lets the other side read the bytes and their end', async (t, rig, kind) => {
-    const { client, server } = await rig.pair(kind)
-    rig.write(client, contentSlice(0, 1_000_000))
-    client.socket.shutdown()
-    rig.reset(client)
-    t.is(await client.reader.untilClose(), null)
-    await server.reader.untilEnd()
-    t.is(server.reader.receivedBytes, 1_000_000)
-    while (!server.reader.isClosed) {
-      rig.write(server, contentSlice(0, 100))
-      await rig.turns(1)
+    for (const bytes of [10, 1_000_000]) {
+      const { client, server, listener } = await rig.pair(kind)
+      rig.write(client, contentSlice(0, bytes))
+      client.socket.shutdown()
+      rig.reset(client)
+      t.is(await client.reader.untilClose(), null)
+      await server.reader.untilEnd()
+      t.true(server.reader.isEnded)
+      t.is(server.reader.receivedBytes, bytes)
+      while (!server.reader.isClosed) {
+        rig.write(server, contentSlice(0, 100))
+        await rig.turns(1)
+      }
+      t.is((await server.reader.untilClose())?.code, ErrorCode.SOCKET_RESET)
+      await listener.close()
     }
-    t.is((await server.reader.untilClose())?.code, ErrorCode.SOCKET_RESET)
   })
 
   suite.onBoth('bytes in front of a cut reach a paused reader, also when its own writes fail first', async (t, rig, kind) => {
