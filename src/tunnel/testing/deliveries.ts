@@ -8,12 +8,10 @@ export interface Delivery {
   readonly ends: readonly [client: Reception['end'], origin: Reception['end']]
 }
 
-const LARGE_BYTES = 2_500_000
-
 /** How a reader reads; `waits`: not before the sender is done. */
 const PACES: ReadonlyArray<{ readonly pace: string, readonly waits?: boolean, readonly steps: readonly Step[] }> = [
   { pace: 'a fast reader', steps: [['readEnd', 65_536]] },
-  { pace: 'a slow reader', steps: [['readEnd', 8192, 0]] },
+  { pace: 'a slow reader', steps: [['readEnd', 32_768, 0]] },
   { pace: 'a reader that stalls', waits: true, steps: [['hear', 'done'], ['readEnd', 65_536]] }
 ]
 
@@ -25,18 +23,18 @@ const ENDINGS: ReadonlyArray<{ readonly ending: string, readonly steps: readonly
 ]
 
 /** One direction: bytes, then an end or a reset. */
-function transfers (): Delivery[] {
-  const deliveries: Delivery[] = []
+function transfers (largeBytes: number): Delivery[] {
+  const transfers: Delivery[] = []
   for (const sender of ['origin', 'client'] as const) {
-    for (const bytes of [10, 100_000, LARGE_BYTES]) {
+    for (const bytes of [10, 100_000, largeBytes]) {
       for (const { ending, steps, end } of ENDINGS) {
         for (const { pace, waits, steps: reading } of PACES) {
           // More than the windows hold is never taken as a whole while nobody reads.
-          const isOffer = waits === true && bytes === LARGE_BYTES
+          const isOffer = waits === true && bytes === largeBytes
           const last = isOffer ? steps.filter(([verb]) => verb !== 'taken') : steps
           const sending: Step[] = [[isOffer ? 'offer' : 'send', bytes], ...last, ['say', 'done']]
           const answersEnd = ending === 'a half-close' ? 'fin' : 'open'
-          deliveries.push({
+          transfers.push({
             title: `${bytes} bytes from the ${sender}, then ${ending}, to ${pace}`,
             script: sender === 'origin'
               ? { client: [...reading, ['close']], origin: sending }
@@ -47,11 +45,11 @@ function transfers (): Delivery[] {
       }
     }
   }
-  return deliveries
+  return transfers
 }
 
 /** Both directions. */
-const CONVERSATIONS: readonly Delivery[] = [
+const conversations = (largeBytes: number): Delivery[] => [
   {
     title: 'an early answer while an upload is under way',
     script: {
@@ -64,7 +62,7 @@ const CONVERSATIONS: readonly Delivery[] = [
     title: 'a large early answer, read while the upload is under way',
     script: {
       client: [['sendReading', 60_000_000], ['readEnd', 65_536]],
-      origin: [['read', 200], ['send', LARGE_BYTES], ['taken'], ['unread'], ['close']]
+      origin: [['read', 200], ['send', largeBytes], ['taken'], ['unread'], ['close']]
     },
     ends: ['rst', 'open']
   },
@@ -154,4 +152,6 @@ const CONVERSATIONS: readonly Delivery[] = [
   })
 ]
 
-export const DELIVERIES: readonly Delivery[] = [...transfers(), ...CONVERSATIONS]
+export function deliveries (largeBytes: number): Delivery[] {
+  return [...transfers(largeBytes), ...conversations(largeBytes)]
+}
