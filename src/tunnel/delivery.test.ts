@@ -11,7 +11,7 @@ import { ScriptedOrigin } from './testing/scripted-origin.js'
 import { createTransport, type TransportName, WITHIN_A_PROCESS } from './testing/transports.js'
 
 /** Scripts that are played at one time. */
-const AT_ONE_TIME = 12
+const AT_ONE_TIME = 24
 
 /** More than the kernel's buffers and the tunnel's windows hold while nobody reads. */
 const LARGE_BYTES = 2_100_000

@@ -5,7 +5,7 @@ import type { EngineCounters, Reader, Socket } from '../engine.js'
 import { OrderedReset, STALL_LIMIT_MS } from '../ordered-reset.js'
 import { systemCode } from '../socket-errors.js'
 import type { Corked, TurnEnd } from '../turn-end.js'
-import { readUnread, type Unread } from './unread.js'
+import { findReset, readUnread, type Unread } from './unread.js'
 import { unackedBytes } from './unacked-bytes.js'
 
 /** What all sockets of one engine share. */
@@ -238,20 +238,11 @@ export abstract class NodeSocket implements Socket, Corked {
     this.error = error
   }
 
-  /**
-   * libuv reports end-of-file where a reset stands behind data, and an empty write finds that out: it fails with ECONNRESET, or with
-   * EPIPE if a half-close came before the reset.
-   */
   private readonly handleEnd = (): void => {
     if (this.cut || this.broken) return
-    if (!this.isTcp() || this.isShutDown || this.raw.writableLength > 0) return this.acceptEnd()
-    this.raw.write(NOTHING, (error) => {
-      if (error == null || systemCode(error) === 'EPIPE') this.acceptEnd()
-    })
-  }
-
-  private acceptEnd (): void {
-    if (!this.cut && !this.broken) this.holdEnd()
+    const reset = this.isTcp() ? findReset(this.raw) : null
+    if (reset === null) this.holdEnd()
+    else this.raw.destroy(reset)
   }
 
   /** Node announces the end of a paused stream too, as soon as its own buffer is empty: the end waits for what is stashed. */

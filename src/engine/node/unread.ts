@@ -1,4 +1,4 @@
-import { readSync } from 'node:fs'
+import { readSync, writeSync } from 'node:fs'
 import type net from 'node:net'
 
 const CHUNK_BYTES = 65_536
@@ -14,9 +14,9 @@ export interface Unread {
  * bytes; the descriptor is the one way to them.
  */
 export function readUnread (raw: net.Socket): Unread {
-  const fd = (raw as unknown as { _handle?: { fd?: number } | null })._handle?.fd
+  const fd = descriptorOf(raw)
   const chunks: Uint8Array[] = []
-  if (fd === undefined || fd < 0) return { chunks, hasEnd: false }
+  if (fd < 0) return { chunks, hasEnd: false }
   try {
     for (;;) {
       const chunk = new Uint8Array(CHUNK_BYTES)
@@ -29,3 +29,24 @@ export function readUnread (raw: net.Socket): Unread {
     return { chunks, hasEnd: false }
   }
 }
+
+/**
+ * The reset that stands behind end-of-file: libuv reports one where a reset follows data. A write of nothing finds it: it fails with
+ * ECONNRESET, whether or not this side has half-closed and however full the send buffer is. null: there is none.
+ */
+export function findReset (raw: net.Socket): NodeJS.ErrnoException | null {
+  const fd = descriptorOf(raw)
+  if (fd < 0) return null
+  try {
+    writeSync(fd, NOTHING)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return error as NodeJS.ErrnoException
+  }
+  return null
+}
+
+function descriptorOf (raw: net.Socket): number {
+  return (raw as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+}
+
+const NOTHING = new Uint8Array(0)

@@ -104,10 +104,11 @@ export function registerResetTests (suite: Suite): void {
     }
   })
 
-  for (const how of ['reset', 'end'] as const) {
-    suite.once(`a ${how} of a stranger's socket behind 30,000 bytes is told as what it is, behind all of them`, async (t, rig) => {
+  for (const [how, isHalfClosed] of [['reset', false], ['end', false], ['reset', true], ['end', true]] as const) {
+    const to = isHalfClosed ? 'a socket that has half-closed' : 'a socket'
+    suite.once(`a ${how} of a stranger behind 30,000 bytes is told ${to} as what it is, behind all of them`, async (t, rig) => {
       const sockets: net.Socket[] = []
-      const stranger = net.createServer((socket) => {
+      const stranger = net.createServer({ allowHalfOpen: true }, (socket) => {
         sockets.push(socket)
         socket.on('error', () => {})
         socket.resume()
@@ -119,7 +120,8 @@ export function registerResetTests (suite: Suite): void {
       const { port } = stranger.address() as net.AddressInfo
       const client = rig.connect(tcpAddress('127.0.0.1', port), { memory: () => mayRead ? new Uint8Array(1000) : null })
       await client.reader.untilConnect()
-      while (sockets[0]?.writableLength !== 0) await rig.turns(1)
+      if (isHalfClosed) client.socket.shutdown()
+      while (sockets[0]?.writableLength !== 0 || sockets[0].readableEnded !== isHalfClosed) await rig.turns(1)
       if (how === 'reset') sockets[0].resetAndDestroy()
       else sockets[0].end()
       await rig.turns(20)
