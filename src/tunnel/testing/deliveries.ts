@@ -11,7 +11,7 @@ export interface Delivery {
 /** How a reader reads; `waits`: not before the sender is done. */
 const PACES: ReadonlyArray<{ readonly pace: string, readonly waits?: boolean, readonly steps: readonly Step[] }> = [
   { pace: 'a fast reader', steps: [['readEnd', 65_536]] },
-  { pace: 'a slow reader', steps: [['readEnd', 32_768, 0]] },
+  { pace: 'a slow reader', steps: [['readEnd', 65_536, 1]] },
   { pace: 'a reader that stalls', waits: true, steps: [['hear', 'done'], ['readEnd', 65_536]] }
 ]
 

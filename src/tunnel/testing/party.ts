@@ -45,7 +45,7 @@ export interface Reception {
 export const TAG_BYTES = 8
 
 /** A step may take so long, beside busy processes. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 30_000
 /** Looks without a result that cost a turn of the loop each; the next ones wait for a millisecond. */
 const QUICK_LOOKS = 50
 /** An offer is over when so many looks found no room. */

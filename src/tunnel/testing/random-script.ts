@@ -18,7 +18,7 @@ export function randomScript (random: Random): Script {
   /** Any magnitude is as likely as any other. */
   const bytes = (max = MAX_BYTES): number => Math.ceil(max ** random())
   const pause = (): Step[] => maybe(0.3, ['pause', upTo(MAX_PAUSE_MS)])
-  const toEnd = (): Step[] => [...pause(), oneOf<Step>(['readEnd', 65_536], ['readEnd', 65_536], ['readEnd', 20_000, 0])]
+  const toEnd = (): Step[] => [...pause(), oneOf<Step>(['readEnd', 65_536], ['readEnd', 65_536], ['readEnd', 65_536, 1])]
 
   const client: Step[] = []
   const origin: Step[] = []

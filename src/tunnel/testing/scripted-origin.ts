@@ -11,14 +11,18 @@ export interface Script {
 export class ScriptedOrigin {
   readonly port: number
   readonly #listener: RawListener
-  readonly #waiting = new Map<number, (socket: RawSocket) => void>()
+  /** Connections that are not asked for yet, by their tags. */
+  readonly #arrived = new Map<number, RawSocket>()
   #nextId = 1
   #closed = false
 
   constructor (t: Pick<ExecutionContext, 'teardown'>) {
     this.#listener = new RawListener(t)
     this.port = this.#listener.port
-    t.teardown(() => { this.#closed = true })
+    t.teardown(() => {
+      this.#closed = true
+      for (const socket of this.#arrived.values()) socket.close()
+    })
     void this.#accept()
   }
 
@@ -41,17 +45,15 @@ export class ScriptedOrigin {
       if (typeof bytes !== 'number') text += Buffer.from(bytes).toString('latin1')
       return text.length === TAG_BYTES || (bytes !== NOTHING_NOW && (bytes === BROKEN || bytes.length === 0))
     })
-    const take = this.#waiting.get(Number(text))
-    if (take === undefined) socket.close()
-    else take(socket)
+    if (text.length === TAG_BYTES) this.#arrived.set(Number(text), socket)
+    else socket.close()
   }
 
   /** The connection whose client has the tag `id`; undefined: it does not come. */
   async accept (id: number): Promise<RawSocket | undefined> {
-    let accepted: RawSocket | undefined
-    this.#waiting.set(id, (socket) => { accepted = socket })
-    await until(() => accepted !== undefined)
-    this.#waiting.delete(id)
+    await until(() => this.#arrived.has(id))
+    const accepted = this.#arrived.get(id)
+    this.#arrived.delete(id)
     return accepted
   }
 
