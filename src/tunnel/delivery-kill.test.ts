@@ -22,6 +22,10 @@ const ANSWERS: ReadonlyArray<{ readonly bytes: number, readonly origin: readonly
   ...[10, 60_000].map((bytes) => ({ bytes, origin: [['unread'], ['send', bytes], ['taken']] as const, client: READ_LATE, end: 'rst' as const }))
 ]
 
+/** The largest is more than the buffer of a client that does not read, and all of them are less than the socket of the link holds. */
+const ANSWERS_BYTES = [10, 5000, 100_000]
+const BUFFER_BYTES = 4096
+
 async function startOriginProcess (t: ExecutionContext): Promise<{ child: ChildProcess, port: number }> {
   const child = fork(new URL('./testing/origin-process.js', import.meta.url), [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   t.teardown(() => { child.kill('SIGKILL') })
@@ -78,11 +82,11 @@ for (const engine of ENGINES_HERE) {
       const host = await new Role(t, `${transport}/${engine}`, 'host', rig.path).up()
       const plugin = await new Role(t, `${transport}/${engine}`, 'plugin', rig.path, String(origin.port)).up()
       let id = 0
-      const answers = [10, 5000, 60_000].map(async (bytes) => {
+      const answers = ANSWERS_BYTES.map(async (bytes) => {
         // Kept open, so that it is the killed plugin that ends it.
         const accepting = origin.accept(++id)
         const said = new Set<string>()
-        const client = new Party('client', await connectAs(id, host.port), said, id)
+        const client = new Party('client', await connectAs(id, host.port, BUFFER_BYTES), said, id)
         const socket = (await accepting)!
         t.teardown(() => { socket.close() })
         return { bytes, client, said, origin: new Party('origin', socket, said, id) }
@@ -90,9 +94,10 @@ for (const engine of ENGINES_HERE) {
       const connections = await Promise.all(answers)
       host.child.kill('SIGSTOP')
       await Promise.all(connections.map(({ bytes, origin }) => origin.run([['send', bytes]])))
-      await plugin.until(({ payloadBytesSent }) => payloadBytesSent === 65_010)
+      await plugin.until(({ payloadBytesSent }) => payloadBytesSent === ANSWERS_BYTES.reduce((sum, bytes) => sum + bytes))
       await plugin.kill()
       host.child.kill('SIGCONT')
+      await host.until(({ channels }) => channels === 0)
       const receptions = await Promise.all(connections.map(async ({ bytes, client }) => {
         await client.run([READ])
         return client.reception({ sentBytes: bytes, promisedBytes: bytes })

@@ -10,6 +10,7 @@ const system = loadSystemCalls()
 
 const { AF_INET, EAGAIN, EINTR, IPPROTO_TCP, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } = Linux
 const MSG_PEEK = 2
+const SO_RCVBUF = 8
 const BACKLOG = 1024
 /** tcp(7): `struct tcp_info`, as far as it is read here. */
 const TCP_INFO = 11
@@ -49,9 +50,10 @@ export class RawSocket {
     system.setsockopt(fd, IPPROTO_TCP, Linux.TCP_NODELAY, Int32Array.of(1), 4)
   }
 
-  /** Begins to connect. */
-  static connect (port: number): RawSocket {
+  /** Begins to connect. `bufferBytes`: of the kernel's, for what is not read (tcp(7) doubles it); default: what the system gives. */
+  static connect (port: number, bufferBytes?: number): RawSocket {
     const socket = new RawSocket(newSocket())
+    if (bufferBytes !== undefined) system.setsockopt(socket.#fd, SOL_SOCKET, SO_RCVBUF, Int32Array.of(bufferBytes), 4)
     const { bytes } = inetAddress(system, '127.0.0.1', port)
     system.connect(socket.#fd, bytes, bytes.length)
     return socket

@@ -81,8 +81,8 @@ export class ScriptedOrigin {
 }
 
 /** A connection with its tag sent. */
-export async function connectAs (id: number, port: number): Promise<RawSocket> {
-  const socket = RawSocket.connect(port)
+export async function connectAs (id: number, port: number, bufferBytes?: number): Promise<RawSocket> {
+  const socket = RawSocket.connect(port, bufferBytes)
   await until(() => socket.isConnected)
   socket.send(Buffer.from(String(id).padStart(TAG_BYTES)))
   return socket
