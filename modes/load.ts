@@ -10,6 +10,7 @@ import { emptyCounts, errorCount } from '../src/metrics/counts.js'
 import { formatLoadStatus, loadFailure, type LoadFigures, ohaSourceOf, renderLoadText } from '../src/report/load-text.js'
 import { toOha } from '../src/report/oha.js'
 import type { LoadOptions } from './load-options.js'
+import { onStopSignal } from './signals.js'
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
 const CLEAR_LINE = '\x1b[K'
@@ -88,14 +89,12 @@ function statusLine (terminal: NodeJS.WriteStream): (progress: LoadProgress) => 
   }
 }
 
-/** Aborted by the first Ctrl-C or SIGTERM; the second one ends the program at once. */
+/** Aborted by the first Ctrl-C, SIGTERM or SIGHUP; the second one ends the program at once. */
 function interruptSignal (): AbortSignal {
   const controller = new AbortController()
-  const handle = (): void => {
+  onStopSignal(() => {
     if (controller.signal.aborted) process.exit(130)
     controller.abort()
-  }
-  process.on('SIGINT', handle)
-  process.on('SIGTERM', handle)
+  })
   return controller.signal
 }

@@ -1,6 +1,9 @@
-import { existsSync, statSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../src/base/content.js'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
@@ -106,7 +109,7 @@ const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ s
 }
 
 for (const [name, start] of Object.entries(drains)) {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     test.serial(`${signal} lets a response of ${name} finish, and then it ends in good order`, async (t) => {
       const { service, url, draining, addr } = await start(t, '--drain=60s')
       const response = await open(t, `${url}/bytes/${LONG_BYTES}`)
@@ -132,12 +135,31 @@ for (const [name, start] of Object.entries(drains)) {
     const response = await open(t, `${url}/bytes/${LONG_BYTES}`)
     service.kill('SIGINT')
     await draining()
-    service.kill('SIGINT')
+    t.like(await service.insist('SIGINT'), { code: 130, signal: null, stderr: '' })
     await t.throwsAsync(finish(response))
-    t.like(await service.ended, { code: 130, signal: null, stderr: '' })
     if (addr !== undefined) t.false(existsSync(addr))
   })
 }
+
+const npm = spawnSync('npm', ['--version']).status === 0 ? test.serial : test.serial.skip
+
+npm('one Ctrl-C under npm run, which npm passes on once more, drains', async (t) => {
+  const folder = temporaryFolder(t)
+  const program = fileURLToPath(new URL('http-baseline.js', import.meta.url))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { serve: `"${process.execPath}" "${program}" --port=0 --server=node --json --drain=60s` } }))
+  const child = spawn('npm', ['run', '--silent', 'serve'], { cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+  t.teardown(() => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL')
+    } catch {} // all have ended
+  })
+  const [line] = await once(child.stdout.setEncoding('utf8'), 'data') as [string]
+  const { http: url } = JSON.parse(line) as { http: string }
+  const response = await open(t, `${url}/bytes/${LONG_BYTES}`)
+  process.kill(-child.pid!, 'SIGINT')
+  await until('the port is closed', async () => await refuses(url))
+  t.true((await finish(response)).body.equals(contentBytes(LONG_BYTES)))
+})
 
 test.serial('a plugin forwards to an origin on a Unix socket, which a baseline serves beside its port', async (t) => {
   const path = join(temporaryFolder(t), 'o')
