@@ -225,6 +225,27 @@ test('LabConnection limits the time of heads, bodies, idleness and of clients th
   t.deepEqual([slow.channel.ended, slow.channel.resets], [0, 0], 'a client may read as slowly as it likes')
 })
 
+test('LabLink counts a second once, however often its timer fires in it', async (t) => {
+  let nowMs = 5998
+  const times: number[] = []
+  let enough!: () => void
+  const done = new Promise<void>((resolve) => { enough = resolve })
+  // The timer is due 1 or 2 ms later each time, and this clock runs at half its speed.
+  const link = new LabLink(new FakeConstants(), LIMITS, () => {
+    nowMs += 0.5
+    times.push(nowMs)
+    if (nowMs >= 6000) enough()
+    return nowMs
+  })
+  t.teardown(() => { link.close() })
+  // The link's own timer keeps no process alive.
+  const awake = setInterval(() => {}, 1000)
+  t.teardown(() => { clearInterval(awake) })
+  await done
+  t.is(times.length, 4)
+  t.deepEqual([link.tick, link.clock.second], [1, 6])
+})
+
 test('LabLink.drain() ends what is idle at once, and the rest after the response at hand', (t) => {
   const { link, channel, connection, send } = open(t)
   channel.credit = 1000
