@@ -8,7 +8,7 @@ import { LabConnection, type TimeLimits } from './lab-connection.js'
 import type { EmbeddedLink, EmbeddedServer, ServerChannel, ServerChannelHandler, ServerConstants } from './server-channel.js'
 
 /** As those of the origin on node:http, where that has one. */
-const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5 }
+const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5, stalledTicks: 60 }
 
 interface Prepared {
   readonly block: DatedBlock
