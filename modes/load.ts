@@ -69,7 +69,7 @@ async function accepts (engine: Engine, address: Address): Promise<boolean> {
       claimReserves: false,
       connect: () => {
         stands = true
-        socket.reset()
+        socket.abort()
       },
       claim: () => null,
       commit: () => {},

@@ -232,7 +232,7 @@ export class Topology {
 
 /** A TCP port that nothing listens on. Another program may take it before it is used; then whoever wanted it says so. */
 async function freePort (): Promise<number> {
-  const listener = await createEngine('node').listen(tcpAddress(LOCALHOST, 0), (socket) => { socket.reset() })
+  const listener = await createEngine('node').listen(tcpAddress(LOCALHOST, 0), (socket) => { socket.abort() })
   await listener.close()
   return listener.address.kind === 'tcp' ? listener.address.port : 0
 }

@@ -100,7 +100,10 @@ export interface Reader {
   commit (bytes: number, copied: boolean): void
   /** The other side will send no more (a half-close). Called at most once, after the last commit. */
   end (): void
-  /** The socket is gone, its descriptor with it, and every write released. Called exactly once, last. null: both sides finished; else why it was cut off. */
+  /**
+   * The socket is gone, its descriptor with it, and every write released. Called exactly once, last: after everything that the other
+   * side's bytes brought here before it cut the connection off. null: both sides finished, or this side cut it off; else why it broke.
+   */
   close (error: TunnelError | null): void
   /** Connecting sockets only: the connection stands. */
   connect? (): void
@@ -116,13 +119,19 @@ export interface Socket {
   start (reader: Reader): void
   /**
    * Sends `view` from where it lies: its bytes must not change until `release()`, which is called exactly once, and means
-   * "this memory is free again", never "delivered". After `shutdown()`, `reset()` or the close, the bytes are dropped and released.
+   * "this memory is free again", never "delivered". After `shutdown()`, `reset()`, `abort()` or the close, the bytes are dropped
+   * and released.
    */
   write (view: Uint8Array, release: () => void): void
   /** Half-close: what was written leaves first, then the other side reads end-of-file. Reading goes on. */
   shutdown (): void
-  /** Cuts the connection off at once (TCP: RST); unsent writes are released. `reader.close(null)` follows. */
+  /**
+   * Cuts the connection off behind what was written: the other side reads all of it, then that it was cut off (TCP: RST). What it
+   * sends meanwhile is thrown away. If it takes no byte for `STALL_LIMIT_MS`, the rest is dropped. `reader.close(null)` follows.
+   */
   reset (): void
+  /** Cuts the connection off at once (TCP: RST); unsent writes are dropped and released. `reader.close(null)` follows. */
+  abort (): void
   /** Tries `reader.claim()` again after it returned null. Harmless at any other time. May call the reader before it returns. */
   resume (): void
   /**

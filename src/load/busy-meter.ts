@@ -11,12 +11,17 @@ interface Reading {
 
 /** How much of the window a load thread worked: its CPU time, without what it spent on waiting awake. At 1 it is the generator that limits. */
 export class BusyMeter {
+  readonly #readCpu: () => CpuUsage | null
   #from: Reading | null = null
   #to: Reading | null = null
 
+  constructor (readCpu: () => CpuUsage | null = readCpuUsage) {
+    this.#readCpu = readCpu
+  }
+
   /** The first call begins, the last one ends what is measured. `idleNs`: CPU time so far that was waiting. */
   read (atNs: number, idleNs: number): void {
-    const reading = { atNs, cpu: readCpuUsage(), idleNs }
+    const reading = { atNs, cpu: this.#readCpu(), idleNs }
     this.#from ??= reading
     this.#to = reading
   }

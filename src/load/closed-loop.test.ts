@@ -65,7 +65,7 @@ const counts = (some: Partial<RequestCounts>): RequestCounts => ({ ...emptyCount
 
 /** The connection was cut off after `failedAfterNs`, the loss entered, and a new one follows after the pause and not before. */
 function expectReplaced (t: ExecutionContext, bench: Bench, failedAfterNs: number): void {
-  t.is(bench.socket(0).calls.at(-1), 'reset')
+  t.is(bench.socket(0).calls.at(-1), 'abort')
   bench.loop.sweep(failedAfterNs + 9e6, SECOND_NS)
   t.is(bench.engine.sockets.length, 1)
   bench.loop.sweep(nowNs() + 11e6, SECOND_NS)
@@ -252,7 +252,7 @@ test('ClosedLoop cuts off a server that announced its close and does not close',
   bench.socket(0).arrive(response(EXPECTED, '200 OK', 'Connection: close\r\n'))
   const after = nowNs()
   bench.loop.sweep(after + SECOND_NS, SECOND_NS)
-  t.deepEqual(bench.socket(0).calls, ['write', 'shutdown', 'reset'])
+  t.deepEqual(bench.socket(0).calls, ['write', 'shutdown', 'abort'])
   t.is(bench.counts().timeout, 0)
 })
 
@@ -261,7 +261,7 @@ test('ClosedLoop drops an idle connection on which something arrives, and counts
   bench.slice.isRunning = false
   bench.socket(0).reader.connect!()
   bench.socket(0).arrive(response('', '408 Request Timeout'))
-  t.deepEqual(bench.socket(0).calls, ['reset'])
+  t.deepEqual(bench.socket(0).calls, ['abort'])
   t.deepEqual(bench.counts(), emptyCounts())
   t.is(bench.problems().length, 1)
 })
@@ -280,7 +280,7 @@ test('ClosedLoop.stop() counts the request on its way as unfinished, and cuts ev
   bench.slice.isRunning = false
   bench.loop.stop()
   t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, unfinished: 1 }))
-  t.deepEqual(bench.engine.sockets.map((socket) => socket.calls.at(-1)), ['reset', 'reset'])
+  t.deepEqual(bench.engine.sockets.map((socket) => socket.calls.at(-1)), ['abort', 'abort'])
   bench.socket(0).close()
   bench.socket(1).close(BROKEN)
   t.is(bench.openSockets(), 0)
@@ -292,7 +292,7 @@ test('ClosedLoop.stop() cuts off a connection that does not stand yet, and count
   const bench = setUp()
   bench.slice.isRunning = false
   bench.loop.stop()
-  t.deepEqual(bench.socket(0).calls, ['reset'])
+  t.deepEqual(bench.socket(0).calls, ['abort'])
   bench.socket(0).close()
   t.is(bench.openSockets(), 0)
   t.deepEqual(bench.counts(), emptyCounts())

@@ -201,6 +201,6 @@ export class Connection implements Reader, ResponseHandler {
   #cut (): void {
     if (this.#state === State.DONE) return
     this.#state = State.DONE
-    this.#socket.reset()
+    this.#socket.abort()
   }
 }

@@ -1,5 +1,4 @@
 import test from 'ava'
-import { nowNs } from '../base/clock.js'
 import type { Alarm, Engine, Polled } from '../engine/engine.js'
 import { Pacer } from './pacer.js'
 
@@ -7,8 +6,9 @@ const PRECISION_NS = 10_000_000
 /** So early is the alarm set at first. */
 const MARGIN_NS = 3_000_000
 
-/** An engine of which the test decides when it rings, and sees whether it may sleep. */
-function fakeEngine (): { engine: Engine, ring: () => void, set: number[], awake: Set<Polled>, isClosed: () => boolean } {
+/** An engine of which the test decides when it rings, and sees whether it may sleep; and a clock that the test turns. */
+function fakeEngine (): { engine: Engine, clock: { ns: number }, now: () => number, ring: () => void, set: number[], awake: Set<Polled>, isClosed: () => boolean } {
+  const clock = { ns: 1e9 }
   const set: number[] = []
   const awake = new Set<Polled>()
   let ring = (): void => {}
@@ -18,28 +18,29 @@ function fakeEngine (): { engine: Engine, ring: () => void, set: number[], awake
     return { precisionNs: PRECISION_NS, set: (atNs) => { set.push(atNs) }, close: () => { closed = true } }
   }
   const engine = { alarm, pollUntilAsleep: (polled: Polled) => { awake.add(polled) } } as unknown as Engine
-  return { engine, ring: () => { ring() }, set, awake, isClosed: () => closed }
+  return { engine, clock, now: () => clock.ns, ring: () => { ring() }, set, awake, isClosed: () => closed }
 }
 
 test('Pacer sets the alarm early, and stays awake for the rest', (t) => {
   const fake = fakeEngine()
   const due: number[] = []
-  const firstNs = nowNs() + 3 * PRECISION_NS
+  const firstNs = fake.now() + 3 * PRECISION_NS
   const pacer = new Pacer(fake.engine, (now) => {
     due.push(now)
     return Infinity
-  })
+  }, fake.now)
   pacer.start(firstNs)
   t.deepEqual(fake.set, [firstNs - MARGIN_NS])
   t.is(fake.awake.size, 0)
   t.true(pacer.trySleep())
-  while (nowNs() < firstNs - MARGIN_NS / 2);
+  fake.clock.ns = firstNs - MARGIN_NS / 2
   fake.ring()
   t.is(fake.awake.size, 1)
   t.false(pacer.trySleep())
-  while (!pacer.poll());
-  t.is(due.length, 1)
-  t.true(due[0]! >= firstNs)
+  t.false(pacer.poll())
+  fake.clock.ns = firstNs
+  t.true(pacer.poll())
+  t.deepEqual(due, [firstNs])
   t.true(pacer.trySleep(), 'nothing is planned any more')
   t.is(fake.set.length, 1)
   pacer.stop()
@@ -48,31 +49,29 @@ test('Pacer sets the alarm early, and stays awake for the rest', (t) => {
 
 test('Pacer counts the time between two looks at the clock as idle, and only where nothing else happened', (t) => {
   const fake = fakeEngine()
-  const pacer = new Pacer(fake.engine, () => Infinity)
-  pacer.start(nowNs() + MARGIN_NS)
+  const pacer = new Pacer(fake.engine, () => Infinity, fake.now)
+  pacer.start(fake.now() + MARGIN_NS)
   pacer.poll()
-  const beforeNs = nowNs()
-  while (nowNs() - beforeNs < 1e6);
+  fake.clock.ns += 1e6
   pacer.noteWork()
   pacer.poll()
   t.is(pacer.idleNs, 0)
-  const lookedNs = nowNs()
-  while (nowNs() - lookedNs < 2e6);
+  fake.clock.ns += 2e6
   pacer.poll()
-  t.true(pacer.idleNs >= 2e6)
+  t.is(pacer.idleNs, 2e6)
   pacer.stop()
 })
 
 test('Pacer sets the alarm earlier after it rang late, up to a limit, and a little later after it rang in time', (t) => {
   const fake = fakeEngine()
   const HOUR_NS = 3_600_000_000_000
-  const pacer = new Pacer(fake.engine, (now) => now + HOUR_NS)
+  const pacer = new Pacer(fake.engine, (now) => now + HOUR_NS, fake.now)
   /** One start after another; each alarm rings at once, which is long before or (`late`) as if long after what it was set to. */
   const ring = (late: boolean): number => {
-    const nextNs = late ? nowNs() + MARGIN_NS * 10 : nowNs() + HOUR_NS
+    const nextNs = fake.now() + (late ? MARGIN_NS * 10 : HOUR_NS)
     pacer.start(nextNs)
     const margin = nextNs - fake.set.at(-1)!
-    if (late) while (nowNs() < nextNs);
+    if (late) fake.clock.ns = nextNs + 1
     fake.ring()
     return margin
   }

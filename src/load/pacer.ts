@@ -16,6 +16,7 @@ const MARGIN_MAX = 3
 export class Pacer implements Polled {
   readonly #engine: Engine
   readonly #onDue: (nowNs: number) => number
+  readonly #now: () => number
   readonly #alarm: Alarm
   #nextNs = Infinity
   /** How early the alarm is set. */
@@ -28,9 +29,10 @@ export class Pacer implements Polled {
   /** Since when nothing has happened but looking at the clock; 0: something has. */
   #idleSinceNs = 0
 
-  /** `onDue` is given the time and returns when it is to be called next; Infinity: not any more. */
-  constructor (engine: Engine, onDue: (nowNs: number) => number) {
+  /** `onDue` is given the time and returns when it is to be called next; Infinity: not any more. `now` is the clock. */
+  constructor (engine: Engine, onDue: (nowNs: number) => number, now = nowNs) {
     this.#engine = engine
+    this.#now = now
     this.#onDue = onDue
     this.#alarm = engine.alarm(() => { this.#onRing() })
     this.#marginNs = this.#alarm.precisionNs * MARGIN_FIRST
@@ -39,7 +41,7 @@ export class Pacer implements Polled {
 
   start (firstNs: number): void {
     this.#nextNs = firstNs
-    this.#wait(nowNs())
+    this.#wait(this.#now())
   }
 
   /** How long the thread has turned with nothing to do so far: CPU time that was not work. */
@@ -51,7 +53,7 @@ export class Pacer implements Polled {
   }
 
   poll (): boolean {
-    const now = nowNs()
+    const now = this.#now()
     if (this.#idleSinceNs !== 0) this.#idleNs += now - this.#idleSinceNs
     const isDue = now >= this.#nextNs
     if (isDue) this.#nextNs = this.#onDue(now)
@@ -61,7 +63,7 @@ export class Pacer implements Polled {
   }
 
   trySleep (): boolean {
-    return !this.#isNear(nowNs())
+    return !this.#isNear(this.#now())
   }
 
   stop (): void {
@@ -76,7 +78,7 @@ export class Pacer implements Polled {
   /** Follows the quantile of the alarm's lateness: up by many steps when it is exceeded, down by one when it is not. */
   #onRing (): void {
     if (this.#alarmNs !== 0) {
-      const isLate = nowNs() - this.#alarmNs > this.#marginNs
+      const isLate = this.#now() - this.#alarmNs > this.#marginNs
       const marginNs = this.#marginNs + (isLate ? LATE_ONE_IN - 1 : -1) * this.#stepNs
       this.#marginNs = Math.min(this.#alarm.precisionNs * MARGIN_MAX, Math.max(this.#alarm.precisionNs * MARGIN_MIN, marginNs))
       this.#alarmNs = 0

@@ -26,7 +26,7 @@ test('StalledReader asks once and never has room for an answer', (t) => {
   t.deepEqual(events, ['settled'])
   reader.stop()
   socket.close()
-  t.deepEqual(socket.calls, ['write', 'reset'])
+  t.deepEqual(socket.calls, ['write', 'abort'])
   t.deepEqual(events, ['settled', 'close'])
 })
 

@@ -26,7 +26,7 @@ export class StalledReader implements Reader {
 
   stop (): void {
     this.#isStopped = true
-    this.#socket.reset()
+    this.#socket.abort()
   }
 
   connect (): void {

@@ -43,6 +43,14 @@ export interface ChannelLink {
   onClosed (channel: Channel): void
 }
 
+/** Of a channel that its user has reset and whose last frames have not left. */
+const DISCARD: ChannelHandler = {
+  onData: (_view, release) => { release() },
+  onEnd () {},
+  onReset () {},
+  onClaimable () {}
+}
+
 /** A payload in its user's hands. */
 class Received {
   bytes = 0
@@ -74,6 +82,8 @@ export class Channel extends Flow {
   #endQueued = false
   #endSent = false
   #endReceived = false
+  /** This side has reset the channel, and the frame leaves behind what waits. null: it has not. */
+  #resetReason: Reason | null = null
   #closed = false
 
   constructor (id: number, link: ChannelLink, sendWindowBytes: number, receiveWindowBytes: number) {
@@ -96,12 +106,16 @@ export class Channel extends Flow {
 
   /** Memory for up to `bytes` bytes to send (default: a whole frame), or null: no credit or no memory; `onClaimable` follows. A new claim replaces one not committed. */
   claim (bytes = Infinity): Uint8Array | null {
-    if (this.#closed || this.#endQueued) return null
+    if (!this.#canSend) return null
     if (this.#claim !== null) this.#abandonClaim()
     const allowed = this.#allowed(bytes, this.#link.maxPayloadBytes)
     if (allowed === 0) return null
     this.#claim = this.#link.tryClaim(this, allowed)
     return this.#claim?.view ?? null
+  }
+
+  get #canSend (): boolean {
+    return !this.#closed && !this.#endQueued && this.#resetReason === null
   }
 
   /** How many of `bytes` bytes a frame of at most `frameBytes` may have now; 0: no credit, and `onClaimable` follows. */
@@ -130,7 +144,7 @@ export class Channel extends Flow {
    * Returns how many; 0: no credit, and `onClaimable` follows. It needs no memory.
    */
   sendConstant (constant: Constant, offset: number, bytes: number): number {
-    if (this.#closed || this.#endQueued) return 0
+    if (!this.#canSend) return 0
     const allowed = this.#allowed(bytes, this.#link.maxConstantBytes)
     if (allowed === 0) return 0
     this.#sendCredit.spend(allowed)
@@ -141,7 +155,7 @@ export class Channel extends Flow {
 
   /** Half-close: the peer reads the end after what was committed. */
   end (): void {
-    if (this.#closed || this.#endQueued) return
+    if (!this.#canSend) return
     if (this.#claim !== null) this.#abandonClaim()
     this.#endQueued = true
     this.#link.onFrames(this)
@@ -157,8 +171,17 @@ export class Channel extends Flow {
     this.#close()
   }
 
-  /** Aborts both directions; what waits is dropped. */
+  /** Ends both directions. The peer gets what was committed, then the reset; what it sends is thrown away, and the handler is told no more. */
   reset (reason: Reason = Reason.CONNECTION_RESET): void {
+    if (this.#closed || this.#resetReason !== null) return
+    if (this.#claim !== null) this.#abandonClaim()
+    this.#resetReason = reason
+    this.handler = DISCARD
+    this.handleSent()
+  }
+
+  /** Ends both directions at once; what waits is dropped. */
+  abort (reason: Reason = Reason.CONNECTION_RESET): void {
     if (this.#closed) return
     this.#link.sendReset(this, reason)
     this.#close()
@@ -172,6 +195,12 @@ export class Channel extends Flow {
     const end = this.#endQueued && this.#queue.length === 0
     this.#endSent = end
     return { claim, end }
+  }
+
+  /** What `takeFrame()` gave has been handed to the link: the channel may be over. */
+  handleSent (): void {
+    this.#closeIfDone()
+    if (this.#resetReason !== null && !this.hasFrames) this.abort(this.#resetReason)
   }
 
   /** Returns the rule the peer broke, or null. */
@@ -199,7 +228,7 @@ export class Channel extends Flow {
     if (end && !this.#closed) {
       this.#grant(0)
       this.handler.onEnd()
-      this.closeIfDone()
+      this.#closeIfDone()
     }
     return null
   }
@@ -237,7 +266,7 @@ export class Channel extends Flow {
     this.handler.onReset(reason)
   }
 
-  closeIfDone (): void {
+  #closeIfDone (): void {
     if (this.#closed || !this.#endSent || !this.#endReceived) return
     this.#close()
     this.handler.onDone?.()

@@ -76,7 +76,7 @@ export class Outgoing {
       this.#scheduler.charge(channel, HEADER_BYTES + (claim?.committedBytes ?? 0))
       if (claim !== null) transport.sendData(claim, channel.id, flags)
       else transport.send(FrameType.DATA, channel.id, 0, flags)
-      if (end) channel.closeIfDone()
+      channel.handleSent()
     }
     transport.flush()
   }

@@ -35,6 +35,8 @@ export interface SystemCalls {
   getpeername (fd: number, address: Memory, bytes: Memory): number
   getsockopt (fd: number, level: number, option: number, value: Memory, bytes: Memory): number
   setsockopt (fd: number, level: number, option: number, value: Memory, bytes: number): number
+  /** The requests that store an int at `value`. */
+  ioctl (fd: number, request: number, value: Memory): number
   recv (fd: number, memory: Memory, bytes: number, flags: number): number
   send (fd: number, memory: Memory, bytes: number, flags: number): number
   shutdown (fd: number, how: number): number
@@ -90,6 +92,8 @@ export const Linux = {
   IPPROTO_TCP: 6,
   TCP_NODELAY: 1,
   SHUT_WR: 1,
+  /** tcp(7): how many bytes the other side's kernel has not acknowledged. */
+  SIOCOUTQ: 0x5411,
   MSG_NOSIGNAL: 0x4000,
   MSG_MORE: 0x8000,
   EPOLL_CLOEXEC: 0x80000,
@@ -105,7 +109,9 @@ export const Linux = {
   TFD_CLOEXEC: 0x80000,
   EINTR: 4,
   EAGAIN: 11,
+  EPIPE: 32,
   ECONNABORTED: 103,
+  ECONNRESET: 104,
   EINPROGRESS: 115
 } as const
 
@@ -181,6 +187,7 @@ function declare (koffi: Koffi): SystemCalls {
     getpeername: libc.func('int getpeername(int fd, void *address, void *bytes)') as SystemCalls['getpeername'],
     getsockopt: libc.func('int getsockopt(int fd, int level, int option, void *value, void *bytes)') as SystemCalls['getsockopt'],
     setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)') as SystemCalls['setsockopt'],
+    ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)') as SystemCalls['ioctl'],
     recv: libc.func('intptr_t recv(int fd, void *memory, size_t bytes, int flags)') as SystemCalls['recv'],
     send: libc.func('intptr_t send(int fd, const void *memory, size_t bytes, int flags)') as SystemCalls['send'],
     shutdown: libc.func('int shutdown(int fd, int how)') as SystemCalls['shutdown'],

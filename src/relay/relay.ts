@@ -50,7 +50,7 @@ export class Relay {
 
   /** Stops accepting, lets connections at hand finish for at most `drainMs` (default 2,000), and resets what is left. A second call may shorten the wait. */
   close ({ drainMs = 2000 }: { readonly drainMs?: number } = {}): Promise<void> {
-    const cut = setTimeout(() => { for (const end of this.#ends) end.socket.reset() }, drainMs)
+    const cut = setTimeout(() => { for (const end of this.#ends) end.socket.abort() }, drainMs)
     this.#closing ??= this.#drain()
     return this.#closing.finally(() => { clearTimeout(cut) })
   }
@@ -74,7 +74,7 @@ export class Relay {
     if (this.#ends.size > 2 * maxConnections) {
       client.other = client
       socket.start(client)
-      socket.reset()
+      socket.abort()
       return
     }
     const server = this.#createEnd()

@@ -23,8 +23,8 @@ export class Bridge implements Reader, ChannelHandler {
 
   /** Cuts the connection off, also one whose channel has ended and whose last bytes are still on their way out. */
   cut (reason: Reason): void {
-    this.channel?.reset(reason)
-    this.socket!.reset()
+    this.channel?.abort(reason)
+    this.socket!.abort()
   }
 
   // --- From the socket

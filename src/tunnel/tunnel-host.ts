@@ -115,7 +115,7 @@ export class TunnelHost {
     bridge.channel = session?.tryOpen(bridge, session.wantsAddresses ? socket.peerAddress?.() : null) ?? null
     if (bridge.channel === null) this.#stats.clientsTurnedAway++
     socket.start(bridge)
-    if (bridge.channel === null) socket.reset()
+    if (bridge.channel === null) socket.abort()
   }
 
   #handleLink (socket: Socket): void {

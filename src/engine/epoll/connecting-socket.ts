@@ -81,7 +81,7 @@ export class ConnectingSocket extends EpollSocket {
     clearTimeout(this.#timeLimit)
     this.setInterest(Linux.EPOLLIN)
     this.cork()
-    this.reader!.connect?.()
+    if (!this.isCut) this.reader!.connect?.()
   }
 
   protected override destroy (error: TunnelError | null): void {

@@ -2,6 +2,7 @@ import type { ConnectionAddresses } from '../../base/address.js'
 import { type TunnelError } from '../../base/errors.js'
 import { Linux } from '../../native/system-calls.js'
 import type { EngineCounters, Reader, Socket } from '../engine.js'
+import { OrderedReset, STALL_LIMIT_MS } from '../ordered-reset.js'
 import { brokenError } from '../socket-errors.js'
 import type { Corked } from '../turn-end.js'
 import { closeDescriptor } from './descriptor.js'
@@ -23,6 +24,8 @@ const UNWATCHED = -1
 const LINGER_NOT = Int32Array.of(1, 0)
 const value = new Int32Array(1)
 const valueBytes = Int32Array.of(4)
+/** Where bytes go that nobody wants. */
+const wasteland = new Uint8Array(65_536)
 
 /**
  * A connection that stands. One `recv` per turn while there is something to read, straight into the reader's claim: what is left is reported again in the
@@ -44,6 +47,12 @@ export class EpollSocket implements Socket, Corked, Watcher {
   #paused = false
   #ended = false
   #isShutDown = false
+  /** A `send` failed with this errno: the connection is over, but what came before that may not be read yet. 0: none. */
+  #sendErrno = 0
+  /** `reset()` was called: the reader is told nothing but the close. */
+  #reset: OrderedReset | null = null
+  /** The other side has cut a connection off whose bytes the reader does not take. */
+  #stallTimer: NodeJS.Timeout | undefined
   /** Writes that were dropped and whose releases are due at the turn's end. */
   #dropping = 0
   /** False: what is written waits. */
@@ -75,6 +84,11 @@ export class EpollSocket implements Socket, Corked, Watcher {
   protected watch (interest: number): void {
     this.entry = this.parts.loop.interest.add(this.fd, interest, this)
     this.interest = interest
+  }
+
+  /** The reader is told nothing more but the close. */
+  protected get isCut (): boolean {
+    return this.#closed || this.#reset !== null
   }
 
   protected get isClosed (): boolean {
@@ -114,6 +128,16 @@ export class EpollSocket implements Socket, Corked, Watcher {
   }
 
   reset (): void {
+    if (this.#closed || this.#reset !== null) return
+    if (!this.isEstablished && this.#queue.isEmpty) return this.abort()
+    this.#reset = new OrderedReset(() => this.#unsentBytes(), () => { this.abort() })
+    this.#isShutDown = true
+    // What comes in is thrown away from here on: a peer that writes before it reads must not wait for ever.
+    this.resume()
+    this.cork()
+  }
+
+  abort (): void {
     if (this.#closed) return
     if (this.#isTcp && this.fd !== -1) this.parts.loop.system.setsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_LINGER, LINGER_NOT, 8)
     this.destroy(null)
@@ -122,6 +146,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   resume (): void {
     if (!this.#paused || this.#closed) return
     this.#paused = false
+    clearTimeout(this.#stallTimer)
     // What it was paused for is still there, and reported in the next turn.
     this.setInterest((this.interest === UNWATCHED ? 0 : this.interest) | EPOLLIN)
   }
@@ -132,16 +157,23 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if ((events & EPOLLOUT) !== 0) this.#send()
     if (this.fd === -1 || (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0) return
     if (!this.#paused && !this.#ended) this.#read()
-    else if ((events & EPOLLERR) !== 0 && (this.#ended || this.#isTcp)) this.fail(this.takeError())
-    // Both directions are over, or a Unix socket was cut off. What lies unread is not lost; `resume()` finds it, or the next write the reason.
-    else if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.setInterest(UNWATCHED)
+    else if (this.#ended && (events & EPOLLERR) !== 0) this.fail(this.takeError())
+    // Both directions are over, or the peer has cut the connection off. What lies unread is not lost: `resume()` finds it.
+    else if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.#leaveUnread()
     else this.setInterest(this.interest & ~EPOLLIN)
+  }
+
+  /** Only the reader can go on, and it has been waited for long enough when the limit is over. */
+  #leaveUnread (): void {
+    this.setInterest(UNWATCHED)
+    if (this.#paused) this.#stallTimer = setTimeout(() => { this.fail(this.#sendErrno || this.takeError()) }, STALL_LIMIT_MS)
   }
 
   #read (): void {
     const reader = this.reader!
     const { system } = this.parts.loop
-    const claim = reader.claim()
+    const isWanted = this.#reset === null
+    const claim = isWanted ? reader.claim() : wasteland
     if (this.fd === -1) return
     if (claim === null) {
       this.#paused = true
@@ -149,16 +181,27 @@ export class EpollSocket implements Socket, Corked, Watcher {
     }
     const bytes = system.recv(this.fd, claim, claim.length, 0)
     if (bytes > 0) {
+      if (!isWanted) return
       this.parts.counters.zeroCopyBytes += bytes
       reader.commit(bytes, false)
     } else if (bytes === 0) {
-      this.#ended = true
-      reader.end()
-      if (this.#isShutDown) this.cork()
+      this.#handleEnd()
     } else {
       const errno = system.errno()
-      if (errno !== Linux.EAGAIN && errno !== Linux.EINTR) this.fail(errno)
+      if (errno === Linux.EINTR) return
+      if (errno !== Linux.EAGAIN) this.fail(this.#sendErrno || errno)
+      else if (this.#sendErrno !== 0) this.fail(this.#sendErrno)
     }
+  }
+
+  /** End-of-file. Behind a failed `send` it is the end of what could be read, and a half-close only if the kernel says that one came first (EPIPE). */
+  #handleEnd (): void {
+    this.#ended = true
+    const isHalfClose = this.#sendErrno === 0 || this.#sendErrno === Linux.EPIPE
+    if (isHalfClose && this.#reset === null) this.reader!.end()
+    if (this.#sendErrno !== 0) this.fail(this.#sendErrno)
+    else if (this.#reset !== null) this.setInterest(this.interest & ~EPOLLIN)
+    else if (this.#isShutDown) this.cork()
   }
 
   /** Asks for `uncork()` at the end of the turn. */
@@ -173,16 +216,37 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (!this.isEstablished) return
     // While the kernel's buffer is full there is no use in trying.
     if (this.interest === UNWATCHED || (this.interest & EPOLLOUT) === 0) this.#send()
+    if (!this.#closed) this.#reset?.look()
   }
 
   #send (): void {
-    if (this.fd === -1) return
+    if (this.fd === -1 || this.#sendErrno !== 0) return
     const result = this.#queue.send(this.parts.loop.system, this.fd)
     if (this.fd === -1) return
-    if (result === Sent.FAILED) return this.fail(this.parts.loop.system.errno())
+    if (result === Sent.FAILED) return this.#handleSendFailure(this.parts.loop.system.errno())
     if (result === Sent.BLOCKED) return this.setInterest((this.interest === UNWATCHED ? 0 : this.interest) | EPOLLOUT)
     if (this.interest !== UNWATCHED) this.setInterest(this.interest & ~EPOLLOUT)
-    if (this.#isShutDown && this.#queue.isEmpty) this.#sendEnd()
+    if (!this.#queue.isEmpty) return
+    if (this.#reset !== null) this.#reset.look()
+    else if (this.#isShutDown) this.#sendEnd()
+  }
+
+  /** What the other side sent before it cut the connection off still lies in the kernel. */
+  #handleSendFailure (errno: number): void {
+    const isCutOff = errno === Linux.EPIPE || errno === Linux.ECONNRESET
+    if (!isCutOff || this.#ended || this.#reset !== null) return this.fail(errno)
+    this.#sendErrno = errno
+    this.#isShutDown = true
+    this.parts.loop.turnEnd.addTask(() => { this.#queue.drop() })
+    // It is reported in the next turns, until `recv` finds no more.
+    if (!this.#paused) this.setInterest(EPOLLIN)
+  }
+
+  /** Written, and not with the other side's kernel. A Unix socket's bytes are, as soon as they are sent. */
+  #unsentBytes (): number {
+    const bytes = this.#queue.bytes
+    if (bytes > 0 || !this.#isTcp || this.fd === -1) return bytes
+    return this.parts.loop.system.ioctl(this.fd, Linux.SIOCOUTQ, value) < 0 ? 0 : value[0]!
   }
 
   #sendEnd (): void {
@@ -221,7 +285,9 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.#closed) return
     const { loop, counters } = this.parts
     this.#closed = true
-    this.#error = error
+    this.#error = this.#reset === null ? error : null
+    this.#reset?.stop()
+    clearTimeout(this.#stallTimer)
     this.#queue.stop()
     counters.socketsClosed++
     if (this.entry !== -1) loop.interest.forget(this.entry)

@@ -40,11 +40,11 @@ export class AcceptedSocket extends NodeSocket {
     this.raw.resume()
   }
 
+  protected override discard (): void {
+    this.raw.resume()
+  }
+
   private readonly handleData = (chunk: Uint8Array): void => {
-    if (this.cut) return
-    const taken = this.copyIn(chunk)
-    if (taken === chunk.length) return
-    this.hold(chunk.subarray(taken))
-    this.raw.pause()
+    if (!this.cut && !this.take(chunk)) this.raw.pause()
   }
 }

@@ -49,7 +49,7 @@ export class ConnectingSocket extends NodeSocket {
     this.raw.on('connect', () => {
       clearTimeout(this.connectTimer)
       this.connected = true
-      reader.connect?.()
+      if (!this.cut) reader.connect?.()
     })
     if (timeoutMs > 0) {
       this.connectTimer = setTimeout(() => {
@@ -72,19 +72,21 @@ export class ConnectingSocket extends NodeSocket {
     this.raw.read(0)
   }
 
+  /** A claim that is armed cannot be taken back, and belongs to others from here on: then nothing is read any more. */
+  protected override discard (): void {
+    if (this.armed === this.parts.parking) this.startReading()
+    else this.raw.pause()
+  }
+
   /** One read is done. Node calls this, then takes `armed` for the next read, then stops reading if this returned false. */
   private readonly handleRead = (bytes: number, buffer: Uint8Array): boolean => {
     const { parking } = this.parts
     const { reader } = this
     this.armed = parking
     this.unreserve()
-    if (reader === null || this.cut) return false
+    if (reader === null || this.cut) return true
     if (buffer === parking) {
-      const taken = this.copyIn(parking.subarray(0, bytes))
-      if (taken < bytes) {
-        this.hold(parking.slice(taken, bytes))
-        return false
-      }
+      if (!this.take(parking.subarray(0, bytes), false)) return false
     } else {
       this.parts.counters.zeroCopyBytes += bytes
       reader.commit(bytes, false)

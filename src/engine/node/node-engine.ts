@@ -11,8 +11,8 @@ const PARKING_BYTES = 4096
 
 /**
  * The portable engine: `node:net` on Node's own event loop. Accepted sockets copy what they read; connecting ones read most of
- * a burst straight into claimed memory. A connection that is reset while nobody reads from it (paused, or after its
- * end-of-file) is noticed at the next write or `resume()`: Node does not watch such a descriptor.
+ * a burst straight into claimed memory. A connection that is reset while its reader is paused is noticed at the next write or
+ * `resume()`, one that is reset after its end-of-file within 100 ms: Node does not watch such a descriptor.
  */
 export function createNodeEngine (): Engine {
   return new NodeEngine()

@@ -66,21 +66,21 @@ export function registerConnectTests (suite: Suite): void {
     t.false(client.reader.hasConnected)
   })
 
-  suite.once('reset() while connecting without an answer closes at once', async (t, rig) => {
+  suite.once('abort() while connecting without an answer closes at once', async (t, rig) => {
     const address = await startDeafListener(t)
     const client = rig.connect(address, {}, 0)
     rig.write(client, contentSlice(0, 1000))
     await rig.turns(3)
-    rig.reset(client)
+    rig.abort(client)
     t.is(await client.reader.untilClose(), null)
     t.false(client.reader.hasConnected)
   })
 
-  suite.onBoth('reset() in the same call as connect() closes, with its writes released', async (t, rig, kind) => {
+  suite.onBoth('abort() in the same call as connect() closes, with its writes released', async (t, rig, kind) => {
     const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
     const client = rig.connect(listener.address, {}, 60_000)
     rig.write(client, contentSlice(0, 1000))
-    rig.reset(client)
+    rig.abort(client)
     t.is(await client.reader.untilClose(), null)
     t.false(client.reader.hasConnected)
     // The kernel may have connected before the reset: let such a connection end, too.

@@ -9,14 +9,14 @@ const BULK_BYTES = 12_000_000
 const neverRoom = { memory: () => null }
 
 export function registerEndingTests (suite: Suite): void {
-  suite.onBoth('reset() closes both ends, and the peer learns that it was cut off', async (t, rig, kind) => {
+  suite.onBoth('abort() closes both ends, and the peer learns that it was cut off', async (t, rig, kind) => {
     for (const isClientResetting of [true, false]) {
       const { client, server, listener } = await rig.pair(kind)
       const [cutting, other] = isClientResetting ? [client, server] : [server, client]
       // A Unix socket has no reset of its own: the peer reads an end, unless bytes that it sent were never read.
       if (kind === 'unix') rig.write(other, contentSlice(0, 1000))
-      rig.reset(cutting)
-      rig.reset(cutting)
+      rig.abort(cutting)
+      rig.abort(cutting)
       t.is(await cutting.reader.untilClose(), null)
       t.false(cutting.reader.isEnded)
       if (kind === 'unix') await writeUntilClosed(rig, other)
@@ -30,7 +30,7 @@ export function registerEndingTests (suite: Suite): void {
     client.socket.shutdown()
     await server.reader.untilEnd()
     // The server has read the end and goes on writing to a client that then disappears.
-    rig.reset(client)
+    rig.abort(client)
     await client.reader.untilClose()
     await writeUntilClosed(rig, server)
     const error = await server.reader.untilClose()
@@ -38,9 +38,11 @@ export function registerEndingTests (suite: Suite): void {
     t.regex(error!.message, /cut off by the other side/)
   })
 
-  suite.onBoth('reset() in mid-write releases every write, at both ends', async (t, rig, kind) => {
+  suite.onBoth('abort() in mid-write releases every write, at both ends', async (t, rig, kind) => {
     for (const isClientResetting of [true, false]) {
-      const { client, server, listener } = await rig.pair(kind, neverRoom, neverRoom)
+      let mayRead = false
+      const options = { memory: () => mayRead ? new Uint8Array(65_536) : null }
+      const { client, server, listener } = await rig.pair(kind, options, options)
       for (const end of [client, server]) {
         for (let i = 0; i < 6; i++) rig.write(end, contentSlice(0, BULK_BYTES / 6))
       }
@@ -50,9 +52,13 @@ export function registerEndingTests (suite: Suite): void {
       rig.write(client, contentSlice(0, 10))
       rig.write(server, contentSlice(0, 10))
       const [cutting, other] = isClientResetting ? [client, server] : [server, client]
-      rig.reset(cutting)
+      rig.abort(cutting)
       await cutting.reader.untilClose()
-      // Nobody reads on the other side either, so its failing writes are what tells it.
+      // Its failing writes tell the other side, which is told when it has read what came before.
+      while (other.socket.pendingBytes > 0) await rig.turns(1)
+      t.false(other.reader.isClosed)
+      mayRead = true
+      rig.resume(other)
       await writeUntilClosed(rig, other)
       await listener.close()
     }
@@ -74,16 +80,16 @@ export function registerEndingTests (suite: Suite): void {
     await Promise.all([client, server].map((end) => rig.writeAndWait(end, Buffer.from('dropped'))))
     for (const { socket } of [client, server]) {
       socket.shutdown()
-      socket.reset()
+      socket.abort()
       socket.resume()
     }
     t.is(client.reader.receivedBytes, 0)
   })
 
-  suite.onBoth('write() and shutdown() after reset() do nothing but release', async (t, rig, kind) => {
+  suite.onBoth('write() and shutdown() after abort() do nothing but release', async (t, rig, kind) => {
     const { client, server } = await rig.pair(kind)
     for (const end of [client, server]) {
-      rig.reset(end)
+      rig.abort(end)
       rig.write(end, Buffer.from('dropped'))
       end.socket.shutdown()
       rig.write(end, Buffer.from('dropped'))
@@ -113,7 +119,7 @@ export function registerEndingTests (suite: Suite): void {
     ['two turns later', (run) => setImmediate(() => setImmediate(run))]
   ]
   for (const [moment, later] of moments) {
-    suite.onBoth(`reset() ${moment} after shutdown() closes`, async (t, rig, kind) => {
+    suite.onBoth(`abort() ${moment} after shutdown() closes`, async (t, rig, kind) => {
       for (const isClientResetting of [true, false]) {
         const { client, server, listener } = await rig.pair(kind)
         const [cutting, other] = isClientResetting ? [client, server] : [server, client]
@@ -121,19 +127,19 @@ export function registerEndingTests (suite: Suite): void {
         await other.reader.untilBytes(1000)
         cutting.socket.shutdown()
         await new Promise<void>((resolve) => later(() => {
-          rig.reset(cutting)
+          rig.abort(cutting)
           resolve()
         }))
         t.is(await cutting.reader.untilClose(), null)
-        rig.reset(other)
+        rig.abort(other)
         await listener.close()
       }
     })
   }
 
-  suite.onBoth('reset() from inside commit(), end() and connect() is the last thing the reader hears of before close()', async (t, rig, kind) => {
+  suite.onBoth('abort() from inside commit(), end() and connect() is the last thing the reader hears of before close()', async (t, rig, kind) => {
     const self: { end?: End } = {}
-    const cut = () => self.end!.socket.reset()
+    const cut = () => self.end!.socket.abort()
     const small = () => new Uint8Array(10)
     const listener = await rig.listen(rig.freeAddress(kind), (end) => {
       rig.write(end, contentSlice(0, 100_000))
@@ -146,12 +152,12 @@ export function registerEndingTests (suite: Suite): void {
     }
   })
 
-  suite.onBoth('reset() of an accepted socket from inside commit() and onSocket closes it', async (t, rig, kind) => {
+  suite.onBoth('abort() of an accepted socket from inside commit() and onSocket closes it', async (t, rig, kind) => {
     const servers: End[] = []
     const listener = await rig.listen(rig.freeAddress(kind), (end) => {
       servers.push(end)
-      if (servers.length === 1) end.socket.reset()
-    }, (index) => index === 0 ? {} : { onCommit: () => servers[index]!.socket.reset(), memory: () => new Uint8Array(10) })
+      if (servers.length === 1) end.socket.abort()
+    }, (index) => index === 0 ? {} : { onCommit: () => servers[index]!.socket.abort(), memory: () => new Uint8Array(10) })
     for (const index of [0, 1]) {
       const client = rig.connect(listener.address)
       rig.write(client, contentSlice(0, 100_000))
@@ -161,14 +167,14 @@ export function registerEndingTests (suite: Suite): void {
     }
   })
 
-  suite.onBoth('reset() of a paused reader drops what it did not take', async (t, rig, kind) => {
+  suite.onBoth('abort() of a paused reader drops what it did not take', async (t, rig, kind) => {
     const { client, server } = await rig.pair(kind, neverRoom, neverRoom)
     for (const end of [client, server]) rig.write(end, contentSlice(0, 3000))
     // Both have finished: only the undelivered bytes keep the accepted side.
     for (const end of [client, server]) end.socket.shutdown()
     while (client.reader.claims === 0 || server.reader.claims === 0) await rig.turns(1)
     await rig.turns(5)
-    for (const end of [client, server]) rig.reset(end)
+    for (const end of [client, server]) rig.abort(end)
     t.is(await client.reader.untilClose(), null)
     t.is(await server.reader.untilClose(), null)
     t.is(client.reader.receivedBytes + server.reader.receivedBytes, 0)
@@ -183,7 +189,7 @@ export function registerEndingTests (suite: Suite): void {
       const clients = Array.from({ length: 50 }, () => rig.connect(listener.address))
       for (const [index, client] of clients.entries()) {
         await client.reader.untilConnect()
-        if (index % 3 === 0) rig.reset(client)
+        if (index % 3 === 0) rig.abort(client)
         else client.socket.shutdown()
       }
       await Promise.all(clients.map((client) => client.reader.untilClose()))

@@ -6,6 +6,7 @@ import { registerEndingTests } from './ending-tests.js'
 import { registerListenTests } from './listen-tests.js'
 import { registerMemoryTests } from './memory-tests.js'
 import { Rig, type Kind } from './rig.js'
+import { registerResetTests } from './reset-tests.js'
 import { registerStreamTests } from './stream-tests.js'
 import { registerTurnTests } from './turn-tests.js'
 
@@ -37,6 +38,7 @@ export function runEngineSuite (name: string, createEngine: () => Engine): void 
   registerStreamTests(suite)
   registerMemoryTests(suite)
   registerEndingTests(suite)
+  registerResetTests(suite)
   registerConnectTests(suite)
   registerListenTests(suite)
 }

@@ -28,7 +28,7 @@ export class Rig {
     this.engine = engine
     t.teardown(() => {
       this.isOver = true
-      for (const end of this.ends) end.socket.reset()
+      for (const end of this.ends) end.socket.abort()
     })
   }
 
@@ -52,7 +52,7 @@ export class Rig {
       const end: End = { socket, reader: new TestReader(options(index++)) }
       this.ends.push(end)
       socket.start(end.reader)
-      if (this.isOver) socket.reset()
+      if (this.isOver) socket.abort()
       else onEnd(end)
     })
     this.t.teardown(() => listener.close())
@@ -112,6 +112,12 @@ export class Rig {
   reset (end: End): void {
     end.reader.isInsideCall = true
     end.socket.reset()
+    end.reader.isInsideCall = false
+  }
+
+  abort (end: End): void {
+    end.reader.isInsideCall = true
+    end.socket.abort()
     end.reader.isInsideCall = false
   }
 

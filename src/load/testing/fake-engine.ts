@@ -46,6 +46,7 @@ export class FakeSocket implements Socket {
   resume (): void { this.calls.push('resume') }
   shutdown (): void { this.calls.push('shutdown') }
   reset (): void { this.calls.push('reset') }
+  abort (): void { this.calls.push('abort') }
   write (_view: Uint8Array, release: () => void): void {
     this.calls.push('write')
     release()

@@ -75,7 +75,7 @@ export class ControlSocket {
 
   reset (): void {
     this.stop()
-    this.#socket.reset()
+    this.#socket.abort()
   }
 
   /** Nothing is delivered or sent any more. */

@@ -220,7 +220,7 @@ export class StreamTransport implements Transport {
     this.#error = error
     this.#frames.stop()
     this.#segments = []
-    this.#socket!.reset()
+    this.#socket!.abort()
   }
 
   // --- Receiving

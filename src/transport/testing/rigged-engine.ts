@@ -98,6 +98,7 @@ export class RiggedSocket implements Socket {
 
   shutdown (): void { this.socket.shutdown() }
   reset (): void { this.socket.reset() }
+  abort (): void { this.socket.abort() }
   resume (): void { if (!this.#stopped) this.socket.resume() }
   get pendingBytes (): number { return this.socket.pendingBytes }
 }

@@ -60,7 +60,7 @@ export async function makeShmPair (createEngine: () => Engine, { memory, sizes, 
     b,
     sockets,
     segment,
-    kill (side) { sockets[side].socket.reset() },
+    kill (side) { sockets[side].socket.abort() },
     sendGarbage (to, garbage) {
       if (garbage === 'a frame that is cut off by the end of the link') {
         // A descriptor cannot be cut off; what may come half is a bell.

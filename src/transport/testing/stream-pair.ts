@@ -28,7 +28,7 @@ export async function makeStreamPair (createEngine: () => Engine, { pieceBytes }
     a,
     b,
     sockets,
-    kill (side) { sockets[side].socket.reset() },
+    kill (side) { sockets[side].socket.abort() },
     sendGarbage (to, garbage) {
       const from = sockets[other(to)]
       from.inject(garbageBytes(garbage))
