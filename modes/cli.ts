@@ -1,6 +1,7 @@
 import yargs, { type Argv } from 'yargs'
 import { ErrorCode, exitCodeOf, TunnelError } from '../src/base/errors.js'
 import { PROGRAM } from './metadata.js'
+import { watchStandardOutput } from './standard-output.js'
 
 /** The command line: what all commands share. The only file that knows yargs. */
 
@@ -59,7 +60,7 @@ const STRINGS = {
  */
 export async function runProgram ({ name, summary, action }: Program): Promise<void> {
   // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  watchStandardOutput(name)
   const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
     const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
     const typed = Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false)

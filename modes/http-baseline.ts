@@ -2,7 +2,7 @@
 import { formatAddress } from '../src/base/address.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './cli.js'
-import { announce, SERVICE_FLAGS, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_FLAGS, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 
 const NAME = 'http-baseline'
@@ -16,11 +16,12 @@ await runProgram({
     flags: { port, host, addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' }, server, drain, json },
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
+      const json = given.json === true
+      openOutput(NAME, json)
       const path = given.addr === undefined ? null : valueOf.addr(given).path
       const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given), path })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const origin = await starting
-      const json = given.json === true
       const http = `http://${formatAddress(origin.address)}`
       if (origin.note !== undefined && !json) console.error(`${NAME}: ${origin.note}`)
       announce(json, { event: 'listening', name: NAME, http, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },

@@ -8,7 +8,7 @@ import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { type Given, runProgram } from './cli.js'
 import { integerOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
-import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
 
@@ -29,6 +29,7 @@ await runProgram({
     flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, 'window-bytes': windowFlag, port, host, drain, stats, json },
     run: async (given) => {
       const json = given.json === true
+      openOutput(NAME, json)
       const transport = transportOf(given)
       const tunnel = valueOf.addr(given)
       const listen = tcpAddress(valueOf.host(given), valueOf.port(given))

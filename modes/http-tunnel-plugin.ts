@@ -8,7 +8,7 @@ import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './cli.js'
 import { portOf, usage } from './option-values.js'
-import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
 
@@ -46,6 +46,7 @@ async function start (given: Given): Promise<void> {
     if (given.origin !== undefined && given[flag] !== undefined) throw usage(flag, given[flag], 'is for an origin that is started: leave it out, or --origin')
   }
   const json = given.json === true
+  openOutput(NAME, json)
   const transport = valueOf.transport(given)
   // The host's sizes count: this side is told them.
   const transportKind = transportKindOf(transport === 'shm' ? { kind: transport, memory: 'memfd', sizes: DEFAULT_SEGMENT_SIZES } : { kind: transport })

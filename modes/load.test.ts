@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -102,4 +102,28 @@ test.serial('load says that a host name leads nowhere', async (t) => {
   const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['load', 'http://no-such-host.invalid/', '-n', '1'])
   t.is(code, 1)
   t.regex(stderr, /Cannot find no-such-host\.invalid: .*ERR_TUNNEL_SOCKET_FAILED/)
+})
+
+test.serial('load keeps the old content of its output file until there is a result, and says where that went if it cannot be written', async (t) => {
+  const folder = temporaryFolder(t)
+  const file = join(folder, 'result.json')
+  writeFileSync(file, 'old')
+  const seen: string[] = []
+  const server = await startRawServer((socket, index) => {
+    if (index === 5) seen.push(readFileSync(file, 'utf8'))
+    socket.write(OK)
+  })
+  t.teardown(() => server.close())
+  const args = ['load', `http://127.0.0.1:${server.port}/`, '-n', '10', '-c', '1', '--json']
+  t.is((await runToEnd(t, 'tunnel-bench', [...args, '-o', file])).code, 0)
+  t.deepEqual(seen, ['old'])
+  t.is((JSON.parse(readFileSync(file, 'utf8')) as { summary: { successRate: number } }).summary.successRate, 1)
+  t.deepEqual(readdirSync(folder), ['result.json'])
+  const lost = await runToEnd(t, 'tunnel-bench', [...args, '-o', '/dev/full'])
+  t.is(lost.code, 1)
+  t.regex(lost.stderr, /^tunnel-bench: Cannot write --output=\/dev\/full: ENOSPC.*: the result is on standard output instead \(ERR_TUNNEL_RESULT_INVALID\)\n$/)
+  t.is((JSON.parse(lost.stdout) as { summary: { successRate: number } }).summary.successRate, 1)
+  const refused = await runToEnd(t, 'tunnel-bench', [...args, '-o', folder])
+  t.is(refused.code, 2)
+  t.regex(refused.stderr, /Cannot write --output=\S+: EISDIR/)
 })

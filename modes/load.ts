@@ -1,5 +1,4 @@
 import { lookup } from 'node:dns/promises'
-import { writeFileSync } from 'node:fs'
 import { type Address, tcpAddress } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { createEngine } from '../src/engine/create-engine.js'
@@ -10,6 +9,8 @@ import { emptyCounts, errorCount } from '../src/metrics/counts.js'
 import { formatLoadStatus, loadFailure, type LoadFigures, ohaSourceOf, renderLoadText } from '../src/report/load-text.js'
 import { toOha } from '../src/report/oha.js'
 import type { LoadOptions } from './load-options.js'
+import { checkReplaceable, replaceFile } from './replace-file.js'
+import { onStopSignal } from './signals.js'
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
 const CLEAR_LINE = '\x1b[K'
@@ -19,11 +20,13 @@ const PROBE_TIMEOUT_MS = 2_000
  * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a request failed or none was
  * answered. Rejects with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until then has been printed.
  */
-export async function load ({ job, engine: choice, format, output, showsProgress }: LoadOptions): Promise<number> {
+export async function load ({ job, engine: choice, format, output: file, showsProgress }: LoadOptions): Promise<number> {
+  // It cannot be opened by this name where it is a socket.
+  const output = file === '/dev/stdout' ? null : file
   const engine = createEngine(choice, { spin: 0, onFallback: (why) => { console.error(`tunnel-bench: ${why}`) } })
   const target = await resolveTarget(engine, job.target)
   // Found out now, and not when there is a result to lose.
-  if (output !== null) write(output, '')
+  if (output !== null) check(output)
   const interruption = interruptSignal()
   const terminal = showsProgress && process.stderr.isTTY ? process.stderr : null
   const result = await runLoad(engine, { ...job, target }, {
@@ -41,11 +44,21 @@ export async function load ({ job, engine: choice, format, output, showsProgress
   return failure === null ? 0 : 1
 }
 
+function check (file: string): void {
+  try {
+    checkReplaceable(file)
+  } catch (cause) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write --output=${file}: ${(cause as Error).message}: name a file that can be written`, { cause })
+  }
+}
+
+/** Nothing is lost where the file cannot be written after all. */
 function write (file: string, text: string): void {
   try {
-    writeFileSync(file, text)
+    replaceFile(file, text)
   } catch (cause) {
-    throw new TunnelError(ErrorCode.USAGE, `Cannot write --output=${file}: ${(cause as Error).message}`, { cause })
+    process.stdout.write(text)
+    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot write --output=${file}: ${(cause as Error).message}: the result is on standard output instead`, { cause })
   }
 }
 
@@ -88,14 +101,12 @@ function statusLine (terminal: NodeJS.WriteStream): (progress: LoadProgress) => 
   }
 }
 
-/** Aborted by the first Ctrl-C or SIGTERM; the second one ends the program at once. */
+/** Aborted by the first Ctrl-C, SIGTERM or SIGHUP; the second one ends the program at once. */
 function interruptSignal (): AbortSignal {
   const controller = new AbortController()
-  const handle = (): void => {
+  onStopSignal(() => {
     if (controller.signal.aborted) process.exit(130)
     controller.abort()
-  }
-  process.on('SIGINT', handle)
-  process.on('SIGTERM', handle)
+  })
   return controller.signal
 }

@@ -55,6 +55,16 @@ test('writeResults() leaves the oha files of cells that have not changed alone',
   t.deepEqual(readResults(folder).cells, RESULT.cells)
 })
 
+test('writeResults() gives arms whose names differ little a file each', (t) => {
+  const folder = temporaryFolder(t)
+  const arms = ['baseline', 'baseline#2', 'baseline-2', 'Baseline']
+  writeResults(folder, makeResult(arms.map((arm, index) => makeCell(arm, { rounds: makeRounds([1000 * (index + 1)]) }))))
+  const names = readdirSync(folder).filter((name) => name.startsWith('small-c8-'))
+  const rates = names.map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { summary: { requestsPerSec: number } }).summary.requestsPerSec)
+  t.deepEqual(rates.sort(), [1000, 2000, 3000, 4000])
+  t.is(new Set(names.map((name) => name.toLowerCase())).size, arms.length)
+})
+
 test('writeResults() replaces a file as a whole: who has the old one open keeps it', (t) => {
   const folder = temporaryFolder(t)
   writeResults(folder, RESULT)

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { billPlotOf } from '../src/report/bill-table.js'
-import { ohaFileName, renderOha } from '../src/report/oha.js'
+import { ohaFileNames } from '../src/report/file-names.js'
+import { renderOha } from '../src/report/oha.js'
 import { type Plot, renderPng, renderSvg } from '../src/report/plot.js'
 import { readRunResult, readSweepResult } from '../src/report/read-result.js'
 import type { CellResult, Finding, RunResult } from '../src/report/result.js'
@@ -12,6 +13,7 @@ import { sweepFindings } from '../src/report/sweep-findings.js'
 import { sweepPlotOf } from '../src/report/sweep-plot.js'
 import type { SweepResult } from '../src/report/sweep-result.js'
 import { renderSweep } from '../src/report/sweep-summary.js'
+import { replaceFile } from './replace-file.js'
 
 const RESULT_FILE = 'result.json'
 const SWEEP_FILE = 'sweep.json'
@@ -49,8 +51,9 @@ export function writeResults (folder: string, result: RunResult, changed: readon
 /** Writes what can be made from the result alone. Throws ERR_TUNNEL_RESULT_INVALID. */
 export function renderFolder (folder: string, summary: RunSummary, changed: readonly CellResult[] = summary.result.cells): void {
   writeFile(folder, 'SUMMARY.md', renderSummary(summary.result, summary))
+  const names = ohaFileNames(summary.result.cells)
   for (const cell of changed) {
-    if (cell.rounds.length > 0) writeFile(folder, ohaFileName(cell), renderOha(cell))
+    if (cell.rounds.length > 0) writeFile(folder, names.get(cell)!, renderOha(cell))
   }
 }
 
@@ -141,10 +144,8 @@ export function createEmptyFolder (folder: string): void {
 function writeFile (folder: string, name: string, text: string | Uint8Array): void {
   const file = join(folder, name)
   try {
-    writeFileSync(`${file}.part`, text)
-    renameSync(`${file}.part`, file)
+    replaceFile(file, text)
   } catch (error) {
-    rmSync(`${file}.part`, { recursive: true, force: true })
     throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot write ${file}: ${(error as Error).message}: make room, or make the folder writable`)
   }
 }

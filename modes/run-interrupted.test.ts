@@ -27,16 +27,18 @@ for (const mode of MODES) {
     t.true(finishedAt !== null)
   })
 
-  test.serial(`${mode}: SIGTERM while the roles start leaves no folder, no role and no socket`, async (t) => {
-    const bench = new Bench(t, [...LOAD, `--mode=${mode}`, '--duration=60s'])
-    await until('the roles are being started', () => readdirSync(bench.temporary).length > 0)
-    bench.program.kill('SIGTERM')
-    const { code, stderr } = await bench.program.ended
-    t.is(code, 130)
-    t.regex(stderr, /tunnel-bench: Interrupted before the first measurement was done: there are no results \(ERR_TUNNEL_INTERRUPTED\)\n$/)
-    t.deepEqual(readdirSync(bench.temporary), [])
-    t.deepEqual(readdirSync(bench.out), [])
-  })
+  for (const kill of ['SIGTERM', 'SIGHUP'] as const) {
+    test.serial(`${mode}: ${kill} while the roles start leaves no folder, no role and no socket`, async (t) => {
+      const bench = new Bench(t, [...LOAD, `--mode=${mode}`, '--duration=60s'])
+      await until('the roles are being started', () => readdirSync(bench.temporary).length > 0)
+      bench.program.kill(kill)
+      const { code, stderr } = await bench.program.ended
+      t.is(code, 130, stderr)
+      t.regex(stderr, /tunnel-bench: Interrupted before the first measurement was done: there are no results \(ERR_TUNNEL_INTERRUPTED\)\n$/)
+      t.deepEqual(readdirSync(bench.temporary), [])
+      t.deepEqual(readdirSync(bench.out), [])
+    })
+  }
 
   test.serial(`${mode}: a second Ctrl-C stops a run at once`, async (t) => {
     const bench = new Bench(t, [...LOAD, `--mode=${mode}`, '--duration=60s'])
@@ -44,8 +46,7 @@ for (const mode of MODES) {
     const roles = childrenOf(bench.program.pid)
     bench.program.kill('SIGINT')
     await bench.program.output(/once more to stop at once/)
-    bench.program.kill('SIGINT')
-    const { code, signal } = await bench.program.ended
+    const { code, signal } = await bench.program.insist('SIGINT')
     t.deepEqual([code, signal], [130, null])
     t.deepEqual(readdirSync(bench.temporary), [])
     await until('the roles have ended', () => !roles.some((role) => isAlive(role.pid)))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
 import { loadUws } from '../src/origin/uws-origin.js'
-import { ohaFileName } from '../src/report/oha.js'
+import { ohaFileNames } from '../src/report/file-names.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { PROGRAM } from './metadata.js'
 import { runToEnd } from './testing/program.js'
@@ -88,7 +88,7 @@ test.serial('run compares the baseline with itself, loads from two threads, has 
   t.deepEqual(result.cells.map((cell) => [cell.arm, cell.transport, cell.size, cell.bodyBytes]),
     [['baseline', 'baseline', '1000', 1000], ['baseline#2', 'baseline', '1000', 1000], ['stream-stalled', 'stream', '1000', 1000], ['stream', 'stream', '1000', 1000]])
   t.regex(bench.read('SUMMARY.md'), /^\| baseline#2 +\| +2 \|/m)
-  t.is(new Set(result.cells.map(ohaFileName)).size, 4)
+  t.is(new Set(ohaFileNames(result.cells).values()).size, 4)
 })
 
 test.serial('run measures with two load threads in processes, too', async (t) => {

@@ -3,7 +3,9 @@ import { ENGINES } from '../src/engine/create-engine.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
 import type { Flag, Given } from './cli.js'
+import { LineOutput } from './line-output.js'
 import { durationOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
+import { failOutput } from './standard-output.js'
 
 /** Options and output that the three long-running commands share. */
 
@@ -17,7 +19,7 @@ export const SERVICE_FLAGS = {
   server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
-  drain: { describe: 'How long SIGTERM and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
+  drain: { describe: 'How long SIGTERM, SIGHUP and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
 } as const satisfies Record<string, Flag>
@@ -35,9 +37,25 @@ export const valueOf = {
   drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const
 
-/** One line that says that the service is up, for people or for programs. */
+let output: LineOutput | null = null
+
+/** Before the first line of a service. Where not even that can be written, the service ends: nobody knows where it listens. */
+export function openOutput (name: string, json: boolean): void {
+  output = new LineOutput(process.stdout.fd, {
+    dropped: (lines) => json
+      ? JSON.stringify({ event: 'dropped', name, lines })
+      : `${name}: ${lines} ${lines === 1 ? 'line was' : 'lines were'} dropped here: nobody read them in time`,
+    onError: (error, lines) => {
+      failOutput(name, error)
+      if (lines === 0) process.kill(process.pid, 'SIGTERM')
+    }
+  })
+  process.on('exit', () => { output?.end() })
+}
+
+/** One line of a service, for people or for programs. */
 export function announce (json: boolean, event: Record<string, unknown>, sentence: string): void {
-  console.log(json ? JSON.stringify(event) : sentence)
+  output?.line(json ? JSON.stringify(event) : sentence)
 }
 
 /** Prints what happens to the tunnel. */

@@ -1,11 +1,13 @@
 import { reportError } from './cli.js'
+import { onStopSignal } from './signals.js'
 
 /** After the second Ctrl-C nothing is waited for any longer than this. */
 const STOP_TIMEOUT_MS = 1000
 
 /**
- * The signals of a long-running command. SIGTERM and the first SIGINT close in good order, exit code 0; a second SIGINT stops at once,
- * exit code 130. Register it before what is closed has started, so that there is no moment at which a signal leaves things behind.
+ * The signals of a long-running command. SIGTERM, SIGHUP and the first SIGINT close in good order, exit code 0; a second SIGINT
+ * stops at once, exit code 130. Register it before what is closed has started, so that there is no moment at which a signal
+ * leaves things behind.
  *
  * @param close Lets connections at hand go on for at most `drainMs`. Called again with 0, it shortens that.
  */
@@ -19,10 +21,9 @@ export function onShutdown (name: string, drainMs: number, close: (drainMs: numb
       process.exit(1)
     })
   }
-  process.on('SIGTERM', () => { if (!isClosing) begin(drainMs) })
-  process.on('SIGINT', () => {
+  onStopSignal((signal) => {
     if (!isClosing) return begin(drainMs)
-    if (isStopping) return
+    if (signal !== 'SIGINT' || isStopping) return
     isStopping = true
     setTimeout(() => process.exit(130), STOP_TIMEOUT_MS)
     begin(0)

@@ -1,3 +1,5 @@
+import { onStopSignal } from './signals.js'
+
 /** What commands that measure for minutes have in common: progress, and Ctrl-C. */
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
@@ -36,10 +38,10 @@ function terminalProgress (terminal: NodeJS.WriteStream): Progress {
   }
 }
 
-/** Aborted by the first Ctrl-C or SIGTERM, which ends the run in good order; the second stops at once. */
+/** Aborted by the first Ctrl-C, SIGTERM or SIGHUP, which ends the run in good order; the second stops at once. */
 export function interruptSignal (stopNow: () => Promise<void>): AbortSignal {
   const controller = new AbortController()
-  const handle = (): void => {
+  onStopSignal(() => {
     if (controller.signal.aborted) {
       // Not without closing: an open uWebSockets.js app in a thread makes the process abort.
       setTimeout(() => process.exit(130), STOP_TIMEOUT_MS)
@@ -48,8 +50,6 @@ export function interruptSignal (stopNow: () => Promise<void>): AbortSignal {
     }
     console.error('\ntunnel-bench: interrupted: closing in good order; once more to stop at once')
     controller.abort()
-  }
-  process.on('SIGINT', handle)
-  process.on('SIGTERM', handle)
+  })
   return controller.signal
 }

@@ -89,13 +89,13 @@ test('a role process ends when its orchestrator is gone', async (t) => {
   t.deepEqual(await once(child, 'exit'), [0, null])
 })
 
-test('a role process ignores the Ctrl-C that its terminal sends to all', async (t) => {
+test('a role process ignores what its terminal or a service manager sends to all', async (t) => {
   const child = fork(fileURLToPath(ENTRY_POINT), [], { serialization: 'advanced' })
   t.teardown(() => { child.kill('SIGKILL') })
   const control = new RoleControl<'load'>(childChannel(child))
   await control.start(optionsOf())
   const exited = once(child, 'exit')
-  child.kill('SIGINT')
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) child.kill(signal)
   t.is((await control.sample()).stats, null)
   await control.close()
   t.deepEqual(await exited, [0, null])

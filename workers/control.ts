@@ -56,7 +56,8 @@ export class RoleControl<N extends RoleName> {
 
 /**
  * The role's end: call it once, at the top level of an entry point. The role ends when the orchestrator says so or is gone;
- * Ctrl-C reaches every process of a terminal, so here it is ignored: the orchestrator decides in which order to close.
+ * Ctrl-C and a terminal's end reach every process of it, and a service manager's SIGTERM too, so here they are ignored: the
+ * orchestrator decides in which order to close.
  */
 export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]['options']) => Promise<Role<N>>): void {
   let starting: Promise<Role<N>> | null = null
@@ -88,7 +89,7 @@ export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]
   } else {
     // The orchestrator may be gone before this process came so far; then there is nothing to serve, and it ends.
     if (!process.connected) return
-    process.on('SIGINT', () => {})
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
     process.on('disconnect', () => { void closeRole() })
     expose(control, endpointOf({
       post: (message) => { if (process.connected) process.send!(message) },

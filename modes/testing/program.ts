@@ -53,6 +53,16 @@ export class Program {
     this.child.kill(signal)
   }
 
+  /** As somebody does who has lost patience: again and again until it has ended. */
+  async insist (signal: NodeJS.Signals): Promise<Ended> {
+    const again = setInterval(() => { this.kill(signal) }, 100)
+    try {
+      return await this.ended
+    } finally {
+      clearInterval(again)
+    }
+  }
+
   /** As Ctrl-C does: to the program and every process it started. */
   killGroup (signal: NodeJS.Signals): void {
     process.kill(-this.pid, signal)

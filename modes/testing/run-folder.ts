@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava'
 import { Ajv } from 'ajv'
 import { Histogram } from '../../src/metrics/histogram.js'
 import { equalLoadRounds } from '../../src/report/equal-load.js'
-import { ohaFileName } from '../../src/report/oha.js'
+import { ohaFileNames } from '../../src/report/file-names.js'
 import { readRunResult } from '../../src/report/read-result.js'
 import type { RunResult } from '../../src/report/result.js'
 import type { TunnelRound } from '../../src/report/tunnel-counters.js'
@@ -57,10 +57,11 @@ export class Bench {
     const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(JSON.parse(readFileSync(SCHEMA, 'utf8')) as object)
     t.true(validate(result), JSON.stringify(validate.errors))
     t.deepEqual(JSON.parse(this.read('metadata.json')), JSON.parse(JSON.stringify(result.metadata)))
+    const names = ohaFileNames(result.cells)
     const measured = result.cells.filter((cell) => cell.rounds.length > 0)
-    t.deepEqual(readdirSync(this.folder).sort(), ['SUMMARY.md', 'metadata.json', 'result.json', ...measured.map(ohaFileName)].sort())
+    t.deepEqual(readdirSync(this.folder).sort(), ['SUMMARY.md', 'metadata.json', 'result.json', ...measured.map((cell) => names.get(cell)!)].sort())
     for (const cell of measured) {
-      const oha = JSON.parse(this.read(ohaFileName(cell))) as { summary: Record<string, number>, latencyPercentiles: Record<string, number> }
+      const oha = JSON.parse(this.read(names.get(cell)!)) as { summary: Record<string, number>, latencyPercentiles: Record<string, number> }
       const seconds = cell.rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1000
       const ok = cell.rounds.reduce((sum, round) => sum + round.counts.ok, 0)
       t.true(Math.abs(oha.summary.total! - seconds) < 1e-6 && Math.abs(oha.summary.requestsPerSec! - ok / seconds) < 0.01, cell.arm)

@@ -5,6 +5,15 @@ export type Address =
   | { readonly kind: 'tcp', readonly host: string, readonly port: number }
   | { readonly kind: 'unix', readonly path: string }
 
+/** Both ends of a TCP connection, as the side that accepted it sees them. */
+export interface ConnectionAddresses {
+  readonly family: 'IPv4' | 'IPv6'
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+}
+
 /** `sun_path` holds 108 bytes including its terminator on Linux (unix(7)), and 104 on macOS. */
 export const UNIX_PATH_MAX_BYTES = process.platform === 'darwin' ? 103 : 107
 

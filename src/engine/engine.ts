@@ -1,4 +1,4 @@
-import type { Address } from '../base/address.js'
+import type { Address, ConnectionAddresses } from '../base/address.js'
 import type { TunnelError } from '../base/errors.js'
 
 export type EngineName = 'epoll' | 'node'
@@ -134,6 +134,10 @@ export interface Socket {
   abort (): void
   /** Tries `reader.claim()` again after it returned null. Harmless at any other time. May call the reader before it returns. */
   resume (): void
+  /**
+   * Accepted sockets: both ends of the connection; null for a Unix socket, and where the client has gone. Asked lazily.
+   */
+  peerAddress? (): ConnectionAddresses | null
   /** Bytes written and not yet released. */
   readonly pendingBytes: number
 }

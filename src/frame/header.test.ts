@@ -2,7 +2,10 @@ import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode } from '../base/errors.js'
 import { decodeHeader, emptyHeader, encodeHeader, type FrameHeader, frameTypeName } from './header.js'
-import { CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, HeaderOffset, HELLO_MAX_BYTES, Reason } from './layout.js'
+import {
+  CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES,
+  HeaderOffset, HELLO_MAX_BYTES, OPEN_MAX_BYTES, Reason
+} from './layout.js'
 
 const MAX_PAYLOAD_BYTES = 65_536
 
@@ -36,7 +39,13 @@ const reason = fc.constantFrom(...Object.values(Reason))
 
 const validHeader: fc.Arbitrary<FrameHeader> = fc.oneof(
   fc.record({ type: fc.constant(FrameType.HELLO), channelId: fc.constant(0), payloadBytes: fc.nat(HELLO_MAX_BYTES), flags: fc.constant(0), argument: fc.constant(0) }),
-  fc.record({ type: fc.constantFrom(FrameType.OPEN, FrameType.ACCEPT), channelId: channel, payloadBytes: fc.constant(0), flags: fc.constant(0), argument: fc.constant(0) }),
+  ...([[FrameType.OPEN, OPEN_MAX_BYTES], [FrameType.ACCEPT, 0]] as const).map(([type, maxBytes]) => fc.record({
+    type: fc.constant(type),
+    channelId: channel,
+    payloadBytes: fc.nat(maxBytes),
+    flags: fc.constant(0),
+    argument: fc.constant(0)
+  })),
   fc.record({ type: fc.constantFrom(FrameType.REJECT, FrameType.RESET), channelId: channel, payloadBytes: fc.constant(0), flags: fc.constant(0), argument: reason }),
   fc.record({ type: fc.constant(FrameType.DATA), channelId: channel, payloadBytes: fc.integer({ min: 1, max: MAX_PAYLOAD_BYTES }), flags: fc.constantFrom(0, FrameFlag.EOS), argument: fc.constant(0) }),
   fc.record({ type: fc.constant(FrameType.DATA), channelId: channel, payloadBytes: fc.constant(0), flags: fc.constant(FrameFlag.EOS), argument: fc.constant(0) }),
@@ -103,8 +112,10 @@ const broken: Array<[rule: string, header: FrameHeader, message: RegExp]> = [
   ['DATA of 4 GiB', { ...plain(FrameType.DATA), payloadBytes: 0xffffffff }, /at most 65536 bytes: it is 4294967295/],
   ['HELLO above its own limit', { ...plain(FrameType.HELLO), payloadBytes: HELLO_MAX_BYTES + 1 }, /payload of HELLO must be at most 1024/],
   ['GOAWAY above its own limit', { ...plain(FrameType.GOAWAY), payloadBytes: GOAWAY_MAX_BYTES + 1 }, /payload of GOAWAY must be at most 512/],
-  ...[FrameType.OPEN, FrameType.ACCEPT, FrameType.REJECT, FrameType.CREDIT, FrameType.RESET, FrameType.PING, FrameType.PONG].map((type): [string, FrameHeader, RegExp] =>
-    [`${frameTypeName(type)} with a payload`, { ...plain(type), payloadBytes: 1 }, /must be at most 0 bytes: it is 1/]),
+  ['OPEN above its own limit', { ...plain(FrameType.OPEN), payloadBytes: OPEN_MAX_BYTES + 1 }, /of OPEN .* 107/],
+  ...[FrameType.ACCEPT, FrameType.REJECT, FrameType.CREDIT, FrameType.RESET, FrameType.PING, FrameType.PONG]
+    .map((type): [string, FrameHeader, RegExp] =>
+      [`${frameTypeName(type)} with a payload`, { ...plain(type), payloadBytes: 1 }, /must be at most 0 bytes: it is 1/]),
   ...Object.values(FrameType).filter((type) => type !== FrameType.DATA).map((type): [string, FrameHeader, RegExp] =>
     [`${frameTypeName(type)} with EOS`, { ...plain(type), flags: FrameFlag.EOS }, /flags of .* must be defined ones: they are 1/]),
   ['DATA with an unknown flag', { ...plain(FrameType.DATA), flags: 2 }, /flags of DATA must be defined ones: they are 2/],

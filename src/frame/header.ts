@@ -1,5 +1,8 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES, HeaderOffset, HELLO_MAX_BYTES, Reason } from './layout.js'
+import {
+  CONTROL_CHANNEL_ID, FrameFlag, FrameType, GOAWAY_MAX_BYTES, HEADER_BYTES,
+  HeaderOffset, HELLO_MAX_BYTES, OPEN_MAX_BYTES, Reason
+} from './layout.js'
 
 export interface FrameHeader {
   payloadBytes: number
@@ -69,6 +72,7 @@ function maxPayloadOf (type: number, maxPayloadBytes: number): number {
   switch (type) {
     case FrameType.DATA: return maxPayloadBytes
     case FrameType.HELLO: return HELLO_MAX_BYTES
+    case FrameType.OPEN: return OPEN_MAX_BYTES
     case FrameType.GOAWAY: return GOAWAY_MAX_BYTES
     default: return type >= FrameType.HELLO && type <= FrameType.GOAWAY ? 0 : -1
   }

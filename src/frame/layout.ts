@@ -10,7 +10,7 @@
  * | type   | channel | payload        | argument                                                      |
  * |--------|---------|----------------|---------------------------------------------------------------|
  * | HELLO  | 0       | the handshake  | 0                                                             |
- * | OPEN   | new     | none           | 0                                                             |
+ * | OPEN   | new     | 0..107, ASCII  | 0; the payload is where the client connected from             |
  * | ACCEPT | open    | none           | 0                                                             |
  * | REJECT | open    | none           | a Reason                                                      |
  * | DATA   | open    | 0..max (EOS)   | 0                                                             |
@@ -82,3 +82,5 @@ export const CONTROL_CHANNEL_ID = 0
 /** Before a HELLO is checked its length is all we know, so it is bounded by a constant. */
 export const HELLO_MAX_BYTES = 1024
 export const GOAWAY_MAX_BYTES = 512
+/** The longest line of the PROXY protocol, version 1. */
+export const OPEN_MAX_BYTES = 107

@@ -1,3 +1,4 @@
+import type { ConnectionAddresses } from '../base/address.js'
 import { Reason } from '../frame/layout.js'
 import type { Claim, Constant } from '../transport/transport.js'
 import { ReceiveCredit, SendCredit } from './credit.js'
@@ -24,6 +25,8 @@ export interface ChannelLink {
   readonly maxPayloadBytes: number
   /** The same for constants. */
   readonly maxConstantBytes: number
+  /** The peer wants to know when the last of its bytes are consumed. */
+  readonly confirmsLastBytes: boolean
   /** null: no memory; `onClaimable` is called later. */
   tryClaim (channel: Channel, bytes: number): Claim | null
   commit (claim: Claim, bytes: number, copied: boolean): void
@@ -63,6 +66,8 @@ class Received {
 /** One tunnelled connection: bytes in both directions, each with its own credit and its own end. Made by a Session. */
 export class Channel extends Flow {
   readonly id: number
+  /** Plugin side: where the client connected from; null where the host did not say. */
+  addresses: ConnectionAddresses | null = null
   handler!: ChannelHandler
   readonly #link: ChannelLink
   readonly #sendCredit: SendCredit
@@ -90,6 +95,11 @@ export class Channel extends Flow {
   }
 
   get closed (): boolean { return this.#closed }
+  /** Bytes sent, or to be sent, that the peer has not granted again: it may not have consumed them. */
+  get unconfirmedBytes (): number {
+    return this.#closed ? 0 : this.#sendCredit.windowBytes - this.#sendCredit.available
+  }
+
   get hasFrames (): boolean { return this.#queue.length > 0 || (this.#endQueued && !this.#endSent) }
 
   // --- For the channel's user
@@ -216,6 +226,7 @@ export class Channel extends Flow {
       this.handler.onData(payload, received.release)
     }
     if (end && !this.#closed) {
+      this.#grant(0)
       this.handler.onEnd()
       this.#closeIfDone()
     }
@@ -226,8 +237,15 @@ export class Channel extends Flow {
     received.releaseMemory()
     received.next = this.#freeReceived
     this.#freeReceived = received
-    if (this.#closed || this.#endReceived) return
-    const grant = this.#receiveCredit.consume(received.bytes)
+    this.#grant(received.bytes)
+  }
+
+  /**
+   * After the peer's end it needs no credit; but one that wants to know gets what it sent confirmed to the last byte.
+   */
+  #grant (consumedBytes: number): void {
+    if (this.#closed || (this.#endReceived && !this.#link.confirmsLastBytes)) return
+    const grant = this.#receiveCredit.consume(consumedBytes, this.#endReceived)
     if (grant > 0) this.#link.sendCredit(this, grant)
   }
 

@@ -45,10 +45,13 @@ export class ReceiveCredit {
     return true
   }
 
-  /** `bytes` of what was received are consumed. Returns how many bytes to grant now: 0, or at least half the window. */
-  consume (bytes: number): number {
+  /**
+   * `bytes` of what was received are consumed. Returns how many bytes to grant now: 0, or at least half the window.
+   * `isLast`: no more will come, and whatever is consumed is granted, so that the sender knows.
+   */
+  consume (bytes: number, isLast = false): number {
     this.#consumed += bytes
-    if (this.#consumed * 2 < this.windowBytes) return 0
+    if (!isLast && this.#consumed * 2 < this.windowBytes) return 0
     const grant = this.#consumed
     this.#consumed = 0
     this.#outstanding += grant

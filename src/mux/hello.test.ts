@@ -4,7 +4,15 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 import { HELLO_MAX_BYTES } from '../frame/layout.js'
 import { checkLimit, decodeHello, encodeHello, type Hello, HelloLimit, PROTOCOL_VERSION, Role } from './hello.js'
 
-const hello: Hello = { role: Role.PLUGIN, transport: 'stream', maxPayloadBytes: 65_536, windowBytes: 262_144, maxChannels: 4096, attachment: new Uint8Array(0) }
+const hello: Hello = {
+  role: Role.PLUGIN,
+  serves: false,
+  transport: 'stream',
+  maxPayloadBytes: 65_536,
+  windowBytes: 262_144,
+  maxChannels: 4096,
+  attachment: new Uint8Array(0)
+}
 const expected = { role: Role.PLUGIN, transport: 'stream' }
 
 /** `hello` with the bytes at `offset` replaced. */
@@ -26,12 +34,14 @@ function within (name: keyof typeof HelloLimit): fc.Arbitrary<number> {
 test('decodeHello() reads back every HELLO within the limits', (t) => {
   fc.assert(fc.property(fc.record({
     role: fc.constantFrom(Role.HOST, Role.PLUGIN),
+    serves: fc.boolean(),
     transport: fc.constantFrom('memory', 'stream', 'shm'),
     maxPayloadBytes: within('maxPayloadBytes'),
     windowBytes: within('windowBytes'),
     maxChannels: within('maxChannels'),
     attachment: fc.uint8Array({ maxLength: 30 })
-  }), fc.nat(9), (any, offset) => {
+  }), fc.nat(9), ({ serves, ...rest }, offset) => {
+    const any = { ...rest, serves: serves && rest.role === Role.PLUGIN }
     const payload = new Uint8Array(64)
     const encoded = encodeHello(any)
     payload.set(encoded, offset)
@@ -43,6 +53,7 @@ test('encodeHello() never drifts: the handshake in hexadecimal', (t) => {
   t.is(Buffer.from(encodeHello(hello)).toString('hex'), '4854554e' + '0100' + '02' + '01' + '00000100' + '00000400' + '00100000')
   t.is(Buffer.from(encodeHello({ ...hello, role: Role.HOST, transport: 'memory' })).toString('hex').slice(12, 16), '0100')
   t.is(Buffer.from(encodeHello({ ...hello, transport: 'shm' })).toString('hex').slice(12, 16), '0202')
+  t.is(Buffer.from(encodeHello({ ...hello, serves: true })).toString('hex').slice(12, 16), '0301')
   t.is(PROTOCOL_VERSION, 1)
   t.true(encodeHello(hello).length <= HELLO_MAX_BYTES)
 })
@@ -51,7 +62,7 @@ const broken: Array<[what: string, payload: Uint8Array, message: RegExp]> = [
   ['what does not begin with the magic', patched(0, 0x47), /magic HTUN/],
   ['the first bytes of an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost'), /does not speak this protocol/],
   ['a HELLO of the wrong role', encodeHello({ ...hello, role: Role.HOST }), /must be a plugin: it says it is a host/],
-  ['an unknown role', patched(6, 3), /must be a plugin: it says it is a role 3/],
+  ['an unknown role', patched(6, 4), /must be a plugin: it says it is a role 4/],
   ['role 0', patched(6, 0), /it says it is a role 0/],
   ['another transport', encodeHello({ ...hello, transport: 'shm' }), /this side uses stream and the peer shm/],
   ['an unknown transport', patched(7, 3), /this side uses stream and the peer unknown/],
@@ -69,6 +80,14 @@ for (const [what, payload, message] of broken) {
     t.throws(() => decodeHello(payload, expected), { code: ErrorCode.PROTOCOL, message })
   })
 }
+
+test('decodeHello() takes a plugin that serves for a plugin, and never for a host', (t) => {
+  t.true(decodeHello(encodeHello({ ...hello, serves: true }), expected).serves)
+  t.false(decodeHello(encodeHello(hello), expected).serves)
+  t.throws(() => decodeHello(encodeHello({ ...hello, serves: true }), { ...expected, role: Role.HOST }), {
+    code: ErrorCode.PROTOCOL, message: /must be a host: it says it is a plugin/
+  })
+})
 
 test('decodeHello() refuses a HELLO cut short at any length', (t) => {
   const payload = encodeHello(hello)

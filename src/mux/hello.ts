@@ -9,6 +9,7 @@ import { MAX_PAYLOAD_LIMIT_BYTES } from '../frame/frame-reader.js'
  *      | magic |version|role|kind|maxPayloadBytes| windowBytes   | maxChannels  |
  *      | u32   | u16   | u8 | u8 | u32           | u32           | u32          |
  *      +-------+-------+----+----+---------------+---------------+--------------+
+ *      role: 1 host, 2 plugin, 3 a plugin that serves its channels itself
  *      20: what the transport needs to be used, up to the end; for stream and memory nothing (`Transport.offer()`)
  */
 export const PROTOCOL_VERSION = 1
@@ -18,10 +19,18 @@ const HELLO_BYTES = 20
 export const Role = { HOST: 1, PLUGIN: 2 } as const
 export type Role = typeof Role[keyof typeof Role]
 
+/** On the wire only: Role.PLUGIN with `serves`. A host that does not know it refuses it, and the plugin says 2 then. */
+const SERVING_PLUGIN = 3
+
 const TRANSPORT_KINDS = ['memory', 'stream', 'shm']
 
 export interface Hello {
   readonly role: Role
+  /**
+   * A plugin that serves its channels itself. Its host says in OPEN where clients connected from, and confirms the last
+   * bytes of a direction with CREDIT.
+   */
+  readonly serves: boolean
   /** Transport kind, as both sides must have it. */
   readonly transport: string
   /** The largest DATA payload the sender of this HELLO takes. */
@@ -41,11 +50,16 @@ export const HelloLimit = {
   maxChannels: [1, 65_536]
 } as const
 
-export function encodeHello ({ attachment = new Uint8Array(0), ...hello }: Omit<Hello, 'attachment'> & { readonly attachment?: Uint8Array }): Uint8Array {
+type Optional = 'attachment' | 'serves'
+
+/** By default a plugin does not serve, and its transport has nothing to say. */
+export function encodeHello (
+  { attachment = new Uint8Array(0), ...hello }: Omit<Hello, Optional> & Partial<Pick<Hello, Optional>>
+): Uint8Array {
   const view = new DataView(new ArrayBuffer(HELLO_BYTES + attachment.length))
   view.setUint32(0, MAGIC, true)
   view.setUint16(4, PROTOCOL_VERSION, true)
-  view.setUint8(6, hello.role)
+  view.setUint8(6, hello.serves === true ? SERVING_PLUGIN : hello.role)
   view.setUint8(7, TRANSPORT_KINDS.indexOf(hello.transport))
   view.setUint32(8, hello.maxPayloadBytes, true)
   view.setUint32(12, hello.windowBytes, true)
@@ -66,13 +80,17 @@ export function decodeHello (payload: Uint8Array, expected: { role: Role, transp
   }
   if (payload.length < HELLO_BYTES) throw invalid(`it must have at least ${HELLO_BYTES} bytes: it has ${payload.length}`)
   const role = view.getUint8(6)
-  if (role !== expected.role) throw invalid(`the peer must be a ${roleName(expected.role)}: it says it is a ${roleName(role)}`)
+  const serves = role === SERVING_PLUGIN && expected.role === Role.PLUGIN
+  if (role !== expected.role && !serves) {
+    throw invalid(`the peer must be a ${roleName(expected.role)}: it says it is a ${roleName(role)}`)
+  }
   const transport = TRANSPORT_KINDS[view.getUint8(7)] ?? 'unknown'
   if (transport !== expected.transport) {
     throw invalid(`both sides must use one transport: this side uses ${expected.transport} and the peer ${transport}: give both the same --transport`)
   }
   return {
     role: expected.role,
+    serves,
     transport,
     maxPayloadBytes: checkLimit('maxPayloadBytes', view.getUint32(8, true), invalid),
     windowBytes: checkLimit('windowBytes', view.getUint32(12, true), invalid),
@@ -93,5 +111,5 @@ function invalid (rule: string): TunnelError {
 }
 
 function roleName (role: number): string {
-  return role === Role.HOST ? 'host' : role === Role.PLUGIN ? 'plugin' : `role ${role}`
+  return role === Role.HOST ? 'host' : role === Role.PLUGIN || role === SERVING_PLUGIN ? 'plugin' : `role ${role}`
 }

@@ -2,6 +2,8 @@ import type { Role } from './hello.js'
 
 export interface SessionOptions {
   readonly role: Role
+  /** Plugin side: it serves its channels itself; see `Hello`. Default false. */
+  readonly serves?: boolean
   /** Largest DATA payload this side takes. Default 65,536. */
   readonly maxPayloadBytes: number
   /** Bytes granted to the peer for each new channel. Default 524,288: a response of 256 KiB and its head wait for no credit, which would be a round trip each. */

@@ -1,9 +1,11 @@
+import type { ConnectionAddresses } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import type { FrameHeader } from '../frame/header.js'
 import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
 import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
+import { decodeConnection, encodeConnection } from './connection-text.js'
 import { Farewell } from './farewell.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
 import { Outgoing } from './outgoing.js'
@@ -77,6 +79,8 @@ export class Session {
 
   /** Channels can be opened. */
   get ready (): boolean { return this.#peer !== null && !this.draining && !this.#closed }
+  /** Host side: the plugin serves its channels itself, and wants to know where clients connected from. */
+  get wantsAddresses (): boolean { return this.#peer?.serves ?? false }
   /** The handshake was done, at any time. */
   get peerSeen (): boolean { return this.#peer !== null }
   get draining (): boolean { return this.#farewell.isSaid }
@@ -89,14 +93,17 @@ export class Session {
   get constants (): Constants { return this.#transport.constants }
   get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
 
-  /** Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side allows. */
-  tryOpen (handler: ChannelHandler): Channel | null {
+  /**
+   * Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side
+   * allows. `addresses`: see `wantsAddresses`.
+   */
+  tryOpen (handler: ChannelHandler, addresses: ConnectionAddresses | null = null): Channel | null {
     if (!this.ready || this.#channels.size >= Math.min(this.#options.maxChannels, this.#peer!.maxChannels)) return null
     do this.#lastChannelId = (this.#lastChannelId + 1) >>> 0
     while (this.#lastChannelId === 0 || this.#channels.has(this.#lastChannelId))
     const channel = this.#addChannel(this.#lastChannelId)
     channel.handler = handler
-    this.#send(FrameType.OPEN, channel.id, 0)
+    this.#send(FrameType.OPEN, channel.id, 0, addresses === null ? undefined : encodeConnection(addresses))
     return channel
   }
 
@@ -131,6 +138,7 @@ export class Session {
     return {
       get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
       get maxConstantBytes () { return Math.max(session.#peer!.maxPayloadBytes, session.#transport.constants.maxClaimBytes) },
+      get confirmsLastBytes () { return session.#peer!.serves },
       tryClaim: (channel, bytes) => this.#outgoing.tryClaim(channel, bytes),
       commit: (claim, bytes, copied) => { this.#transport.commit(claim, bytes, copied) },
       claimConstant: (constant, offset, bytes) => this.#transport.constants.claim(constant, offset, bytes),
@@ -161,9 +169,11 @@ export class Session {
 
   /** `request` is the end of the peer's HELLO; null: this side speaks first. */
   #sendHello (request: Uint8Array | null): void {
-    const { role, maxPayloadBytes, windowBytes, maxChannels } = this.#options
+    const { role, serves = false, maxPayloadBytes, windowBytes, maxChannels } = this.#options
     const attachment = this.#transport.offer(request)
-    this.#send(FrameType.HELLO, 0, 0, encodeHello({ role, transport: this.#transport.kind, maxPayloadBytes, windowBytes, maxChannels, attachment }))
+    const { kind: transport } = this.#transport
+    const hello = { role, serves, transport, maxPayloadBytes, windowBytes, maxChannels, attachment }
+    this.#send(FrameType.HELLO, 0, 0, encodeHello(hello))
   }
 
   #sendReject (channelId: number, reason: Reason): void {
@@ -194,10 +204,11 @@ export class Session {
       this.#handleData(channelId, (header.flags & FrameFlag.EOS) !== 0, payload, release)
       return
     }
-    // HELLO and GOAWAY are read here and now; no other frame has a payload.
+    // HELLO, OPEN and GOAWAY are read here and now; no other frame has a payload.
     try {
       if (type === FrameType.GOAWAY) this.#handleGoAway(argument as Reason, Buffer.from(payload).toString())
       else if (this.#peer === null) this.#handleHello(type, payload)
+      else if (type === FrameType.OPEN) this.#handleOpen(channelId, payload)
       else this.#handleControl(type, channelId, argument)
     } finally {
       release()
@@ -229,7 +240,6 @@ export class Session {
     switch (type) {
       case FrameType.PING: return this.#send(FrameType.PONG, 0, argument)
       case FrameType.PONG: return this.#silence.handlePong(argument)
-      case FrameType.OPEN: return this.#handleOpen(channelId)
       case FrameType.HELLO: return this.#fail('HELLO came twice')
       case FrameType.ACCEPT:
       case FrameType.REJECT: if (this.#options.role !== Role.HOST) return this.#fail(`a host must not send ${frameTypeName(type)}`)
@@ -246,15 +256,25 @@ export class Session {
     }
   }
 
-  #handleOpen (channelId: number): void {
+  #handleOpen (channelId: number, payload: Uint8Array): void {
     if (this.#options.role === Role.HOST) return this.#fail('a plugin must not send OPEN')
+    if (payload.length > 0 && this.#options.serves !== true) {
+      return this.#fail('OPEN must be empty for a plugin that does not serve')
+    }
     if (((channelId - this.#lastChannelId) | 0) <= 0) return this.#fail(`channel ids must rise: OPEN of ${channelId} came after ${this.#lastChannelId}`)
     // Ids rise round the circle of 32 bits, so one that is still open can come up again.
     if (this.#channels.has(channelId)) return this.#fail(`OPEN names channel ${channelId}, which is open`)
+    let addresses
+    try {
+      addresses = decodeConnection(payload)
+    } catch (error) {
+      return this.#failWith(error as TunnelError)
+    }
     this.#lastChannelId = channelId
     if (this.draining) return this.#sendReject(channelId, Reason.SHUTDOWN)
     if (this.#channels.size >= this.#options.maxChannels) return this.#sendReject(channelId, Reason.LIMIT)
     const channel = this.#addChannel(channelId)
+    channel.addresses = addresses
     channel.handler = this.#handler.onChannel!(channel)
   }
 

@@ -32,6 +32,7 @@ export interface SystemCalls {
   accept4 (fd: number, address: null, bytes: null, flags: number): number
   connect (fd: number, address: Memory, bytes: number): number
   getsockname (fd: number, address: Memory, bytes: Memory): number
+  getpeername (fd: number, address: Memory, bytes: Memory): number
   getsockopt (fd: number, level: number, option: number, value: Memory, bytes: Memory): number
   setsockopt (fd: number, level: number, option: number, value: Memory, bytes: number): number
   /** The requests that store an int at `value`. */
@@ -43,6 +44,8 @@ export interface SystemCalls {
   dup3 (oldFd: number, newFd: number, flags: number): number
   /** 1: `address` holds the bytes of the address that `text` names; 0: it names none. */
   inet_pton (family: number, text: string, address: Memory): number
+  /** The other way: `text`, of `bytes` bytes, ends with a NUL. */
+  inet_ntop (family: number, address: Memory, text: Memory, bytes: number): unknown
   /** 0: there is no such interface. */
   if_nametoindex (name: string): number
   /** Lets others have this processor who wait for it. */
@@ -181,6 +184,7 @@ function declare (koffi: Koffi): SystemCalls {
     accept4: libc.func('int accept4(int fd, void *address, void *bytes, int flags)') as SystemCalls['accept4'],
     connect: libc.func('int connect(int fd, const void *address, unsigned int bytes)') as SystemCalls['connect'],
     getsockname: libc.func('int getsockname(int fd, void *address, void *bytes)') as SystemCalls['getsockname'],
+    getpeername: libc.func('int getpeername(int fd, void *address, void *bytes)') as SystemCalls['getpeername'],
     getsockopt: libc.func('int getsockopt(int fd, int level, int option, void *value, void *bytes)') as SystemCalls['getsockopt'],
     setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)') as SystemCalls['setsockopt'],
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)') as SystemCalls['ioctl'],
@@ -189,6 +193,8 @@ function declare (koffi: Koffi): SystemCalls {
     shutdown: libc.func('int shutdown(int fd, int how)') as SystemCalls['shutdown'],
     dup3: libc.func('int dup3(int old_fd, int new_fd, int flags)') as SystemCalls['dup3'],
     inet_pton: libc.func('int inet_pton(int family, const char *text, void *address)') as SystemCalls['inet_pton'],
+    inet_ntop: libc.func(
+      'void *inet_ntop(int family, const void *address, void *text, unsigned int bytes)') as SystemCalls['inet_ntop'],
     if_nametoindex: libc.func('unsigned int if_nametoindex(const char *name)') as SystemCalls['if_nametoindex'],
     sched_yield: libc.func('int sched_yield()') as SystemCalls['sched_yield'],
     errno: () => koffi.errno(),

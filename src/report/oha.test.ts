@@ -1,5 +1,5 @@
 import test from 'ava'
-import { ohaFileName, renderOha, toOha } from './oha.js'
+import { renderOha, toOha } from './oha.js'
 import { encodeNs, makeCell, makeRound } from './testing/fixture.js'
 
 test('toOha() gives every time in seconds: 1.5 ms is 0.0015', t => {
@@ -87,9 +87,4 @@ test('renderOha() writes JSON that ends with a line break', t => {
   const text = renderOha(cell)
   t.deepEqual(JSON.parse(text), toOha(cell))
   t.true(text.endsWith('}\n'))
-})
-
-test('ohaFileName() names size, concurrency and arm, and no path', t => {
-  t.is(ohaFileName(makeCell('baseline#2', { concurrency: 64 })), 'small-c64-baseline-2.json')
-  t.is(ohaFileName({ size: '../up', concurrency: 1, arm: 'a/b c' }), '..-up-c1-a-b-c.json')
 })

@@ -60,16 +60,6 @@ export function renderOha (cell: CellResult): string {
   return `${JSON.stringify(toOha(cell), null, 2)}\n`
 }
 
-export function ohaFileName (cell: Pick<CellResult, 'size' | 'concurrency' | 'arm'>): string {
-  return `${cellFileStem(cell)}.json`
-}
-
-/** `small-c64-baseline-2`: size, concurrency and arm, with nothing in it that a file system or a shell minds. */
-export function cellFileStem (cell: Pick<CellResult, 'size' | 'concurrency' | 'arm'>): string {
-  const safe = (name: string): string => name.replace(/[^A-Za-z0-9_.]+/g, '-')
-  return `${safe(cell.size)}-c${cell.concurrency}-${safe(cell.arm)}`
-}
-
 /** What the figures are taken from: rounds of a cell, or one load. */
 export interface OhaSource {
   readonly rounds: ReadonlyArray<Pick<RoundResult, 'windowMs' | 'counts' | 'bodyBytes' | 'latency' | 'response' | 'connect'>>

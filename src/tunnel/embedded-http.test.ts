@@ -138,7 +138,16 @@ testEach('close() lets a request at hand finish, and ends idle connections at on
 
 test('serveHttp() runs the time limits of node:http: a head that does not end is cut off', async (t) => {
   const server = createServer({ headersTimeout: 50, connectionsCheckingInterval: 10 })
-  const channel = { accept () {}, claim: (bytes = 100) => new Uint8Array(bytes), commit () {}, sendConstant: () => 0, end () {}, reset () { ended() } }
+  const channel = {
+    addresses: null,
+    unconfirmedBytes: 0,
+    accept () {},
+    claim: (bytes = 100) => new Uint8Array(bytes),
+    commit () {},
+    sendConstant: () => 0,
+    end () {},
+    reset () { ended() }
+  }
   let ended!: () => void
   const cut = new Promise<void>((resolve) => { ended = resolve })
   const link = serveHttp(server).attach({ publish: () => null, tryRewrite: () => false })

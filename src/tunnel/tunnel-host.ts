@@ -111,7 +111,8 @@ export class TunnelHost {
     })
     bridge.socket = socket
     this.#bridges.add(bridge)
-    bridge.channel = this.#current?.tryOpen(bridge) ?? null
+    const session = this.#current
+    bridge.channel = session?.tryOpen(bridge, session.wantsAddresses ? socket.peerAddress?.() : null) ?? null
     if (bridge.channel === null) this.#stats.clientsTurnedAway++
     socket.start(bridge)
     if (bridge.channel === null) socket.abort()

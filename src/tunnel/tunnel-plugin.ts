@@ -54,6 +54,10 @@ export class TunnelPlugin {
   #retryTimer: NodeJS.Timeout | null = null
   #retryMs = RETRY_MIN_MS
   #saidWaiting = false
+  /**
+   * The next HELLO says that this plugin serves. A host of an earlier version refuses that, and is not told any more.
+   */
+  #saysItServes: boolean
   /** Why no host is looked for any more. */
   #gaveUp: TunnelError | null = null
   #whenDrained: (() => void) | null = null
@@ -64,6 +68,7 @@ export class TunnelPlugin {
       throw new TunnelError(ErrorCode.USAGE, `Cannot start a plugin with ${options.origin === undefined ? 'neither' : 'both'} of origin and serve: give it one of them`)
     }
     this.#options = options
+    this.#saysItServes = options.serve !== undefined
     this.#transport = options.transport ?? streamTransport
     this.#transport.check()
     this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.PLUGIN })
@@ -125,7 +130,8 @@ export class TunnelPlugin {
   #connect (): void {
     const { engine, tunnel } = this.#options
     const transport = this.#transport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
-    const session: Session = this.#session = new Session(transport, this.#sessionOptions, {
+    const options = { ...this.#sessionOptions, serves: this.#saysItServes }
+    const session: Session = this.#session = new Session(transport, options, {
       onReady: () => {
         this.#server = this.#options.serve?.attach(session.constants) ?? null
         this.#retryMs = RETRY_MIN_MS
@@ -148,9 +154,12 @@ export class TunnelPlugin {
   }
 
   #handleLinkClose (wasAttached: boolean, error: TunnelError | null): void {
+    if (wasAttached) this.#saysItServes = this.#options.serve !== undefined
+    const wasRefused = !wasAttached && this.#saysItServes && error?.code === ErrorCode.PROTOCOL
+    if (wasRefused) this.#saysItServes = false
     if (wasAttached) this.#emit({ kind: 'detached', error })
     if (this.#gaveUp !== null) return
-    if (!wasAttached && error !== null) {
+    if (!wasAttached && error !== null && !wasRefused) {
       if (FATAL.has(error.code)) {
         this.#giveUp(error)
         this.#emit({ kind: 'refused', error })

@@ -1,3 +1,4 @@
+import type { ConnectionAddresses } from '../../base/address.js'
 import { type TunnelError } from '../../base/errors.js'
 import { Linux } from '../../native/system-calls.js'
 import type { EngineCounters, Reader, Socket } from '../engine.js'
@@ -8,6 +9,7 @@ import { closeDescriptor } from './descriptor.js'
 import type { EventLoop } from './event-loop.js'
 import type { Watcher } from './interest-set.js'
 import { SendQueue, Sent } from './send-queue.js'
+import { connectionAddresses } from './socket-address.js'
 import { systemError } from './system-error.js'
 
 /** What all sockets of one engine share. */
@@ -95,6 +97,10 @@ export class EpollSocket implements Socket, Corked, Watcher {
 
   get pendingBytes (): number {
     return this.#queue.bytes
+  }
+
+  peerAddress (): ConnectionAddresses | null {
+    return this.#isTcp && this.fd !== -1 ? connectionAddresses(this.parts.loop.system, this.fd) : null
   }
 
   write (view: Uint8Array, release: () => void): void {

@@ -1,4 +1,5 @@
 import { endianness } from 'node:os'
+import type { ConnectionAddresses } from '../../base/address.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
 import { systemError } from './system-error.js'
 
@@ -12,6 +13,7 @@ const EINVAL = 22
 const SOCKADDR_IN_BYTES = 16
 const SOCKADDR_IN6_BYTES = 28
 const SOCKADDR_UN_BYTES = 110
+const INET6_ADDRSTRLEN = 46
 const LITTLE_ENDIAN = endianness() === 'LE'
 
 /** `ip` is a literal, of IPv6 with or without a zone (`fe80::1%eth0`): ip(7), ipv6(7). */
@@ -45,4 +47,32 @@ export function boundPort (system: SystemCalls, fd: number): number {
   const bytes = new Uint8Array(SOCKADDR_IN6_BYTES)
   if (system.getsockname(fd, bytes, Int32Array.of(bytes.length)) < 0) throw systemError('getsockname', system.errno())
   return new DataView(bytes.buffer).getUint16(2)
+}
+
+/** Both ends of an IPv4 or IPv6 connection; null where there is none any more. */
+export function connectionAddresses (system: SystemCalls, fd: number): ConnectionAddresses | null {
+  const bytes = new Uint8Array(SOCKADDR_IN6_BYTES)
+  const fields = new DataView(bytes.buffer)
+  const text = Buffer.alloc(INET6_ADDRSTRLEN)
+  const ends = []
+  for (const end of ['getpeername', 'getsockname'] as const) {
+    if (system[end](fd, bytes, Int32Array.of(bytes.length)) < 0) return null
+    const family = fields.getUint16(0, LITTLE_ENDIAN)
+    system.inet_ntop(family, bytes.subarray(family === Linux.AF_INET6 ? 8 : 4), text, text.length)
+    ends.push({ family, address: text.toString('latin1', 0, text.indexOf(0)), port: fields.getUint16(2) })
+  }
+  const [remote, local] = ends as [End, End]
+  return {
+    family: remote.family === Linux.AF_INET6 ? 'IPv6' : 'IPv4',
+    remoteAddress: remote.address,
+    remotePort: remote.port,
+    localAddress: local.address,
+    localPort: local.port
+  }
+}
+
+interface End {
+  readonly family: number
+  readonly address: string
+  readonly port: number
 }

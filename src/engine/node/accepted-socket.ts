@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { formatAddress, type Address } from '../../base/address.js'
+import { type Address, type ConnectionAddresses, formatAddress } from '../../base/address.js'
 import type { TunnelError } from '../../base/errors.js'
 import type { Reader } from '../engine.js'
 import { NodeSocket, type NodeEngineParts } from './node-socket.js'
@@ -20,6 +20,12 @@ export class AcceptedSocket extends NodeSocket {
   override start (reader: Reader): void {
     super.start(reader)
     this.raw.on('data', this.handleData)
+  }
+
+  peerAddress (): ConnectionAddresses | null {
+    const { remoteAddress, remoteFamily, remotePort = 0, localAddress, localPort = 0 } = this.raw
+    if (remoteAddress === undefined || localAddress === undefined) return null
+    return { family: remoteFamily === 'IPv6' ? 'IPv6' : 'IPv4', remoteAddress, remotePort, localAddress, localPort }
   }
 
   protected override isTcp (): boolean {

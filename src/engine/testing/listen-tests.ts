@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { tcpAddress, unixAddress, UNIX_PATH_MAX_BYTES, type Address } from '../../base/address.js'
 import { ErrorCode, type TunnelError } from '../../base/errors.js'
 import type { Suite } from './engine-suite.js'
-import type { Rig } from './rig.js'
+import { deferred, type End, type Rig } from './rig.js'
 
 export function registerListenTests (suite: Suite): void {
   suite.onBoth('listen() accepts again on the same address after close(), and accepted sockets live on', async (t, rig, kind) => {
@@ -31,6 +32,38 @@ export function registerListenTests (suite: Suite): void {
     for (const client of clients) client.socket.shutdown()
     t.deepEqual(await Promise.all(clients.map((client) => client.reader.untilClose())), clients.map(() => null))
   })
+
+  suite.onBoth('peerAddress() of an accepted socket has both ends of the connection', async (t, rig, kind) => {
+    const { client, server, listener } = await rig.pair(kind)
+    const addresses = server.socket.peerAddress?.() ?? null
+    if (kind === 'unix' || listener.address.kind === 'unix') t.is(addresses, null)
+    else {
+      const { remotePort, ...rest } = addresses!
+      const { port } = listener.address
+      t.true(remotePort > 0 && remotePort !== port)
+      t.deepEqual(rest, { family: 'IPv4', remoteAddress: '127.0.0.1', localAddress: '127.0.0.1', localPort: port })
+    }
+    for (const end of [client, server]) end.socket.shutdown()
+  })
+
+  if (hasIPv6()) {
+    for (const host of ['::1', '::']) {
+      suite.once(`peerAddress() of a socket accepted on ${host} has the text that node:net has`, async (t, rig) => {
+        const accepted = deferred<End>()
+        const { address } = await rig.listen(tcpAddress(host, 0), accepted.resolve)
+        const { port } = address as Address & { kind: 'tcp' }
+        const raw = net.connect(port, host === '::' ? '127.0.0.1' : '::1')
+        t.teardown(() => raw.destroy())
+        const { socket } = await accepted.promise
+        const ip = host === '::' ? '::ffff:127.0.0.1' : '::1'
+        t.deepEqual(socket.peerAddress?.(), {
+          family: 'IPv6', remoteAddress: ip, remotePort: raw.localPort, localAddress: ip, localPort: port
+        })
+        socket.shutdown()
+        raw.end()
+      })
+    }
+  }
 
   suite.once('listen() rejects a taken port with ERR_TUNNEL_ADDRESS_IN_USE', async (t, rig) => {
     const { address } = await rig.listen(tcpAddress('127.0.0.1', 0))
@@ -185,4 +218,8 @@ async function makeDeadSocket (t: ExecutionContext, rig: Rig): Promise<Address &
   linkSync(live, address.path)
   server.close()
   return address
+}
+
+function hasIPv6 (): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'))
 }

@@ -2,7 +2,16 @@ import test from 'ava'
 import { ChannelDuplex } from './channel-duplex.js'
 import type { ServerChannel } from './server-channel.js'
 
-const channel: ServerChannel = { accept () {}, claim: () => null, commit () {}, sendConstant: () => 0, end () {}, reset () {} }
+const channel: ServerChannel = {
+  addresses: null,
+  unconfirmedBytes: 0,
+  accept () {},
+  claim: () => null,
+  commit () {},
+  sendConstant: () => 0,
+  end () {},
+  reset () {}
+}
 
 const isNodeAskedFor = (): boolean => process.getActiveResourcesInfo().includes('Immediate')
 

@@ -1,12 +1,17 @@
 import { Duplex } from 'node:stream'
+import type { ConnectionAddresses } from '../../base/address.js'
+import { ChunkWriter } from './chunk-writer.js'
+import { Closing, type CloseLimits, DEFAULT_CLOSE_LIMITS } from './closing.js'
 import type { ServerChannel, ServerChannelHandler } from './server-channel.js'
 
 /** What is read ahead of the stream's user; beyond it the client runs out of credit. */
 const READ_HIGH_WATER_BYTES = 65_536
 const WRITE_HIGH_WATER_BYTES = 65_536
 
-/** How long the client may go on after this side has ended, before it is cut off. Until then what it sends is thrown away: a reset would take the last response with it. */
-const LINGER_MS = 5000
+/** Where nobody knows the client's address. A program that trusts this machine (127.0.0.1) must not trust this one. */
+const UNKNOWN: ConnectionAddresses = {
+  family: 'IPv4', remoteAddress: '0.0.0.0', remotePort: 0, localAddress: '0.0.0.0', localPort: 0
+}
 
 let isNodeDue = false
 
@@ -17,33 +22,51 @@ function askForNode (): void {
   setImmediate(() => { isNodeDue = false })
 }
 
-/** A channel as a stream of Node: for servers that take a socket. What is written is copied into the tunnel's memory as far as there is room, and waits for more otherwise. */
+/**
+ * A channel as a stream of Node that behaves as a `net.Socket`: for servers that take one. What is written is copied
+ * into the tunnel's memory as far as there is room, and waits for more otherwise.
+ */
 export class ChannelDuplex extends Duplex implements ServerChannelHandler {
+  /** Set by node:http: null once the connection is no longer its own, because of an upgrade or CONNECT. */
+  declare readonly parser?: unknown
+  /** Of Node's streams, and missing from its types. */
+  declare readonly writableBuffer?: ReadonlyArray<{ readonly chunk: Uint8Array } | null>
   readonly #channel: ServerChannel
+  readonly #limits: CloseLimits
+  readonly #writer: ChunkWriter
   /** What `read()` has not asked for yet. */
   readonly #inputs: Array<{ readonly view: Uint8Array, readonly release: () => void }> = []
   #wantsInput = false
   #clientEnded = false
-  /** Requests of this connection that are not answered. */
-  requests = 0
-  /** What is being written, and how far. */
-  #output: readonly Uint8Array[] = []
-  #outputIndex = 0
-  #outputAt = 0
+  #wasReset = false
   #onWritten: ((error?: Error | null) => void) | null = null
   #isOver = false
+  #resets = false
+  #closing: Closing | null = null
   #timeoutMs = 0
   #timer: NodeJS.Timeout | null = null
+  bytesRead = 0
+  #bytesTaken = 0
 
-  constructor (channel: ServerChannel) {
-    super({ readableHighWaterMark: READ_HIGH_WATER_BYTES, writableHighWaterMark: WRITE_HIGH_WATER_BYTES, decodeStrings: true })
+  constructor (channel: ServerChannel, limits: CloseLimits = DEFAULT_CLOSE_LIMITS) {
+    super({
+      readableHighWaterMark: READ_HIGH_WATER_BYTES,
+      writableHighWaterMark: WRITE_HIGH_WATER_BYTES,
+      decodeStrings: true,
+      // As a socket's: its 'close' tells whether there was an error.
+      emitClose: false
+    })
     this.#channel = channel
+    this.#limits = limits
+    this.#writer = new ChunkWriter(channel)
   }
 
   // --- From the channel
 
   onData (view: Uint8Array, release: () => void): void {
+    if (this.#closing !== null) return this.#closing.onData(release)
     if (this.destroyed) return release()
+    this.bytesRead += view.length
     this.#refreshTimeout()
     this.#inputs.push({ view, release })
     askForNode()
@@ -57,19 +80,22 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
   }
 
   onReset (): void {
-    this.#isOver = true
-    this.#clearTimer()
-    this.destroy(Object.assign(new Error('the connection was reset'), { code: 'ECONNRESET' }))
+    this.onDone()
+    this.#wasReset = true
+    askForNode()
+    if (this.#onWritten !== null) this.destroy(resetError('write'))
+    this.#pushInputs()
   }
 
   onDone (): void {
     this.#isOver = true
-    this.#clearTimer()
+    this.#closing?.stop()
   }
 
   onClaimable (): void {
     askForNode()
-    this.#writeOn()
+    if (this.#closing === null) this.#writeOn()
+    else this.#closing.onClaimable()
   }
 
   // --- To the stream
@@ -88,7 +114,10 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
       input.release()
       this.#wantsInput = this.push(copy)
     }
-    if (this.#inputs.length === 0 && this.#clientEnded) this.push(null)
+    if (this.#inputs.length > 0) return
+    // What was sent before a reset is read before it.
+    if (this.#wasReset) this.destroy(resetError('read'))
+    else if (this.#clientEnded) this.push(null)
   }
 
   override _write (chunk: Uint8Array, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -108,44 +137,33 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
     this.#clearTimer()
     for (const { release } of this.#inputs.splice(0)) release()
     this.#onWritten = null
-    if (!this.#isOver) {
-      if (error === null && this.writableFinished) this.#timer = setTimeout(() => { if (!this.#isOver) this.#channel.reset() }, LINGER_MS).unref()
-      else this.#channel.reset()
+    if (this.#resets && !this.#isOver) {
+      this.#channel.reset()
+    } else if (!this.#isOver) {
+      this.#closing = new Closing(this.#channel, [...this.#writer.rest(), ...this.#unseen()], this.#limits)
     }
     callback(error)
+    process.nextTick(() => { this.emit('close', error !== null) })
+  }
+
+  /** What was written and `_write()` has not seen. */
+  #unseen (): Uint8Array[] {
+    return (this.writableBuffer ?? []).flatMap((one) => one === null ? [] : [one.chunk])
   }
 
   #startWriting (chunks: readonly Uint8Array[], callback: (error?: Error | null) => void): void {
-    this.#output = chunks
-    this.#outputIndex = this.#outputAt = 0
+    if (this.#isOver) return callback(resetError('write'))
+    for (const { length } of chunks) this.#bytesTaken += length
+    this.#writer.start(chunks)
     this.#onWritten = callback
     this.#writeOn()
   }
 
-  /** Fills claims until all is written or there is none; `onClaimable()` goes on. */
   #writeOn (): void {
     const callback = this.#onWritten
     if (callback === null || this.destroyed) return
     this.#refreshTimeout()
-    let left = this.#output.reduce((sum, chunk, i) => i < this.#outputIndex ? sum : sum + chunk.length, -this.#outputAt)
-    while (left > 0) {
-      const claim = this.#channel.claim(left)
-      if (claim === null) return
-      const room = Math.min(claim.length, left)
-      for (let used = 0; used < room;) {
-        const chunk = this.#output[this.#outputIndex]!
-        const bytes = Math.min(room - used, chunk.length - this.#outputAt)
-        claim.set(chunk.subarray(this.#outputAt, this.#outputAt + bytes), used)
-        used += bytes
-        this.#outputAt += bytes
-        if (this.#outputAt < chunk.length) continue
-        this.#outputIndex++
-        this.#outputAt = 0
-      }
-      this.#channel.commit(room, true)
-      left -= room
-    }
-    this.#output = []
+    if (!this.#writer.pump()) return
     this.#onWritten = null
     callback()
   }
@@ -168,13 +186,37 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
   setKeepAlive (): this { return this }
   ref (): this { return this }
   unref (): this { return this }
-  get remoteAddress (): undefined { return undefined }
   get encrypted (): boolean { return false }
+  get connecting (): boolean { return false }
+  get pending (): boolean { return false }
+  get bytesWritten (): number { return this.#unseen().reduce((sum, { length }) => sum + length, this.#bytesTaken) }
+  get bufferSize (): number { return this.writableLength }
+  get readyState (): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.readable) return this.writable ? 'open' : 'readOnly'
+    return this.writable ? 'writeOnly' : 'closed'
+  }
+
+  get #addresses (): ConnectionAddresses { return this.#channel.addresses ?? UNKNOWN }
+  get remoteAddress (): string { return this.#addresses.remoteAddress }
+  get remoteFamily (): string { return this.#addresses.family }
+  get remotePort (): number { return this.#addresses.remotePort }
+  get localAddress (): string { return this.#addresses.localAddress }
+  get localFamily (): string { return this.#addresses.family }
+  get localPort (): number { return this.#addresses.localPort }
+  address (): { address: string, family: string, port: number } {
+    const { family, localAddress, localPort } = this.#addresses
+    return { address: localAddress, family, port: localPort }
+  }
 
   destroySoon (): void {
     if (this.writable) this.end()
     if (this.writableFinished) this.destroy()
     else this.once('finish', () => { this.destroy() })
+  }
+
+  resetAndDestroy (): this {
+    this.#resets = true
+    return this.destroy()
   }
 
   #refreshTimeout (): void {
@@ -187,4 +229,8 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
   }
+}
+
+function resetError (syscall: 'read' | 'write'): Error {
+  return Object.assign(new Error(`${syscall} ECONNRESET`), { code: 'ECONNRESET', syscall })
 }

@@ -1,34 +1,46 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { ChannelDuplex } from './channel-duplex.js'
+import { type CloseLimits, DEFAULT_CLOSE_LIMITS } from './closing.js'
 import type { EmbeddedLink, EmbeddedServer, ServerChannel } from './server-channel.js'
+
+/** Node's: told of every request, whatever event that becomes ('request', 'checkContinue', 'checkExpectation'). */
+const REQUEST_START = 'http.server.request.start'
 
 /**
  * Answers a plugin's channels with an ordinary node:http program, without a TCP port: `TunnelPlugin.start({ engine, tunnel, serve: serveHttp(app) })`.
  *
+ * Its sockets behave as those of TCP. `remoteAddress` and the other addresses are those of the connection between
+ * client and host; a client on a Unix socket, or of a host that cannot tell, has the address 0.0.0.0 and port 0.
+ * `destroy()` lets what was written leave and then ends; `resetAndDestroy()` resets.
+ *
  * @param target A request listener (an Express app is one, and so is `fastify.routing` once `fastify.ready()` has resolved), or a server of node:http, which need not
  * listen: its listeners for `request`, `upgrade` and `clientError` and its time limits count. A server that does not listen is told `listening` once, because
  * node:http starts its time limits then.
+ * @param limits How long a client may stand still at the end of its connection.
  */
-export function serveHttp (target: RequestListener | Server): EmbeddedServer {
+export function serveHttp (target: RequestListener | Server, limits: Partial<CloseLimits> = {}): EmbeddedServer {
   const server = typeof target === 'function' ? createServer(target) : target
   if (!server.listening) server.emit('listening')
-  return { attach: () => new HttpLink(server) }
+  return { attach: () => new HttpLink(server, { ...DEFAULT_CLOSE_LIMITS, ...limits }) }
 }
 
 /** All connections of one link. */
 class HttpLink implements EmbeddedLink {
   readonly #server: Server
-  readonly #connections = new Set<ChannelDuplex>()
+  readonly #limits: CloseLimits
+  readonly #connections = new Map<ChannelDuplex, Use>()
   #isDraining = false
 
-  constructor (server: Server) {
+  constructor (server: Server, limits: CloseLimits) {
     this.#server = server
-    server.on('request', this.#countRequest)
+    this.#limits = limits
+    subscribe(REQUEST_START, this.#countRequest)
   }
 
   onChannel (channel: ServerChannel): ChannelDuplex {
-    const connection = new ChannelDuplex(channel)
-    this.#connections.add(connection)
+    const connection = new ChannelDuplex(channel, this.#limits)
+    this.#connections.set(connection, { requests: 0, answeredBytes: 0 })
     connection.once('close', () => { this.#connections.delete(connection) })
     channel.accept()
     // The documented way to bring a connection of one's own.
@@ -38,21 +50,36 @@ class HttpLink implements EmbeddedLink {
 
   drain (): void {
     this.#isDraining = true
-    for (const connection of this.#connections) {
-      if (connection.requests === 0) connection.end()
-    }
+    for (const [connection, use] of this.#connections) endIfIdle(connection, use)
   }
 
   close (): void {
-    this.#server.removeListener('request', this.#countRequest)
+    unsubscribe(REQUEST_START, this.#countRequest)
   }
 
-  readonly #countRequest = ({ socket }: { readonly socket: unknown }, response: ServerResponse): void => {
-    if (!(socket instanceof ChannelDuplex) || !this.#connections.has(socket)) return
-    socket.requests++
+  readonly #countRequest = (message: unknown): void => {
+    const { socket, response } = message as { readonly socket: unknown, readonly response: ServerResponse }
+    if (!(socket instanceof ChannelDuplex)) return
+    const use = this.#connections.get(socket)
+    if (use === undefined) return
+    use.requests++
     response.once('close', () => {
-      socket.requests--
-      if (this.#isDraining && socket.requests === 0) socket.end()
+      use.requests--
+      use.answeredBytes = socket.bytesRead
+      if (this.#isDraining) endIfIdle(socket, use)
     })
   }
+}
+
+interface Use {
+  /** That are not answered. */
+  requests: number
+  /** What the connection had read when its last response was done: what comes behind it begins another request. */
+  answeredBytes: number
+}
+
+/** An upgraded connection is its program's, which ends it. */
+function endIfIdle (connection: ChannelDuplex, { requests, answeredBytes }: Use): void {
+  const isUpgraded = connection.parser === null
+  if (requests === 0 && connection.bytesRead === answeredBytes && !isUpgraded) connection.end()
 }

@@ -37,6 +37,8 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   #isEnded = false
   /** The link's tick when something last happened here. */
   #tick: number
+  /** Of the channel, at that time. */
+  #unconfirmedBytes = 0
 
   constructor (link: LabLink, channel: ServerChannel) {
     this.#link = link
@@ -80,10 +82,15 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   // --- From the link
 
   /** Called once a second. */
-  checkTime ({ headTicks, bodyTicks, idleTicks, lingerTicks }: TimeLimits): void {
+  checkTime ({ headTicks, bodyTicks, idleTicks, lingerTicks, stalledTicks }: TimeLimits): void {
+    const { unconfirmedBytes } = this.#channel
+    if (this.#isEnded && unconfirmedBytes !== this.#unconfirmedBytes) this.#tick = this.#link.tick
+    this.#unconfirmedBytes = unconfirmedBytes
     const ticks = this.#link.tick - this.#tick
     if (this.#isEnded) {
-      if (ticks > lingerTicks) this.#channel.reset()
+      if (ticks <= (unconfirmedBytes > 0 ? stalledTicks : lingerTicks)) return
+      this.#channel.reset()
+      this.#link.forget(this)
     } else if (this.#isResponding) {
       // A client may read as slowly as it likes.
       this.#tick = this.#link.tick
@@ -255,8 +262,10 @@ export interface TimeLimits {
   /** Without a byte of the body. */
   readonly bodyTicks: number
   readonly idleTicks: number
-  /** From this side's end to the client's. */
+  /** After this side's end, from the client's last progress on: while it has taken everything, and does not end, */
   readonly lingerTicks: number
+  /** and while it has not taken everything. */
+  readonly stalledTicks: number
 }
 
 function wholeText (text: string): Body {

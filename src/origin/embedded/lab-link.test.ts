@@ -29,6 +29,8 @@ class FakeConstants implements ServerConstants {
 
 /** A channel whose client has granted `credit` bytes. */
 class FakeChannel implements ServerChannel {
+  readonly addresses = null
+  unconfirmedBytes = 0
   credit = Infinity
   accepted = 0
   ended = 0
@@ -68,7 +70,7 @@ class FakeChannel implements ServerChannel {
   }
 }
 
-const LIMITS: TimeLimits = { headTicks: 3, bodyTicks: 4, idleTicks: 5, lingerTicks: 2 }
+const LIMITS: TimeLimits = { headTicks: 3, bodyTicks: 4, idleTicks: 5, lingerTicks: 2, stalledTicks: 7 }
 
 function open (t: { teardown (task: () => void): void }, constants = new FakeConstants()): { link: LabLink, channel: FakeChannel, connection: LabConnection, send (text: string): void, constants: FakeConstants, ticks (count: number): void } {
   const link = new LabLink(constants, LIMITS)
@@ -223,6 +225,57 @@ test('LabConnection limits the time of heads, bodies, idleness and of clients th
   slow.send(requestHead('GET', '/large'))
   slow.ticks(1000)
   t.deepEqual([slow.channel.ended, slow.channel.resets], [0, 0], 'a client may read as slowly as it likes')
+})
+
+test('LabConnection gives a client that takes its last response time from its last progress on', (t) => {
+  const { link, channel, connection, send, ticks } = open(t)
+  channel.unconfirmedBytes = 200_000
+  send(requestHead('GET', '/large', 'Connection: close'))
+  for (const left of [150_000, 100_000, 50_000]) {
+    ticks(7)
+    channel.unconfirmedBytes = left
+  }
+  ticks(8)
+  t.is(channel.resets, 0)
+  channel.unconfirmedBytes = 0
+  ticks(3)
+  t.is(channel.resets, 0, 'all is taken, and only now')
+  send('more of an upload')
+  ticks(2)
+  t.is(channel.resets, 0)
+  ticks(1)
+  t.is(channel.resets, 1)
+  connection.drain = () => { t.fail('it is still known to its link') }
+  link.drain()
+
+  const stalled = open(t)
+  stalled.channel.unconfirmedBytes = 200_000
+  stalled.send(requestHead('GET', '/large', 'Connection: close'))
+  stalled.ticks(8)
+  t.is(stalled.channel.resets, 0)
+  stalled.ticks(1)
+  t.is(stalled.channel.resets, 1)
+})
+
+test('LabLink counts a second once, however often its timer fires in it', async (t) => {
+  let nowMs = 5998
+  const times: number[] = []
+  let enough!: () => void
+  const done = new Promise<void>((resolve) => { enough = resolve })
+  // The timer is due 1 or 2 ms later each time, and this clock runs at half its speed.
+  const link = new LabLink(new FakeConstants(), LIMITS, () => {
+    nowMs += 0.5
+    times.push(nowMs)
+    if (nowMs >= 6000) enough()
+    return nowMs
+  })
+  t.teardown(() => { link.close() })
+  // The link's own timer keeps no process alive.
+  const awake = setInterval(() => {}, 1000)
+  t.teardown(() => { clearInterval(awake) })
+  await done
+  t.is(times.length, 4)
+  t.deepEqual([link.tick, link.clock.second], [1, 6])
 })
 
 test('LabLink.drain() ends what is idle at once, and the rest after the response at hand', (t) => {

@@ -8,7 +8,7 @@ import { LabConnection, type TimeLimits } from './lab-connection.js'
 import type { EmbeddedLink, EmbeddedServer, ServerChannel, ServerChannelHandler, ServerConstants } from './server-channel.js'
 
 /** As those of the origin on node:http, where that has one. */
-const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5 }
+const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5, stalledTicks: 60 }
 
 interface Prepared {
   readonly block: DatedBlock
@@ -28,13 +28,16 @@ export class LabLink implements EmbeddedLink {
   /** Seconds since the link was made. */
   tick = 0
   readonly #limits: TimeLimits
+  readonly #nowMs: () => number
   readonly #connections = new Set<LabConnection>()
   readonly #prepared = new Map<string, Prepared>()
   readonly #heads = new Map<string, Prepared>()
   #timer!: NodeJS.Timeout
 
-  constructor (constants: ServerConstants, limits: TimeLimits) {
+  /** `nowMs` is `Date.now`, but for tests. */
+  constructor (constants: ServerConstants, limits: TimeLimits, nowMs = Date.now) {
     this.#limits = limits
+    this.#nowMs = nowMs
     this.content = new ContentSource(constants)
     for (const [path, { status, headers, body }] of FIXED_ROUTES) {
       let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
@@ -72,15 +75,17 @@ export class LabLink implements EmbeddedLink {
     this.#connections.delete(connection)
   }
 
-  /** Once a second, right after it has begun. */
+  /** Once a second, right after it has begun. A timer may fire a moment too early: that second has been counted. */
   #setTime (): void {
-    const nowMs = Date.now()
-    this.clock.second = Math.floor(nowMs / 1000)
-    this.clock.text = new Date(this.clock.second * 1000).toUTCString()
-    this.#timer = setTimeout(() => {
-      this.tick++
-      this.#setTime()
-      for (const connection of [...this.#connections]) connection.checkTime(this.#limits)
-    }, 1000 - nowMs % 1000).unref()
+    const nowMs = this.#nowMs()
+    const second = Math.floor(nowMs / 1000)
+    this.#timer = setTimeout(() => { this.#setTime() }, 1000 - nowMs % 1000).unref()
+    if (second === this.clock.second) return
+    const isFirst = this.clock.second === -1
+    this.clock.second = second
+    this.clock.text = new Date(second * 1000).toUTCString()
+    if (isFirst) return
+    this.tick++
+    for (const connection of [...this.#connections]) connection.checkTime(this.#limits)
   }
 }

@@ -1,4 +1,8 @@
+import { METHODS } from 'node:http'
 import { CR, DEL, hasOption, isToken, LF, parseChunkLine as parseChunk, parseContentLength, readFields, SP, tokenEnd } from '../../base/http-grammar.js'
+
+/** What node:http knows, in capitals. CONNECT is left out: what follows it is no HTTP, and nothing here takes it. */
+const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
 
 /** HTTP/1.1 request heads (RFC 9112), over bytes that lie whole in one array: as strict as the grammar of fields, and with a status for each refusal. */
 
@@ -47,12 +51,22 @@ export function parseRequestHead (bytes: Uint8Array, start: number, end: number)
   const version = latin1(bytes, versionStart, lineEnd)
   if (bytes[lineEnd + 1] !== LF || !/^HTTP\/\d\.\d$/.test(version)) throw refusal('its version must be HTTP/1.1 or HTTP/1.0')
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') throw refusal('its version must be HTTP/1.1 or HTTP/1.0', 505)
+  if (!KNOWN_METHODS.has(method)) throw refusal('its method must be a known one, in capitals, and not CONNECT', 501)
   return new FieldReader(method, target, version === 'HTTP/1.1').read(bytes, lineEnd + 2, end)
 }
 
 /** Checks the trailer section in [start, end). Throws RequestRefusal. */
 export function checkTrailers (bytes: Uint8Array, start: number, end: number): void {
-  readFields(bytes, start, end, null, refusal)
+  readFields(bytes, start, end, TRAILERS, refusal)
+}
+
+/** A program that adds trailers to the head would find another length for the body (RFC 9110 section 6.5.1). */
+const TRAILERS = {
+  onField (bytes: Uint8Array, nameStart: number, nameEnd: number): void {
+    for (const framing of ['content-length', 'transfer-encoding']) {
+      if (isToken(bytes, nameStart, nameEnd, framing)) throw refusal(`a trailer must not be ${framing}`)
+    }
+  }
 }
 
 /** The size in a chunk line [start, end), where `end` is behind its CRLF. Throws RequestRefusal. */

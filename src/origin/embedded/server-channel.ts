@@ -1,3 +1,5 @@
+import type { ConnectionAddresses } from '../../base/address.js'
+
 /**
  * What a server inside the plugin needs of the tunnel: channels that carry bytes, and memory for what it sends again and again. The tunnel's own channels
  * and links satisfy these; origins know no more of the tunnel than this.
@@ -5,6 +7,10 @@
 
 /** One connection of a client. */
 export interface ServerChannel {
+  /** Both ends of the client's connection; null where the host did not say, and for a client on a Unix socket. */
+  readonly addresses: ConnectionAddresses | null
+  /** Bytes sent, or to be sent, of which the host has not said that the client's connection has taken them. */
+  readonly unconfirmedBytes: number
   /** The server takes the connection. */
   accept (): void
   /** Memory for up to `bytes` bytes to send, or null: no credit or no memory, and `onClaimable()` follows. */
@@ -15,7 +21,7 @@ export interface ServerChannel {
   sendConstant (constant: ServerConstant, offset: number, bytes: number): number
   /** Half-close. */
   end (): void
-  /** Cuts the connection off. */
+  /** Cuts the connection off, behind what was sent. */
   reset (): void
 }
 

@@ -50,3 +50,13 @@ test('exportFiles() tags the rounds at equal load in the log, each from the star
 test('exportFiles() names no file for a cell whose rounds at equal load all failed', t => {
   t.deepEqual([...exportFiles(withEqualLoad([]), 'hgrm').keys()], ['small-c8-baseline-service.hgrm'])
 })
+
+test('exportFiles() keeps the rounds at equal load apart from an arm that is called as they are', t => {
+  const [cell] = AT_EQUAL_LOAD.cells
+  const result = { ...AT_EQUAL_LOAD, cells: [cell!, makeCell('baseline-equal-load', { rounds: [makeSecondsRound([[7_000]])] })] }
+  const oha = exportFiles(result, 'oha')
+  t.deepEqual([...oha.keys()].sort(), ['small-c8-baseline-equal-load.2.json', 'small-c8-baseline-equal-load.json', 'small-c8-baseline.json'])
+  t.is(oha.get('small-c8-baseline-equal-load.json'), renderOha(result.cells[1]!))
+  const arms = exportFiles(result, 'csv').get('rounds.csv')!.trimEnd().split('\n').slice(1).map(row => row.split(',')[0])
+  t.deepEqual(arms, ['baseline', 'baseline-equal-load.2', 'baseline-equal-load'])
+})
