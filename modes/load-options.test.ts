@@ -94,6 +94,7 @@ const REFUSED: Array<[title: string, given: Given, headers?: string[], url?: str
   ['two bodies', { data: 'a', 'body-file': '/dev/null' }],
   ['a body file that is not there', { 'body-file': '/no/such/file' }],
   ['status 199', { 'expect-status': '199' }],
+  ['status 1000', { 'expect-status': '1000' }],
   ['a short hash', { 'expect-sha256': 'ab' }],
   ['a header without a colon', {}, ['X']],
   ['a header with a line end', {}, ['X: a\r\nY: b']],

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import net from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
 import { refusedAddress, response, startRawServer } from '../src/load/testing/raw-server.js'
@@ -24,6 +27,19 @@ for (const engine of ENGINES_HERE) {
     t.regex(stdout, /^ {2}p90 +[\d.]+ +-$/m)
     t.regex(stdout, /^ {2}p99 +- +-$/m)
     t.notRegex(stdout, /\x1b/) // eslint-disable-line no-control-regex
+  })
+
+  test.serial(`load names it where this side is out of descriptors: ${engine}`, async (t) => {
+    const server = await startRawServer((socket) => socket.write(OK))
+    t.teardown(() => server.close())
+    const entryPoint = fileURLToPath(new URL('./tunnel-bench.js', import.meta.url))
+    const args = [entryPoint, 'load', `http://127.0.0.1:${server.port}/`, '-n', '600', '-c', '300', '--no-tui', `--engine=${engine}`]
+    const child = spawn('sh', ['-c', 'ulimit -n 200 && exec "$0" "$@"', process.execPath, ...args])
+    t.teardown(() => child.kill('SIGKILL'))
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+    t.is(code, 1)
+    t.regex(stdout, /this process has no descriptor left \(EMFILE\): open fewer connections, or raise the limit/)
+    t.regex(stderr, /^tunnel-bench: \d+ of 600 requests failed: \d+ without a local port or descriptor$/m)
   })
 
   test.serial(`load in an open loop prints JSON in oha's shape: ${engine}`, async (t) => {

@@ -18,7 +18,7 @@ const TUNNEL = { host: makeCounters({ framesSent: 3 }), plugin: makeCounters({ f
 const CPU = { userUs: 1, systemUs: 2 }
 
 function loadResult (found: Partial<LoadResult> = {}): LoadResult {
-  return { counts: { ...emptyCounts(), sent: 3, ok: 3 }, windowMs: 100, allResponses: 4, bodyBytes: 6, latency: encodeNs([1000]), connect: encodeNs([1000]), problems: [], cpu: CPU, response: null, lag: null, offered: null, unsent: 0, seconds: [], statuses: { 200: 3 }, busy: 0.5, ...found }
+  return { counts: { ...emptyCounts(), sent: 3, ok: 3 }, windowMs: 100, allResponses: 4, bodyBytes: 6, latency: encodeNs([1000]), connect: encodeNs([1000]), problems: [], cpu: CPU, response: null, lag: null, offered: null, unsent: 0, seconds: [], retried: 0, statuses: { 200: 3 }, busy: 0.5, ...found }
 }
 
 /** Roles that note what happens to them in `log`. `measure` decides what each measurement comes to. */

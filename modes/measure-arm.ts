@@ -44,6 +44,6 @@ export async function measureArm (roles: Roles, options: MeasureOptions, { arm, 
   if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
     throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
   }
-  const { cpu: loadCpu, statuses, ...found } = result
+  const { cpu: loadCpu, statuses, retried, ...found } = result
   return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel }
 }

@@ -11,7 +11,7 @@ function fakeLoad (capacityPerSec: number, { pace, durationMs }: Omit<LoadJob, '
   const ok = Math.min(offered ?? most, most)
   const isLate = offered !== null && offered > most
   const latency = encodeNs([1e6], ok)
-  return { counts: { ...emptyCounts(), sent: ok, ok }, windowMs: durationMs, allResponses: ok, bodyBytes: ok * 2, latency, response: offered === null ? null : encodeNs([isLate ? 1e9 : 1e6], ok), lag: offered === null ? null : encodeNs([1], ok), offered, unsent: (offered ?? ok) - ok, seconds: [], statuses: {}, busy: 0.1, connect: encodeNs([1e5]), problems: [], cpu: null }
+  return { counts: { ...emptyCounts(), sent: ok, ok }, windowMs: durationMs, allResponses: ok, bodyBytes: ok * 2, latency, response: offered === null ? null : encodeNs([isLate ? 1e9 : 1e6], ok), lag: offered === null ? null : encodeNs([1], ok), offered, unsent: (offered ?? ok) - ok, seconds: [], retried: 0, statuses: {}, busy: 0.1, connect: encodeNs([1e5]), problems: [], cpu: null }
 }
 
 test('SweepRunner finds the knee of each arm, and measures all arms at rates that span them', async (t) => {

@@ -17,9 +17,23 @@ export function connectError (address: Address, cause: unknown): TunnelError {
       return new TunnelError(ErrorCode.CONNECT_REFUSED, `${action}: nothing listens there (${code}): start the program that serves it, or correct the address`, { cause })
     case 'ETIMEDOUT':
       return new TunnelError(ErrorCode.CONNECT_TIMEOUT, `${action}: the system gave up waiting for an answer (${code}): check the address and the network`, { cause })
+    case 'EADDRNOTAVAIL':
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: this machine has no local port left for it, or no address to reach it from (${code}): wait a minute for ` +
+        'ports of closed connections, keep connections open, or widen net.ipv4.ip_local_port_range', { cause })
+    case 'EMFILE':
+    case 'ENFILE':
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: ${code === 'EMFILE' ? 'this process' : 'this machine'} has no descriptor left (${code}): ` +
+        'open fewer connections, or raise the limit (ulimit -n, fs.file-max)', { cause })
     default:
       return new TunnelError(ErrorCode.SOCKET_FAILED, `${action}: ${code}: check the address and this user's rights and limits`, { cause })
   }
+}
+
+/** Whether a connection could not be tried, since this side was out of local ports or descriptors. */
+export function isExhausted (error: TunnelError | null): boolean {
+  return error !== null && ['EADDRNOTAVAIL', 'EMFILE', 'ENFILE'].includes(systemCode(error.cause ?? error))
 }
 
 export function connectTimeout (address: Address, timeoutMs: number): TunnelError {

@@ -2,9 +2,12 @@ import test, { type ExecutionContext } from 'ava'
 import { tcpAddress } from '../base/address.js'
 import { nowNs } from '../base/clock.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { emptyCounts, type RequestCounts } from '../metrics/counts.js'
+import { connectError } from '../engine/socket-errors.js'
+import { emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
+import { Histogram } from '../metrics/histogram.js'
 import { ExactBodyCheck } from './body-check.js'
 import { ClosedLoop } from './closed-loop.js'
+import type { ConnectionSettings } from './connection.js'
 import type { SliceState } from './loop.js'
 import { Tally } from './tally.js'
 import { FakeEngine, type FakeSocket } from './testing/fake-engine.js'
@@ -27,12 +30,12 @@ interface Bench {
 }
 
 /** A loop in the middle of its window, its connection not yet standing. */
-function setUp (): Bench {
+function setUp (settings: Partial<ConnectionSettings> = {}): Bench {
   const engine = new FakeEngine()
   let firstAttempts = 0
   let openSockets = 0
   const slice: SliceState = {
-    settings: { engine, target: tcpAddress('127.0.0.1', 1), connectTimeoutMs: 0, request: Buffer.from('GET'), isHead: false, status: 200, createBodyCheck: () => new ExactBodyCheck(EXPECTED), scratch: Buffer.alloc(1_000) },
+    settings: { engine, target: tcpAddress('127.0.0.1', 1), connectTimeoutMs: 0, request: Buffer.from('GET'), isHead: false, isLast: false, isStrict: true, mayRetry: false, status: 200, createBodyCheck: () => new ExactBodyCheck(EXPECTED), scratch: Buffer.alloc(1_000), ...settings },
     tally: new Tally(),
     isRunning: true,
     tryBegin: () => true,
@@ -41,7 +44,7 @@ function setUp (): Bench {
     onOpen: () => { openSockets++ },
     onClose: () => { openSockets-- }
   }
-  slice.tally.setWindow(nowNs() - SECOND_NS, nowNs() + 1_000 * SECOND_NS)
+  slice.tally.setWindow(nowNs() - SECOND_NS, nowNs() + 60 * SECOND_NS)
   const loop = new ClosedLoop(slice)
   return {
     engine,
@@ -55,8 +58,8 @@ function setUp (): Bench {
   }
 }
 
-function connected (): Bench {
-  const bench = setUp()
+function connected (settings: Partial<ConnectionSettings> = {}): Bench {
+  const bench = setUp(settings)
   bench.socket(0).reader.connect!()
   return bench
 }
@@ -256,15 +259,210 @@ test('ClosedLoop cuts off a server that announced its close and does not close',
   t.is(bench.counts().timeout, 0)
 })
 
-test('ClosedLoop drops an idle connection on which something arrives, and counts no request for it', (t) => {
+const TIMED_OUT = response('', '408 Request Timeout', 'Connection: close\r\n')
+const LENIENT = { isStrict: false, mayRetry: true }
+
+/** Its connection has served once and is idle, since the window is over for it. */
+function idle (): Bench {
+  const bench = connected()
+  bench.slice.isRunning = false
+  bench.socket(0).arrive(response(EXPECTED))
+  bench.slice.isRunning = true
+  return bench
+}
+
+for (const [title, pieces] of [
+  ['in one piece', [TIMED_OUT]],
+  ['byte by byte', [...TIMED_OUT].map((byte) => Buffer.of(byte))],
+  ['of HTTP/1.0', ['HTTP/1.0 408 X\r\n\r\n']],
+  ['that is cut off', ['HTTP/1.1 40']]
+] as const) {
+  test(`ClosedLoop takes a 408 on an idle connection (${title}) for its orderly end`, (t) => {
+    const bench = idle()
+    for (const piece of pieces) bench.socket(0).arrive(piece)
+    bench.socket(0).reader.end()
+    bench.socket(0).close(BROKEN)
+    t.deepEqual(bench.counts(), counts({ sent: 1, ok: 1 }))
+    t.deepEqual(bench.problems(), [])
+    t.is(bench.engine.sockets.length, 2, 'it is replaced at once')
+    t.is(bench.openSockets(), 1)
+  })
+}
+
+test('ClosedLoop takes a reset of an idle connection for its orderly end', (t) => {
+  const bench = idle()
+  bench.socket(0).close(BROKEN)
+  t.deepEqual([bench.counts(), bench.problems(), bench.engine.sockets.length], [counts({ sent: 1, ok: 1 }), [], 2])
+})
+
+for (const [title, pieces] of [
+  ['another response', [response(EXPECTED)]], ['a 408 that is none', ['HTTP/1.1 4', '09 Conflict']], ['garbage', ['x']]
+] as const) {
+  test(`ClosedLoop drops an idle connection on which something else arrives (${title}), says so, and counts no request for it`, (t) => {
+    const bench = idle()
+    for (const piece of pieces) bench.socket(0).arrive(piece)
+    t.is(bench.socket(0).calls.at(-1), 'abort')
+    t.deepEqual(bench.counts(), counts({ sent: 1, ok: 1 }))
+    t.is(bench.problems().length, 1)
+    t.regex(bench.problems()[0]!, /the server sent bytes that no request asked for/)
+  })
+}
+
+test('ClosedLoop does not wait for ever for the rest of a 408', (t) => {
+  const bench = idle()
+  bench.socket(0).arrive('HTTP/1.1 ')
+  bench.loop.sweep(nowNs() + SECOND_NS, SECOND_NS)
+  t.is(bench.socket(0).calls.at(-1), 'abort')
+  t.is(bench.problems().length, 1)
+})
+
+test('ClosedLoop makes no connection at once for one that ended before it served', (t) => {
   const bench = setUp()
   bench.slice.isRunning = false
   bench.socket(0).reader.connect!()
-  bench.socket(0).arrive(response('', '408 Request Timeout'))
-  t.deepEqual(bench.socket(0).calls, ['abort'])
-  t.deepEqual(bench.counts(), emptyCounts())
-  t.is(bench.problems().length, 1)
+  bench.slice.isRunning = true
+  const before = nowNs()
+  bench.socket(0).reader.end()
+  t.is(bench.engine.sockets.length, 1)
+  bench.loop.sweep(before + 9e6, SECOND_NS)
+  t.is(bench.engine.sockets.length, 1)
+  bench.loop.sweep(nowNs() + 11e6, SECOND_NS)
+  t.is(bench.engine.sockets.length, 2)
+  t.deepEqual(bench.problems(), [])
 })
+
+test('ClosedLoop ends a connection after the response to a request that asked for it, whatever the response says', (t) => {
+  const bench = connected({ isLast: true })
+  bench.socket(0).arrive(response(EXPECTED, '200 OK', 'Connection: keep-alive\r\n'))
+  t.deepEqual(bench.socket(0).calls, ['write', 'shutdown'])
+  t.is(bench.engine.sockets.length, 2)
+  bench.socket(0).close(BROKEN)
+  t.deepEqual([bench.counts(), bench.problems()], [counts({ sent: 1, ok: 1 }), []])
+})
+
+for (const [title, rest, problem] of [
+  ['and says so', 'HTTP/1.1 200 OK\r\n\r\n', /no request asked for/], ['but for a 408', TIMED_OUT, null]
+] as const) {
+  test(`ClosedLoop takes a response with bytes behind it and replaces the connection, ${title}`, (t) => {
+    const bench = connected(LENIENT)
+    bench.socket(0).arrive(Buffer.concat([response(EXPECTED), Buffer.from(rest)]))
+    t.deepEqual(bench.socket(0).calls, ['write', 'shutdown'])
+    t.deepEqual(bench.counts(), counts({ sent: 1, ok: 1 }))
+    t.is(bench.engine.sockets.length, 2)
+    if (problem === null) t.deepEqual(bench.problems(), [])
+    else t.regex(bench.problems().join(), problem)
+  })
+}
+
+test('ClosedLoop counts a body up to the end of the connection as lost where a reset ends it', (t) => {
+  const bench = connected(LENIENT)
+  bench.socket(0).arrive('HTTP/1.1 200 OK\r\n\r\nexpected body')
+  bench.socket(0).close(BROKEN)
+  t.deepEqual(bench.counts(), counts({ sent: 1, reset: 1 }))
+})
+
+test('ClosedLoop counts a response of the right length before a reset as good', (t) => {
+  const bench = connected()
+  bench.slice.isRunning = false
+  bench.socket(0).arrive(response(EXPECTED))
+  bench.socket(0).close(BROKEN)
+  t.deepEqual([bench.counts(), bench.problems()], [counts({ sent: 1, ok: 1 }), []])
+})
+
+/** What a server does that ends an idle connection while a request is on its way to it. */
+const PASSED_EACH_OTHER: Array<[title: string, end: (socket: FakeSocket) => void]> = [
+  ['its end', (socket) => socket.reader.end()],
+  ['a reset', (socket) => socket.close(BROKEN)],
+  ['a close', (socket) => socket.close()],
+  ['a 408', (socket) => socket.arrive(TIMED_OUT)]
+]
+
+for (const [title, end] of PASSED_EACH_OTHER) {
+  test(`ClosedLoop sends a request once more, on a new connection, where ${title} on a used one comes instead of a response`, (t) => {
+    const bench = connected(LENIENT)
+    bench.socket(0).arrive(response(EXPECTED))
+    const sentBefore = nowNs()
+    end(bench.socket(0))
+    t.deepEqual(bench.counts(), counts({ sent: 1, ok: 1 }))
+    bench.socket(1).reader.connect!()
+    t.deepEqual(bench.socket(1).calls, ['write'])
+    while (nowNs() - sentBefore < 2e6);
+    bench.socket(1).arrive(response(EXPECTED))
+    t.deepEqual(bench.counts(), counts({ sent: 2, ok: 2 }))
+    const { retried, latency, problems } = bench.slice.tally.result(null, null)
+    t.deepEqual([retried, problems], [1, []])
+    t.true(Histogram.decode(latency).maxNs >= 2e6, 'its time is from the first sending')
+    if (bench.openSockets() === 2) bench.socket(0).close()
+    t.is(bench.openSockets(), 1)
+    end(bench.socket(1))
+    t.is(bench.slice.tally.result(null, null).retried, 2, 'the next request on the new connection may be sent once more, too')
+  })
+
+  test(`ClosedLoop counts ${title} instead of a response as an error on a new connection, of other methods, and if strict`, (t) => {
+    const outcome = title === 'a 408' ? 'badStatus' : 'reset'
+    const fresh = connected(LENIENT)
+    end(fresh.socket(0))
+    const other = connected({ isStrict: false })
+    other.socket(0).arrive(response(EXPECTED))
+    end(other.socket(0))
+    t.deepEqual([fresh.counts(), other.counts()], [counts({ sent: 1, [outcome]: 1 }), counts({ sent: 2, ok: 1, [outcome]: 1 })])
+    t.deepEqual([fresh, other].map((bench) => bench.slice.tally.result(null, null).retried), [0, 0])
+  })
+}
+
+test('ClosedLoop sends nothing twice of which a response has begun', (t) => {
+  const bench = connected(LENIENT)
+  bench.socket(0).arrive(response(EXPECTED))
+  bench.socket(0).arrive('H')
+  bench.socket(0).reader.end()
+  t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, reset: 1 }))
+})
+
+/** A request waits for a new connection. */
+function retrying (): Bench {
+  const bench = connected(LENIENT)
+  bench.socket(0).arrive(response(EXPECTED))
+  bench.socket(0).reader.end()
+  bench.socket(0).close()
+  return bench
+}
+
+test('ClosedLoop counts a request once whose second connection is refused, and pauses', (t) => {
+  const bench = retrying()
+  bench.socket(1).close(REFUSED)
+  t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, reset: 1 }))
+  t.is(bench.problems().length, 1)
+  t.deepEqual([bench.engine.sockets.length, bench.openSockets()], [2, 0])
+  bench.loop.sweep(nowNs() + SECOND_NS, SECOND_NS)
+  t.is(bench.engine.sockets.length, 3)
+})
+
+test('ClosedLoop counts a request once that times out while its second connection is made', (t) => {
+  const bench = retrying()
+  bench.loop.sweep(nowNs() + SECOND_NS, SECOND_NS)
+  t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, timeout: 1 }))
+  t.deepEqual(bench.socket(1).calls, ['abort'])
+})
+
+test('ClosedLoop.stop() counts a request that waits for its second connection as unfinished', (t) => {
+  const bench = retrying()
+  bench.slice.isRunning = false
+  bench.loop.stop()
+  bench.socket(1).close()
+  t.deepEqual(bench.counts(), counts({ sent: 2, ok: 1, unfinished: 1 }))
+  t.is(bench.openSockets(), 0)
+})
+
+for (const [code, cure] of [['EADDRNOTAVAIL', /no local port.*ip_local_port_range/], ['EMFILE', /this process has no descriptor.*ulimit -n/], ['ENFILE', /this machine has no descriptor.*file-max/]] as const) {
+  test(`ClosedLoop counts ${code} apart from what the server refused, with its cure`, (t) => {
+    const bench = setUp()
+    bench.socket(0).close(connectError(tcpAddress('127.0.0.1', 1), Object.assign(new Error(code), { code })))
+    t.deepEqual(bench.counts(), { ...counts({ sent: 1 }), exhausted: 1 })
+    t.is(errorCount(bench.counts()), 1)
+    t.regex(bench.problems().join(), /^exhausted: /)
+    t.regex(bench.problems().join(), cure)
+  })
+}
 
 test('ClosedLoop sends no request after the end of the window, even before stop()', (t) => {
   const bench = connected()

@@ -1,6 +1,6 @@
-import { Connection, type ConnectionOwner } from './connection.js'
+import { Connection, type ConnectionOwner, type Retry } from './connection.js'
 import { retryPauseNs, type Loop, type SliceState } from './loop.js'
-import type { Outcome } from './tally.js'
+import type { Outcome, Refusal } from './tally.js'
 
 /**
  * One of the `concurrency` closed loops: one request on its way at any time, the next one sent when the last one is settled.
@@ -46,12 +46,12 @@ export class ClosedLoop implements Loop, ConnectionOwner {
     this.#onFirstAttempt()
   }
 
-  onRefused (problem: string, nowNs: number): void {
-    if (this.#slice.isRunning && this.#slice.tryBegin()) {
-      this.#slice.tally.addRefused(nowNs)
+  onRefused (connection: Connection, refusal: Refusal, problem: string | null, nowNs: number): void {
+    if (!connection.isRetry && this.#slice.isRunning && this.#slice.tryBegin()) {
+      this.#slice.tally.addRefused(nowNs, refusal)
       this.#slice.onSettled(nowNs)
     }
-    this.onDone(false, nowNs, `refused: ${problem}`)
+    this.onDone(false, nowNs, problem === null ? null : `${refusal}: ${problem}`)
     this.#onFirstAttempt()
   }
 
@@ -73,13 +73,18 @@ export class ClosedLoop implements Loop, ConnectionOwner {
     this.#retryAtNs = nowNs + retryPauseNs(this.#failures++)
   }
 
+  onRetry (retry: Retry): void {
+    this.#slice.tally.addRetried(retry.sentAtNs)
+    this.#connect(retry)
+  }
+
   onClose (connection: Connection): void {
     this.#open.delete(connection)
     this.#slice.onClose()
   }
 
-  #connect (): void {
-    this.#current = new Connection(this.#slice.settings, this)
+  #connect (retry: Retry | null = null): void {
+    this.#current = new Connection(this.#slice.settings, this, retry)
     this.#open.add(this.#current)
     this.#slice.onOpen()
   }

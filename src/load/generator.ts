@@ -7,7 +7,7 @@ import { AnyBodyCheck, ExactBodyCheck, HashBodyCheck } from './body-check.js'
 import type { ConnectionSettings } from './connection.js'
 import type { LoadJob, LoadResult } from './job.js'
 import type { LoadProgress } from './progress.js'
-import { requestBytes } from './request.js'
+import { asksForClose, isIdempotent, requestBytes } from './request.js'
 import { Slice } from './slice.js'
 
 /**
@@ -64,7 +64,18 @@ export async function runLoadSlice (engine: Engine, job: LoadJob, options: Slice
 function settingsOf (engine: Engine, job: LoadJob): ConnectionSettings {
   const { target, connectTimeoutMs, expect } = job
   const request = requestBytes(job)
-  const common = { engine, target, connectTimeoutMs, request, isHead: job.method === 'HEAD', scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES) }
+  const isStrict = expect.kind !== 'response'
+  const common = {
+    engine,
+    target,
+    connectTimeoutMs,
+    request,
+    isHead: job.method === 'HEAD',
+    isLast: asksForClose(job.headers),
+    isStrict,
+    mayRetry: !isStrict && isIdempotent(job.method),
+    scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  }
   if (expect.kind === 'response') {
     const { status, sha256 } = expect
     return { ...common, status, createBodyCheck: () => sha256 === null ? new AnyBodyCheck() : new HashBodyCheck(sha256) }

@@ -7,6 +7,9 @@ import type { LoadSecond } from './second-series.js'
 /**
  * What a response must be to count as ok. `small`, `content`: status 200 and exactly this body, the 2 bytes of /small or the first `bytes` of
  * `contentBytes()`. `response`: that status (null: any from 200 to 299), and a whole body, with this hash where one is given (SHA-256, lower-case hexadecimal).
+ *
+ * `small` and `content` are for servers of this package, so their responses are parsed strictly and nothing is sent twice.
+ * `response` is for any server: parsed as curl and Chromium do, and with `LoadResult.retried`.
  */
 export type Expectation =
   | { readonly kind: 'small' }
@@ -75,6 +78,12 @@ export interface LoadResult {
   readonly unsent: number
   /** The window in seconds, by the time of sending. Their histograms add up to `response` in an open loop, to `latency` in a closed one. */
   readonly seconds: readonly LoadSecond[]
+  /**
+   * Requests of the window that were sent once more on a new connection, since the server had ended the idle one they were first
+   * sent on. Only where `expect` is a `response`, of idempotent methods, and once each. Each counts once, and its times begin with
+   * the first sending.
+   */
+  readonly retried: number
   /** Responses of the window by status, whether it was the expected one or not. */
   readonly statuses: Readonly<Record<string, number>>
   /**

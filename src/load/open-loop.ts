@@ -1,9 +1,9 @@
 import { nowNs } from '../base/clock.js'
 import { ArrivalPlan, type OpenPace } from './arrival-plan.js'
-import { Connection, type ConnectionOwner } from './connection.js'
+import { Connection, type ConnectionOwner, type Retry } from './connection.js'
 import { retryPauseNs, type Loop, type SliceState } from './loop.js'
 import { Pacer } from './pacer.js'
-import type { Outcome } from './tally.js'
+import type { Outcome, Refusal } from './tally.js'
 
 /** So many attempts to connect at a time: each takes the thread some ten microseconds, which must not make the plan late. */
 const CONNECTING_MAX = 64
@@ -74,21 +74,22 @@ export class OpenLoop implements Loop, ConnectionOwner {
   onConnect (connection: Connection, connectNs: number, nowNs: number): void {
     this.#connecting--
     this.#slice.tally.addConnect(connectNs)
-    this.#idle.push(connection)
+    if (connection.isIdle) this.#idle.push(connection)
     this.#dispatch()
     this.#onAttempt(nowNs)
   }
 
   /** The request that has waited longest was for this connection. */
-  onRefused (problem: string, nowNs: number): void {
+  onRefused (connection: Connection, refusal: Refusal, problem: string | null, nowNs: number): void {
     this.#connecting--
-    if (this.#slice.isRunning && this.#waiting > 0 && nowNs < this.#slice.tally.endNs && this.#slice.tryBegin()) {
+    const isDue = this.#slice.isRunning && this.#waiting > 0 && nowNs < this.#slice.tally.endNs
+    if (!connection.isRetry && isDue && this.#slice.tryBegin()) {
       this.#waiting--
       this.#unsent!.advance()
-      this.#slice.tally.addRefused(nowNs)
+      this.#slice.tally.addRefused(nowNs, refusal)
       this.#slice.onSettled(nowNs)
     }
-    this.onDone(false, nowNs, `refused: ${problem}`)
+    this.onDone(false, nowNs, problem === null ? null : `${refusal}: ${problem}`)
     this.#onAttempt(nowNs)
   }
 
@@ -108,6 +109,12 @@ export class OpenLoop implements Loop, ConnectionOwner {
     this.#usable--
     if (!isOrderly) this.#retryAtNs = nowNs + retryPauseNs(this.#failures++)
     if (this.#slice.isRunning) this.#connectMore(nowNs)
+  }
+
+  onRetry (retry: Retry): void {
+    this.#slice.tally.addRetried(retry.sentAtNs)
+    this.#usable--
+    this.#connect(retry)
   }
 
   onClose (connection: Connection): void {
@@ -160,11 +167,11 @@ export class OpenLoop implements Loop, ConnectionOwner {
     for (let i = 0; i < count; i++) this.#connect()
   }
 
-  #connect (): void {
+  #connect (retry: Retry | null = null): void {
     this.#usable++
     this.#connecting++
     this.#slice.onOpen()
-    this.#open.add(new Connection(this.#slice.settings, this))
+    this.#open.add(new Connection(this.#slice.settings, this, retry))
   }
 
   #onAttempt (nowNs: number): void {

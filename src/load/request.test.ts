@@ -1,7 +1,7 @@
 import test from 'ava'
 import { tcpAddress, unixAddress } from '../base/address.js'
 import { ErrorCode } from '../base/errors.js'
-import { requestBytes, type RequestParts } from './request.js'
+import { asksForClose, isIdempotent, requestBytes, type RequestParts } from './request.js'
 
 const target = tcpAddress('127.0.0.1', 80)
 const textOf = (parts: Partial<RequestParts> = {}): string => requestBytes({ target, path: '/', ...parts }).toString('latin1')
@@ -40,3 +40,17 @@ for (const [title, parts] of REFUSED) {
     t.throws(() => textOf(parts), { code: ErrorCode.USAGE, message: /^Cannot .*: / })
   })
 }
+
+test('asksForClose() finds the option in any of the Connection fields, as one of a list, in any case', (t) => {
+  for (const value of ['close', 'Close', 'keep-alive, close', 'close ,x', ' \tclose']) {
+    t.true(asksForClose([['X', 'y'], ['connection', value]]), value)
+  }
+  for (const headers of [undefined, [], [['Connection', 'keep-alive']], [['Connection', 'closed, x-close']], [['X', 'close']]] as const) {
+    t.false(asksForClose(headers))
+  }
+})
+
+test('isIdempotent() knows the methods that may be sent twice', (t) => {
+  t.deepEqual([undefined, 'GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'].map((method) => isIdempotent(method)), Array(6).fill(true))
+  t.deepEqual(['POST', 'PATCH', 'get', 'PURGE'].map((method) => isIdempotent(method)), Array(4).fill(false))
+})

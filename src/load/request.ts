@@ -41,6 +41,16 @@ export function requestBytes ({ target, path, method = 'GET', host, headers = []
   return body === undefined ? head : Buffer.concat([head, body])
 }
 
+/** Whether a request asks for the end of its connection. */
+export function asksForClose (headers: RequestParts['headers'] = []): boolean {
+  return headers.some(([name, value]) => /^connection$/i.test(name) && /(^|,)[\t ]*close[\t ]*(,|$)/i.test(value))
+}
+
+/** Whether sending a request twice does no more than sending it once (RFC 9110, section 9.2.2). */
+export function isIdempotent (method = 'GET'): boolean {
+  return ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'].includes(method)
+}
+
 function checkedValue (name: string, value: string): string {
   if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw usage(`send header field ${name}: ${JSON.stringify(value)}`, 'its value must hold no control characters, and none beyond Latin-1')
   return value

@@ -1,17 +1,26 @@
-import { CR, LF } from '../base/http-grammar.js'
-import { Framing, checkBeginning, checkTrailers, invalid, parseChunkLine, parseHead, type ResponseHead } from './response-head.js'
+import { CR, LF, parseChunkLine } from '../base/http-grammar.js'
+import { Framing, checkBeginning, checkTrailers, invalid, parseHead, type ResponseHead } from './response-head.js'
 
-/** Most bytes of a status line with its fields, and of a trailer section. */
-export const SECTION_MAX_BYTES = 16_384
-/** Most bytes of a chunk line, its size, extensions and line end together. */
-export const CHUNK_LINE_MAX_BYTES = 1_024
+/** Most bytes of a status line with its fields, and of a trailer section: as Chromium, or if strict as node:http. */
+export const SECTION_MAX_BYTES = 262_144
+export const STRICT_SECTION_MAX_BYTES = 16_384
+/** Most bytes of a chunk line, its size, extensions and line end together: as Chromium, or if strict more than any origin sends. */
+export const CHUNK_LINE_MAX_BYTES = 16_384
+export const STRICT_CHUNK_LINE_MAX_BYTES = 1_024
+/** Most bytes of empty lines before a response, as Chromium. A server may have sent them behind the body before. */
+const BLANK_MAX_BYTES = 4
+/** Most heads and all chunk lines fit; kept memory grows where one does not. */
+const KEPT_FIRST_BYTES = 16_384
 
 /** Receives what a response holds, inside `feed()` and `finish()`. */
 export interface ResponseHandler {
   /** Body bytes [start, end) of `view`, which is valid during the call only. `offset`: how many body bytes came before. */
   onBody (view: Buffer, start: number, end: number, offset: number): void
-  /** The response is complete. The last call of a `feed()`; the next request may be sent, and announced with `expect()`. */
-  onMessage (status: number, keepAlive: boolean): void
+  /**
+   * The response is complete. The last call of a `feed()`; if `keepAlive`, the next request may be sent, and announced with
+   * `expect()`. The last `unreadBytes` of the view follow the response, and nobody asked for them; a strict parser throws there.
+   */
+  onMessage (status: number, keepAlive: boolean, unreadBytes: number): void
 }
 
 const State = { IDLE: 0, HEAD: 1, BODY: 2, CHUNK_LINE: 3, CHUNK_DATA: 4, CHUNK_END: 5, TRAILERS: 6, UNTIL_CLOSE: 7, BROKEN: 8 } as const
@@ -21,18 +30,31 @@ type State = typeof State[keyof typeof State]
  * The head parsed last, over all parsers of a thread. A server repeats its head byte for byte (the Date field changes once a
  * second), so comparing is nearly always all that is to do: 60 ns instead of a byte-wise scan.
  */
-const lastHead = { bytes: Buffer.alloc(0), head: null as ResponseHead | null }
+interface LastHead {
+  bytes: Buffer
+  head: ResponseHead | null
+}
+
+const lastHeads: { readonly strict: LastHead, readonly lenient: LastHead } = {
+  strict: { bytes: Buffer.alloc(0), head: null },
+  lenient: { bytes: Buffer.alloc(0), head: null }
+}
 
 /**
- * A strict, incremental HTTP/1.1 response parser (RFC 9112). It takes bytes cut anywhere, in linear time; it keeps nothing of a
- * view it was fed but what belongs to an incomplete section or chunk line (at most 16 KiB). 1xx responses are passed over, except 101, which
- * nobody asked for. Chunk extensions and trailers are checked and dropped.
+ * An incremental HTTP/1.1 response parser (RFC 9112). It takes bytes cut anywhere, in linear time; it keeps nothing of a view it
+ * was fed but what belongs to an incomplete section or chunk line. 1xx responses are passed over, except 101, which nobody
+ * asked for. Chunk extensions and trailers are dropped.
+ *
+ * Strict, it accepts what the RFC lets a server send and nothing else: between programs of this package every deviation is a
+ * fault of the way between them. Otherwise it accepts what curl and Chromium do, by the table in docs/BENCHMARKING.md.
  *
  * `feed()` throws ERR_TUNNEL_HTTP_INVALID for whatever breaks the protocol, bytes that no request asked for included; the
  * parser is of no use after that.
  */
 export class ResponseParser {
   readonly #handler: ResponseHandler
+  readonly #isStrict: boolean
+  readonly #lastHead: LastHead
   #state: State = State.IDLE
   #isHeadRequest = false
   #head: ResponseHead | null = null
@@ -46,9 +68,13 @@ export class ResponseParser {
   /** Bytes since the last LF, CR included. */
   #lineBytes = 0
   #lastByte = 0
+  /** Of empty lines before the status line. */
+  #blankBytes = 0
 
-  constructor (handler: ResponseHandler) {
+  constructor (handler: ResponseHandler, isStrict: boolean) {
     this.#handler = handler
+    this.#isStrict = isStrict
+    this.#lastHead = isStrict ? lastHeads.strict : lastHeads.lenient
   }
 
   /** Status of the response whose body is arriving; 0 before its head is complete. */
@@ -63,6 +89,7 @@ export class ResponseParser {
     this.#isHeadRequest = isHeadRequest
     this.#head = null
     this.#offset = 0
+    this.#blankBytes = 0
     this.#state = State.HEAD
   }
 
@@ -86,27 +113,41 @@ export class ResponseParser {
     switch (this.#state) {
       case State.HEAD: return this.#onHeadBytes(view, position, end)
       case State.BODY: return this.#onBodyBytes(view, position, end, true)
-      case State.CHUNK_LINE: return this.#onLineBytes(view, position, end, true, CHUNK_LINE_MAX_BYTES)
+      case State.CHUNK_LINE:
+        return this.#onLineBytes(view, position, end, true, this.#isStrict ? STRICT_CHUNK_LINE_MAX_BYTES : CHUNK_LINE_MAX_BYTES)
       case State.CHUNK_DATA: return this.#onBodyBytes(view, position, end, false)
       case State.CHUNK_END: return this.#onChunkEnd(view, position, end)
-      case State.TRAILERS: return this.#onLineBytes(view, position, end, false, SECTION_MAX_BYTES)
+      case State.TRAILERS: return this.#onSectionBytes(view, position, end)
       case State.UNTIL_CLOSE:
         this.#handler.onBody(view, position, end, this.#offset)
         this.#offset += end - position
         return end
-      case State.IDLE: throw invalid('bytes arrived that no request asked for')
+      case State.IDLE:
+        // Bytes behind a response: whoever reads them has been told.
+        if (position > 0 && !this.#isStrict) return end
+        throw invalid('bytes arrived that no request asked for')
       default: throw invalid('the connection is already broken')
     }
   }
 
   #onHeadBytes (view: Buffer, position: number, end: number): number {
+    const lastHead = this.#lastHead
     const known = lastHead.bytes
     const after = position + known.length
     if (this.#keptBytes === 0 && lastHead.head !== null && after <= end && known.compare(view, position, after) === 0) {
       this.#onHead(lastHead.head, end - after)
       return after
     }
-    return this.#onLineBytes(view, position, end, false, SECTION_MAX_BYTES)
+    const isBlank = view[position] === CR || view[position] === LF
+    if (isBlank && !this.#isStrict && this.#keptBytes === 0 && this.#blankBytes < BLANK_MAX_BYTES) {
+      this.#blankBytes++
+      return position + 1
+    }
+    return this.#onSectionBytes(view, position, end)
+  }
+
+  #onSectionBytes (view: Buffer, position: number, end: number): number {
+    return this.#onLineBytes(view, position, end, false, this.#isStrict ? STRICT_SECTION_MAX_BYTES : SECTION_MAX_BYTES)
   }
 
   /** Looks for the end of a chunk line (`isOneLine`) or of a section, which is an empty line. */
@@ -121,8 +162,8 @@ export class ResponseParser {
         lastByte = byte
         continue
       }
-      if (lastByte !== CR) throw invalid('every line must end in CRLF')
-      if (isOneLine || lineBytes === 1) {
+      if (lastByte !== CR && this.#isStrict) throw invalid('every line must end in CRLF')
+      if (isOneLine || lineBytes === (lastByte === CR ? 1 : 0)) {
         this.#lineBytes = this.#lastByte = 0
         this.#onLines(view, start, i + 1, end)
         return i + 1
@@ -132,15 +173,20 @@ export class ResponseParser {
     this.#lineBytes = lineBytes
     this.#lastByte = lastByte
     this.#keep(view, start, limit)
-    if (this.#state === State.HEAD) checkBeginning(this.#kept!, 0, this.#keptBytes)
+    if (this.#state === State.HEAD) checkBeginning(this.#kept!, 0, this.#keptBytes, this.#isStrict)
     if (this.#keptBytes === maxBytes) throw invalid(`${isOneLine ? 'a chunk line' : 'a header or trailer section'} must have at most ${maxBytes} bytes`)
     return limit
   }
 
   #keep (view: Buffer, start: number, end: number): void {
-    this.#kept ??= Buffer.allocUnsafeSlow(SECTION_MAX_BYTES)
+    const bytes = this.#keptBytes + end - start
+    if (this.#kept === null || this.#kept.length < bytes) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(KEPT_FIRST_BYTES, 2 ** Math.ceil(Math.log2(bytes))))
+      this.#kept?.copy(larger, 0, 0, this.#keptBytes)
+      this.#kept = larger
+    }
     view.copy(this.#kept, this.#keptBytes, start, end)
-    this.#keptBytes += end - start
+    this.#keptBytes = bytes
   }
 
   /** A chunk line or section is complete: [start, end) of `view`, after what was kept of it. `pieceEnd` is where the view's bytes end. */
@@ -157,15 +203,17 @@ export class ResponseParser {
     }
     const unread = pieceEnd - end
     if (this.#state === State.HEAD) {
-      const head = parseHead(bytes, from, to)
-      lastHead.bytes = Buffer.from(bytes.subarray(from, to))
+      const head = parseHead(bytes, from, to, this.#isStrict)
+      const lastHead = this.#lastHead
+      if (lastHead.bytes.length === to - from) bytes.copy(lastHead.bytes, 0, from, to)
+      else lastHead.bytes = Buffer.from(bytes.subarray(from, to))
       lastHead.head = head
       this.#onHead(head, unread)
     } else if (this.#state === State.CHUNK_LINE) {
-      this.#remainingBytes = parseChunkLine(bytes, from, to)
+      this.#remainingBytes = parseChunkLine(bytes, from, to, invalid, this.#isStrict)
       this.#state = this.#remainingBytes === 0 ? State.TRAILERS : State.CHUNK_DATA
     } else {
-      checkTrailers(bytes, from, to)
+      checkTrailers(bytes, from, to, this.#isStrict)
       this.#complete(unread)
     }
   }
@@ -173,7 +221,9 @@ export class ResponseParser {
   #onHead (head: ResponseHead, unread: number): void {
     if (head.status === 101) throw invalid('status 101 switches to a protocol that nobody asked for')
     if (head.status < 200) {
-      if (!head.keepAlive) throw invalid('an interim response must not end the connection (nor be HTTP/1.0)')
+      if (!head.keepAlive && this.#isStrict) {
+        throw invalid('an interim response must not end the connection (nor be HTTP/1.0)')
+      }
       return
     }
     this.#head = head
@@ -190,7 +240,10 @@ export class ResponseParser {
     this.#remainingBytes -= bytes
     if (this.#remainingBytes > 0) return to
     if (isWhole) this.#complete(end - to)
-    else {
+    else if (to + 2 <= end && view[to] === CR && view[to + 1] === LF) {
+      this.#state = State.CHUNK_LINE
+      return to + 2
+    } else {
       this.#state = State.CHUNK_END
       this.#remainingBytes = 2
     }
@@ -199,7 +252,9 @@ export class ResponseParser {
 
   #onChunkEnd (view: Buffer, position: number, end: number): number {
     for (; position < end && this.#remainingBytes > 0; position++, this.#remainingBytes--) {
-      if (view[position] !== (this.#remainingBytes === 2 ? CR : LF)) throw invalid('chunk data must be followed by CRLF')
+      if (view[position] === (this.#remainingBytes === 2 ? CR : LF)) continue
+      if (this.#isStrict || view[position] !== LF) throw invalid('chunk data must be followed by CRLF')
+      this.#remainingBytes = 1
     }
     if (this.#remainingBytes === 0) this.#state = State.CHUNK_LINE
     return position
@@ -207,10 +262,10 @@ export class ResponseParser {
 
   /** `unread` bytes follow in the same piece. They came before the next request was sent, so they cannot be its response. */
   #complete (unread = 0): void {
-    if (unread > 0) throw invalid('bytes follow the end of the response')
+    if (unread > 0 && this.#isStrict) throw invalid('bytes follow the end of the response')
     const head = this.#head!
-    const keepAlive = head.keepAlive && this.#state !== State.UNTIL_CLOSE
+    const keepAlive = head.keepAlive && this.#state !== State.UNTIL_CLOSE && unread === 0
     this.#state = State.IDLE
-    this.#handler.onMessage(head.status, keepAlive)
+    this.#handler.onMessage(head.status, keepAlive, unread)
   }
 }

@@ -139,3 +139,17 @@ test('Tally puts a response into the second in which its request was sent, thoug
   const { seconds } = tally.result(null, null)
   t.deepEqual(seconds.map(({ sent, ok }) => [sent, ok]), [[0, 0], [1, 1], [1, 0]])
 })
+
+test('Tally counts what was sent once more, and what this side was out of, where they belong to the window', (t) => {
+  const tally = tallyOf(1_000, 2_000)
+  for (const at of [999, 1_000, 1_999, 2_000]) tally.addRetried(at)
+  tally.addRefused(999, 'exhausted')
+  tally.addRefused(1_500, 'exhausted')
+  tally.addRefused(1_500)
+  const result = tally.result(null, null)
+  t.is(result.retried, 2)
+  t.deepEqual(result.counts, { ...emptyCounts(), sent: 2, refused: 1, exhausted: 1 })
+  const merged = mergeResults([result, result, tallyOf(1_000, 2_000).result(null, null)])
+  t.is(merged.retried, 4)
+  t.deepEqual(merged.counts, { ...emptyCounts(), sent: 4, refused: 2, exhausted: 2 })
+})

@@ -6,6 +6,9 @@ import { mergeSeconds, SecondSeries } from './second-series.js'
 /** What can become of a request that was sent, apart from `unfinished`. */
 export type Outcome = 'ok' | 'badStatus' | 'mismatch' | 'timeout' | 'reset'
 
+/** Why no connection could be made: by what the other side did, or for want of something on this one. */
+export type Refusal = 'refused' | 'exhausted'
+
 const PROBLEMS_MAX = 5
 
 /**
@@ -23,6 +26,7 @@ export class Tally {
   /** Open loop only: what is not in the series. */
   readonly #open: { readonly service: Histogram, readonly lag: Histogram } | null
   readonly #statuses = new Map<number, number>()
+  #retried = 0
   #offered = 0
   #unsent = 0
   #bodyBytes = 0
@@ -83,11 +87,16 @@ export class Tally {
     if (this.#addSent(sentAtNs, intendedNs)) this.#counts.unfinished++
   }
 
-  addRefused (nowNs: number): void {
+  addRefused (nowNs: number, refusal: Refusal = 'refused'): void {
     if (nowNs < this.#startNs || nowNs > this.#endNs) return
     this.#counts.sent++
-    this.#counts.refused++
+    this.#counts[refusal] = (this.#counts[refusal] ?? 0) + 1
     this.#series.addSent(nowNs - this.#startNs)
+  }
+
+  /** A request that was sent at `sentAtNs` is sent once more. It has its outcome later. */
+  addRetried (sentAtNs: number): void {
+    if (sentAtNs >= this.#startNs && sentAtNs < this.#endNs) this.#retried++
   }
 
   /** The plan had a request at `intendedNs`. */
@@ -123,6 +132,7 @@ export class Tally {
       offered: open === null ? null : this.#offered,
       unsent: this.#unsent,
       seconds,
+      retried: this.#retried,
       statuses: Object.fromEntries([...this.#statuses].sort(([a], [b]) => a - b)),
       connect: this.#connect.encode(),
       problems: [...this.#problems],
@@ -162,6 +172,7 @@ export function mergeResults (results: readonly LoadResult[]): LoadResult {
     offered: results.some((result) => result.offered === null) ? null : sum((result) => result.offered!),
     unsent: sum((result) => result.unsent),
     seconds: mergeSeconds(results.map((result) => result.seconds)),
+    retried: sum((result) => result.retried),
     statuses,
     connect: merged(results.map((result) => result.connect))!,
     problems: [...new Set(results.flatMap((result) => result.problems))].slice(0, PROBLEMS_MAX),

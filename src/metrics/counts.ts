@@ -1,6 +1,6 @@
 /**
  * What became of every request sent inside a measurement window. The sum of the outcomes is exactly `sent`:
- * sent = ok + badStatus + mismatch + timeout + reset + refused + unfinished.
+ * sent = ok + badStatus + mismatch + timeout + reset + refused + exhausted + unfinished.
  */
 export interface RequestCounts {
   /** Requests whose sending began inside the window (or that could not be sent because no connection could be made: `refused`). */
@@ -15,6 +15,8 @@ export interface RequestCounts {
   reset: number
   /** No connection could be made. */
   refused: number
+  /** No connection could be made, since this side was out of local ports or descriptors. Absent: none, as in older results. */
+  exhausted?: number
   /** On their way when the window closed. Not an error. */
   unfinished: number
 }
@@ -24,10 +26,10 @@ export function emptyCounts (): RequestCounts {
 }
 
 export function addCounts (into: RequestCounts, other: RequestCounts): void {
-  for (const key of Object.keys(into) as Array<keyof RequestCounts>) into[key] += other[key]
+  for (const key of Object.keys(other) as Array<keyof RequestCounts>) into[key] = (into[key] ?? 0) + (other[key] ?? 0)
 }
 
 /** Requests that failed, of whatever kind. */
 export function errorCount (counts: RequestCounts): number {
-  return counts.badStatus + counts.mismatch + counts.timeout + counts.reset + counts.refused
+  return counts.badStatus + counts.mismatch + counts.timeout + counts.reset + counts.refused + (counts.exhausted ?? 0)
 }

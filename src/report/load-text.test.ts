@@ -16,6 +16,7 @@ function figures (changes: Partial<LoadFigures> = {}): LoadFigures {
     unsent: 0,
     seconds: [{ startMs: 0, lengthMs: 1_000, sent: 601, ok: 600, latency: encodeNs([1]) }, { startMs: 1_000, lengthMs: 1_000, sent: 402, ok: 400, latency: encodeNs([1]) }],
     connect: encodeNs([200_000], 4),
+    retried: 0,
     statuses: { 200: 1_000 },
     problems: [],
     allResponses: 1_000,
@@ -105,4 +106,16 @@ test('formatLoadStatus() is one line that fits', (t) => {
   t.is(formatLoadStatus(3, 12_345, 2, encodeNs([1_500_000], 1_000), 80), '3s  12,345 RPS  p50 1.50 ms  p99 1.50 ms  2 errors')
   t.is(formatLoadStatus(3, 0, 0, encodeNs([]), 80), '3s  0 RPS  p50 -  p99 -  0 errors')
   t.true(formatLoadStatus(3, 12_345, 2, encodeNs([1]), 20).length < 20)
+})
+
+test('renderLoadText() and toOha() tell what was sent once more, and what this side was out of', (t) => {
+  const counts = { ...emptyCounts(), sent: 1_003, ok: 1_000, exhausted: 3 }
+  const text = renderLoadText(figures({ counts, retried: 1_200 }))
+  t.regex(text, /^ {2}Retried +1,200 sent once more, since the server had ended their idle connection$/m)
+  t.regex(text, /^ {2}3 without a local port or descriptor$/m)
+  const { summary, errorDistribution } = toOha(ohaSourceOf(figures({ counts, retried: 1_200 })))
+  t.is(summary.retried, 1_200)
+  t.deepEqual(errorDistribution, { 'out of local ports or descriptors': 3 })
+  t.notRegex(renderLoadText(figures()), /Retried/)
+  t.false('retried' in toOha(ohaSourceOf(figures())).summary)
 })

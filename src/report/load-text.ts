@@ -7,7 +7,10 @@ import { percentileOrNull, SAMPLES_NEEDED } from './statistics.js'
 import { describeErrors, formatShare, oneLine } from './words.js'
 
 /** What one load found. */
-export type LoadFigures = Required<Omit<RoundResult, 'reportedNs' | 'round' | 'position' | 'startedAt' | 'cpu' | 'tunnel'>> & { readonly statuses: Readonly<Record<string, number>> }
+export type LoadFigures = Required<Omit<RoundResult, 'reportedNs' | 'round' | 'position' | 'startedAt' | 'cpu' | 'tunnel'>> & {
+  readonly statuses: Readonly<Record<string, number>>
+  readonly retried: number
+}
 
 const PERCENTILES = [50, 90, 99, 99.9]
 const BINS = 11
@@ -18,7 +21,7 @@ const BUSY_LIMIT = 0.9
 /** What `toOha()` takes. Throughput is spread over whole seconds of the window. */
 export function ohaSourceOf (figures: LoadFigures): OhaSource {
   const whole = figures.seconds.filter(({ lengthMs }) => lengthMs === 1_000)
-  return { rounds: [figures], statuses: figures.statuses, ...(whole.length === 0 ? {} : { ratesPerSec: whole.map(({ ok }) => ok) }) }
+  return { rounds: [figures], statuses: figures.statuses, retried: figures.retried, ...(whole.length === 0 ? {} : { ratesPerSec: whole.map(({ ok }) => ok) }) }
 }
 
 /** What went wrong in a load, in words; null: nothing, and something was answered. This is what makes its exit code 1. */
@@ -35,13 +38,14 @@ export function renderLoadText (figures: LoadFigures): string {
     .join('\n')
 }
 
-function summaryOf ({ counts, windowMs, bodyBytes, offered, unsent, busy }: LoadFigures): string[] {
+function summaryOf ({ counts, retried, windowMs, bodyBytes, offered, unsent, busy }: LoadFigures): string[] {
   const seconds = windowMs / 1_000
   const finished = counts.sent - counts.unfinished
   const perSec = (amount: number): number => seconds === 0 ? 0 : amount / seconds
   return table('Summary', [
     ['Success', finished === 0 ? 'nothing was answered' : `${formatShare(counts.ok, finished)}, ${formatCount(counts.ok)} of ${formatCount(finished)} requests`],
     ...(counts.unfinished === 0 ? [] : [['Unfinished', `${formatCount(counts.unfinished)} on their way at the end`]]),
+    ...(retried === 0 ? [] : [['Retried', `${formatCount(retried)} sent once more, since the server had ended their idle connection`]]),
     ['Time', formatDuration(windowMs)],
     ['Rate', `${formatRps(perSec(counts.ok))} good responses per second`],
     ...(offered === null ? [] : [['Plan', `${formatCount(offered)} requests, ${formatRps(perSec(offered))} per second; ${formatCount(unsent)} never sent`]]),

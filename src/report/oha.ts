@@ -30,6 +30,8 @@ export interface OhaResult {
     readonly totalData: number | null
     readonly sizePerRequest: number | null
     readonly sizePerSec: number | null
+    /** Not of oha: requests that were sent once more on a new connection. Absent: none. */
+    readonly retried?: number
   }
   /** Upper edge of a bin in seconds → responses in it. */
   readonly responseTimeHistogram: Readonly<Record<string, number>>
@@ -65,11 +67,13 @@ export interface OhaSource {
   readonly rounds: ReadonlyArray<Pick<RoundResult, 'windowMs' | 'counts' | 'bodyBytes' | 'latency' | 'response' | 'connect'>>
   /** Responses by status; absent: those that were verified, all of status 200. */
   readonly statuses?: Readonly<Record<string, number>>
+  /** See `LoadResult.retried`; absent: none. */
+  readonly retried?: number
   /** Throughput of the parts that `rps` is over; absent: the rounds. */
   readonly ratesPerSec?: readonly number[]
 }
 
-export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult {
+export function toOha ({ rounds, statuses, retried = 0, ratesPerSec }: OhaSource): OhaResult {
   const counts = emptyCounts()
   for (const round of rounds) addCounts(counts, round.counts)
   const total = rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1_000
@@ -87,7 +91,8 @@ export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult 
       requestsPerSec: over(counts.ok, total),
       totalData,
       sizePerRequest: totalData === null || counts.ok === 0 ? null : Math.floor(totalData / counts.ok),
-      sizePerSec: totalData === null ? null : over(totalData, total)
+      sizePerSec: totalData === null ? null : over(totalData, total),
+      ...(retried === 0 ? {} : { retried })
     },
     responseTimeHistogram: binsOf(latency),
     latencyPercentiles: percentilesOf(percentile => latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))),
@@ -103,6 +108,7 @@ export function toOha ({ rounds, statuses, ratesPerSec }: OhaSource): OhaResult 
       timeout: counts.timeout,
       'connection reset': counts.reset,
       'connection refused': counts.refused,
+      'out of local ports or descriptors': counts.exhausted ?? 0,
       // oha's own words for requests on their way when the time is up; scripts know that these are no failures.
       'aborted due to deadline': counts.unfinished
     })

@@ -48,6 +48,7 @@ export async function runExternalLoad (name: ExternalName, job: LoadJob, signal:
     offered: null,
     unsent: 0,
     seconds: [],
+    retried: 0,
     statuses: {},
     busy: null,
     connect: new Histogram().encode(),

@@ -10,7 +10,7 @@ export interface Parsed {
  * Feeds `bytes`, which are the answer to one request and the end of the connection, cut at the offsets `cuts`. Every piece lies in
  * memory that is overwritten as soon as it has been fed.
  */
-export function parseInPieces (bytes: Buffer, cuts: readonly number[], isHeadRequest = false): Parsed {
+export function parseInPieces (bytes: Buffer, cuts: readonly number[], { isHeadRequest = false, isStrict = true } = {}): Parsed {
   const pieces: Buffer[] = []
   let offset = 0
   let message: Parsed['message'] = null
@@ -24,7 +24,7 @@ export function parseInPieces (bytes: Buffer, cuts: readonly number[], isHeadReq
       if (message !== null) throw new Error('A second message was found')
       message = { status, keepAlive }
     }
-  })
+  }, isStrict)
   const scratch = Buffer.alloc(bytes.length + 8)
   const edges = [...new Set([0, ...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort((a, b) => a - b)
   let error: unknown = null

@@ -15,14 +15,14 @@ type Field = string | number | null | undefined
 export function renderRoundsCsv (result: RunResult): string {
   const columns = [
     ...CELL_COLUMNS, 'position', 'started_at', 'window_ms', 'rps',
-    'sent', 'ok', 'bad_status', 'mismatch', 'timeout', 'reset', 'refused', 'unfinished', 'offered', 'unsent', 'body_bytes',
+    'sent', 'ok', 'bad_status', 'mismatch', 'timeout', 'reset', 'refused', 'exhausted', 'unfinished', 'offered', 'unsent', 'body_bytes',
     ...SERIES.flatMap(latencyColumns)
   ]
   return renderCsv(columns, eachRound(result, (cell, round) => {
-    const { sent, ok, badStatus, mismatch, timeout, reset, refused, unfinished } = round.counts
+    const { sent, ok, badStatus, mismatch, timeout, reset, refused, exhausted = 0, unfinished } = round.counts
     return [[
       ...cellFields(cell, round), round.position, round.startedAt, round.windowMs, rateOf(round).ratePerSec,
-      sent, ok, badStatus, mismatch, timeout, reset, refused, unfinished, round.offered, round.unsent, round.bodyBytes,
+      sent, ok, badStatus, mismatch, timeout, reset, refused, exhausted, unfinished, round.offered, round.unsent, round.bodyBytes,
       ...SERIES.flatMap(series => latencyFields(encodedSeries(round, series)))
     ]]
   }))
