@@ -77,8 +77,9 @@ const preparedRoutes = new Map([...FIXED_ROUTES].map(([path, answer]) => [path, 
 
 function handleRequest (request: IncomingMessage, response: ServerResponse): void {
   const { method = '', url = '' } = request
-  // Without this node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and which the other origin does not send.
-  response.removeHeader('Connection')
+  // Otherwise node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and which the
+  // other origins do not send. In HTTP/1.0 a client waits for the connection's end unless it is told that it stays.
+  if (request.httpVersion !== '1.0' && response.shouldKeepAlive) response.removeHeader('Connection')
   const prepared = method === 'GET' || method === 'HEAD' ? preparedRoutes.get(url) : undefined
   if (prepared !== undefined) return sendPrepared(response, prepared)
 
