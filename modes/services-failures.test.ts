@@ -174,7 +174,8 @@ test.serial('a port that is taken ends every service in a sentence', async (t) =
     ['http-baseline', [`--port=${port}`]],
     ['http-baseline', [`--port=${port}`, '--server=node']],
     ['http-tunnel-host', [`--addr=${join(folder, 's')}`, `--port=${port}`]],
-    ['http-tunnel-plugin', [`--addr=${join(folder, 's')}`, `--origin-port=${port}`]]
+    ['http-tunnel-plugin', [`--addr=${join(folder, 's')}`, `--origin-port=${port}`]],
+    ['http-tunnel-plugin', [`--addr=${join(folder, 's')}`, `--origin-port=${port}`, '--server=node']]
   ]
   for (const [name, args] of commands) {
     const { code, stderr } = await runToEnd(t, name, args)
@@ -182,6 +183,23 @@ test.serial('a port that is taken ends every service in a sentence', async (t) =
     t.regex(stderr, new RegExp(`^${name}: Cannot listen on 127\\.0\\.0\\.1:${port}: the port is taken[^\\n]* \\(ERR_TUNNEL_ADDRESS_IN_USE\\)\\n$`))
   }
   t.deepEqual(readdirSync(folder), [])
+})
+
+test.serial('a plugin whose origin dies says so and ends', async (t) => {
+  const bug = join(temporaryFolder(t), 'bug.mjs')
+  writeFileSync(bug, `
+    import { subscribe } from 'node:diagnostics_channel'
+    import { isMainThread } from 'node:worker_threads'
+    if (!isMainThread) subscribe('http.server.request.start', () => { throw new Error('struck by a bug') })`)
+  const addr = join(temporaryFolder(t), 's')
+  const host = startHost(t, addr)
+  const env = { NODE_OPTIONS: `--import=${bug}` }
+  const plugin = new Program(t, 'http-tunnel-plugin', [`--addr=${addr}`, '--origin-port=0', '--server=node', '--json'], { env })
+  await host.event('attached')
+  await get(t, `${await urlOf(host)}/small`).catch(() => {})
+  const { code, stderr } = await plugin.ended
+  t.is(code, 1)
+  t.is(stderr, 'http-tunnel-plugin: The origin role ended unexpectedly: it exited with code 1: struck by a bug (ERR_TUNNEL_ROLE_FAILED)\n')
 })
 
 test.serial('a service lives on when nobody reads its output any more', async (t) => {

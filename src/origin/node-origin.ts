@@ -54,13 +54,15 @@ export async function startNodeOrigin (host: string, port: number, path: string 
 }
 
 function createHttpServer (): Server {
-  return createServer({
+  const server = createServer({
     noDelay: true,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     // An upload may take as long as it needs.
     requestTimeout: 0
   }, handleRequest)
+  // A client may end its side behind its request; without this node then ends the other one in the middle of a long response.
+  return Object.assign(server, { httpAllowHalfOpen: true })
 }
 
 async function listenAt (server: Server, path: string): Promise<void> {

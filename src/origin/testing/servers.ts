@@ -39,6 +39,12 @@ export function testServers (title: string, run: (t: ExecutionContext, server: S
   if (!uwsLoads) test.skip(`uws: ${title}${SKIPPED}`, run, 'uws')
 }
 
+/** As `testServers()`, without uWebSockets.js, which is fast and knows not all of HTTP. */
+export function testCompleteServers (title: string, run: (t: ExecutionContext, server: Server) => Promise<void>): void {
+  const complete = openEmbedded !== null ? ['embedded' as const] : servers.filter((server) => server !== 'uws')
+  for (const server of complete) test.serial(`${server}: ${title}`, run, server)
+}
+
 /** What suites for every server need. */
 export interface RunningServer {
   readonly port: number
