@@ -10,7 +10,10 @@ const byHand: Record<string, (t: ExecutionContext, engine: string) => Promise<st
   'http-baseline': async (t, engine) => await urlOf(startBaseline(t, engine)),
   ...Object.fromEntries(['stream', ...memfd].flatMap((transport) => [[], ['--origin=embedded']].map((origin) => [
     [`a plugin over ${transport}`, ...origin].join(' '),
-    async (t: ExecutionContext, engine: string) => (await startTunnel(t, [`--transport=${transport}`, engine], [`--transport=${transport}`, engine, ...origin])).url
+    async (t: ExecutionContext, engine: string) => {
+      const args = [`--transport=${transport}`, engine]
+      return (await startTunnel(t, args, [...args, ...origin])).url
+    }
   ])))
 }
 

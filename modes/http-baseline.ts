@@ -14,13 +14,23 @@ await runProgram({
   name: NAME,
   summary: 'The origin without a tunnel: what direct HTTP costs. Serves /small /large /health /bytes/N and POST /echo.',
   action: {
-    flags: { port, host, addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' }, server, engine, 'spin-us': spin, drain, json },
+    flags: {
+      port,
+      host,
+      addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' },
+      server,
+      engine,
+      'spin-us': spin,
+      drain,
+      json
+    },
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
       const path = given.addr === undefined ? null : valueOf.addr(given).path
       const server = valueOf.server(given)
       for (const flag of ['engine', 'spin-us']) {
-        if (server !== 'lab' && given[flag] !== undefined) throw usage(flag, given[flag], 'is for --server=lab: leave it out, or --server')
+        if (server === 'lab' || given[flag] === undefined) continue
+        throw usage(flag, given[flag], 'is for --server=lab: leave it out, or --server')
       }
       const lab = { engine: valueOf.engine(given), spin: valueOf.spin(given) }
       const starting = startOrigin({ server, ...lab, host: valueOf.host(given), port: valueOf.port(given), path })

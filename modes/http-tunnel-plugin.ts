@@ -17,6 +17,8 @@ import { launchThread } from './threads.js'
 const NAME = 'http-tunnel-plugin'
 const ORIGIN_HOST = '127.0.0.1'
 const ORIGIN_PORT = '9876'
+/** How long an exit that nobody planned waits for the origin's thread. */
+const CLOSE_AT_EXIT_MS = 500
 const UNIX_PREFIX = 'unix:'
 
 const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
@@ -64,12 +66,12 @@ async function start (given: Given): Promise<void> {
   const external = given.origin === undefined || isEmbedded ? null : parseOriginUrl(String(given.origin))
   const starting = external === null && !isEmbedded ? startOrigin(given, engine.name) : null
   let plugin: TunnelPlugin | null = null
-  let isClosing = false
+  let isOriginClosing = false
   let isFailed = false
   const close = async (ms: number): Promise<void> => {
-    isClosing = true
     const own = await starting
     await plugin?.close({ drainMs: ms })
+    isOriginClosing = true
     await own?.close()
   }
   onShutdown(NAME, drainMs, close)
@@ -80,7 +82,7 @@ async function start (given: Given): Promise<void> {
     reportError(NAME, error)
     void close(0).finally(() => process.exit(1))
   }
-  own?.died.catch((error: unknown) => { if (!isClosing) fail(error) })
+  own?.died.catch((error: unknown) => { if (!isOriginClosing) fail(error) })
   const origin = external ?? own?.ready.address
   plugin = TunnelPlugin.start({
     engine,
@@ -104,8 +106,22 @@ async function start (given: Given): Promise<void> {
 /** In a thread of its own, so that plugin and origin work at the same time. It drives its sockets as the plugin does. */
 async function startOrigin (given: Given, engine: EngineName): Promise<RoleHandle<'origin'>> {
   const port = portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT)
-  const options = { server: valueOf.server(given), engine, spin: valueOf.spin(given), host: ORIGIN_HOST, port, path: null }
-  return await RoleHandle.start(launchThread, 'origin', options)
+  const server = valueOf.server(given)
+  const options = { server, engine, spin: valueOf.spin(given), host: ORIGIN_HOST, port, path: null }
+  const origin = await RoleHandle.start(launchThread, 'origin', options)
+  if (origin.ready.server === 'uws') closeAtExit(origin)
+  return origin
+}
+
+/** An open app of uWebSockets.js in another thread aborts a process that ends: the thread gets time to close it. */
+function closeAtExit (origin: RoleHandle<'origin'>): void {
+  let isOpen = true
+  origin.died.catch(() => { isOpen = false })
+  process.once('exit', () => {
+    if (!isOpen) return
+    void origin.close()
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CLOSE_AT_EXIT_MS)
+  })
 }
 
 /** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */

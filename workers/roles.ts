@@ -2,7 +2,7 @@ import type { Address } from '../src/base/address.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import type { EngineChoice, SpinChoice } from '../src/engine/create-engine.js'
 import type { CpuUsage } from '../src/metrics/cpu.js'
-import type { Origin, ServerChoice } from '../src/origin/origin.js'
+import type { Origin, OriginOptions } from '../src/origin/origin.js'
 import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
 
@@ -10,7 +10,7 @@ import type { TunnelStats } from '../src/tunnel/tunnel.js'
 export interface RoleTypes {
   origin: {
     /** `path`: of a Unix socket to listen on as well. `engine` and `spin` are for `lab`. */
-    options: { server: ServerChoice, engine: EngineChoice, spin: SpinChoice, host: string, port: number, path: string | null }
+    options: Required<OriginOptions>
     ready: { server: Origin['server'], address: Address, unixAddress: Address | null, note: string | null }
     job: never
     result: never

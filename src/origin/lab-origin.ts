@@ -3,11 +3,11 @@ import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { closerOf } from './drain.js'
 import { labServer } from './embedded/lab-link.js'
 import { toListenError } from './listen.js'
-import type { Origin } from './origin.js'
+import type { Origin, OriginAddress } from './origin.js'
 import { heapConstants, SharedInput, SocketChannel } from './socket-channel.js'
 
 /** The server that answers inside a plugin, on sockets of an engine. Rejects as `listen()` does. */
-export async function startLabOrigin (engine: Engine, host: string, port: number, path: string | null): Promise<Origin> {
+export async function startLabOrigin (engine: Engine, { host, port, path }: OriginAddress): Promise<Origin> {
   const link = labServer().attach(heapConstants)
   const input = new SharedInput()
   const channels = new Set<SocketChannel>()

@@ -61,7 +61,7 @@ function createHttpServer (): Server {
     // An upload may take as long as it needs.
     requestTimeout: 0
   }, handleRequest)
-  // A client may end its side behind its request; without this node then ends the other one in the middle of a long response.
+  // A client may end its side behind its request. Node would then end the other one in the middle of a long response.
   return Object.assign(server, { httpAllowHalfOpen: true })
 }
 
@@ -79,8 +79,8 @@ const preparedRoutes = new Map([...FIXED_ROUTES].map(([path, answer]) => [path, 
 
 function handleRequest (request: IncomingMessage, response: ServerResponse): void {
   const { method = '', url = '' } = request
-  // Otherwise node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and which the
-  // other origins do not send. In HTTP/1.0 a client waits for the connection's end unless it is told that it stays.
+  // Otherwise node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and
+  // which the other origins do not send. In HTTP/1.0 a client waits for the connection's end unless it is told that it stays.
   if (request.httpVersion !== '1.0' && response.shouldKeepAlive) response.removeHeader('Connection')
   const prepared = method === 'GET' || method === 'HEAD' ? preparedRoutes.get(url) : undefined
   if (prepared !== undefined) return sendPrepared(response, prepared)

@@ -23,6 +23,9 @@ export interface Origin {
   close (options?: CloseOptions): Promise<void>
 }
 
+/** Where an origin listens, with everything filled in. */
+export type OriginAddress = Required<Pick<OriginOptions, 'host' | 'port' | 'path'>>
+
 export interface CloseOptions {
   /** How long requests at hand may go on, in ms. Default 0: they are cut off at once. */
   readonly drainMs?: number
@@ -43,7 +46,8 @@ export interface OriginOptions {
 
 /**
  * Starts an origin in this thread. Rejects with ORIGIN_UNAVAILABLE where `uws` was asked for and does not load, with
- * UNAVAILABLE where the engine of `lab` cannot be had, with ADDRESS_IN_USE, ADDRESS_DENIED or ADDRESS_INVALID where it cannot listen.
+ * UNAVAILABLE where the engine of `lab` cannot be had, with ADDRESS_IN_USE, ADDRESS_DENIED or ADDRESS_INVALID where it
+ * cannot listen.
  *
  * @param load How to load uWebSockets.js.
  */
@@ -53,7 +57,8 @@ export async function startOrigin (options: OriginOptions, load: () => Promise<U
   if (path !== null) unixAddress(path)
   if (server === 'lab') {
     let note: string | undefined
-    const origin = await startLabOrigin(createEngine(engine, { spin, onFallback: (why) => { note = why } }), host, port, path)
+    const onFallback = (why: string): void => { note = why }
+    const origin = await startLabOrigin(createEngine(engine, { spin, onFallback }), { host, port, path })
     return note === undefined ? origin : { ...origin, note }
   }
   if (server === 'node') return await startNodeOrigin(host, port, path)

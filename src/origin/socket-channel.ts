@@ -17,7 +17,7 @@ export class SocketChannel implements ServerChannel {
   readonly #onClose: (channel: SocketChannel) => void
   #handler!: ServerChannelHandler
   #output: Uint8Array | null = null
-  /** The server keeps what it was given last: nothing more is read, so a client that sends ahead costs one read's memory. */
+  /** The server keeps what it was given last. Nothing more is read: a client that sends ahead costs one read's memory. */
   #isHeld = false
   /** The server was refused memory and waits for it. Until then nothing is read for it. */
   #isWaiting = false
@@ -121,8 +121,8 @@ export class SocketChannel implements ServerChannel {
 }
 
 /**
- * Memory that accepted sockets read into, one after the other: for them an engine claims, reads and commits in one go. What a
- * server keeps is not written to again, and the next read gets other memory.
+ * Memory that accepted sockets read into, one after the other: for them an engine claims, reads and commits in one go.
+ * What a server keeps is not written to again, and the next read gets other memory.
  */
 export class SharedInput {
   #memory: Uint8Array | null = null
@@ -148,7 +148,7 @@ interface HeapConstant extends ServerConstant {
   view: Uint8Array
 }
 
-/** Constants in ordinary memory. A rewritten one is a new copy, so what a slow client still has to read stays as it was. */
+/** Constants in ordinary memory. A rewritten one is a new copy: what a slow client still has to read stays as it was. */
 export const heapConstants: ServerConstants = {
   publish: (bytes): HeapConstant => ({ bytes: bytes.length, view: Uint8Array.from(bytes) }),
   tryRewrite: (constant, bytes) => {

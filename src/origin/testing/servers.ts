@@ -18,7 +18,8 @@ export const servers: readonly OriginServer[] = ['node', ...labs, ...(uwsLoads ?
 
 /** What starts it. */
 export function optionsOf (server: OriginServer): Pick<OriginOptions, 'server' | 'engine'> {
-  return server === 'node' || server === 'uws' ? { server } : { server: 'lab', engine: server.slice('lab/'.length) as EngineName }
+  if (server === 'node' || server === 'uws') return { server }
+  return { server: 'lab', engine: server.slice('lab/'.length) as EngineName }
 }
 
 /** How the origin inside a plugin is opened; null: these tests are about the others. */
@@ -29,7 +30,7 @@ export function testEmbedded (open: (t: ExecutionContext) => Promise<RunningServ
   openEmbedded = open
 }
 
-/** Declares the same test for every server, one after the other; a server that does not run here shows as a skipped test. */
+/** Declares the same test for every server, one after the other; one that does not run here shows as a skipped test. */
 export function testServers (title: string, run: (t: ExecutionContext, server: Server) => Promise<void>): void {
   if (openEmbedded !== null) {
     test.serial(`embedded: ${title}`, run, 'embedded')
