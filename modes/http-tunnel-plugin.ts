@@ -103,7 +103,7 @@ async function start (given: Given): Promise<void> {
   printStats(NAME, json, statsMs, () => running.stats())
 }
 
-/** In a thread of its own, so that plugin and origin work at the same time. It drives its sockets as the plugin does. */
+/** In a thread of its own: plugin and origin work at the same time. It drives its sockets as the plugin does. */
 async function startOrigin (given: Given, engine: EngineName): Promise<RoleHandle<'origin'>> {
   const port = portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT)
   const server = valueOf.server(given)

@@ -3,7 +3,9 @@ import { SERVERS } from '../src/origin/origin.js'
 import type { RunOptions, SegmentOptions } from '../src/report/result.js'
 import type { Arm } from './arms.js'
 import type { Flag } from './cli.js'
-import { durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
+import {
+  durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf, usage
+} from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 /** The options that a run and a sweep have in common: how each measurement is made, and where its roles live. */

@@ -81,7 +81,9 @@ class Lifeline<N extends RoleName> {
     this.#vessel = vessel
     this.#patience = patience
     this.control = new RoleControl<N>(vessel.channel)
-    this.died = vessel.ended.then((how) => { throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`) })
+    this.died = vessel.ended.then((how) => {
+      throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`)
+    })
     this.died.catch(() => {}) // it may die while nobody waits for it: the next call tells
   }
 

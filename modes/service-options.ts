@@ -8,7 +8,14 @@ import { durationOf, oneOf, portOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf
 
 /** Options and output that the three long-running commands share. */
 
-const STANDARD = { port: '4000', host: '127.0.0.1', server: 'lab', engine: 'auto', transport: 'stream', drain: '2s' } as const
+const STANDARD = {
+  port: '4000',
+  host: '127.0.0.1',
+  server: 'lab',
+  engine: 'auto',
+  transport: 'stream',
+  drain: '2s'
+} as const
 
 export const SERVICE_FLAGS = {
   transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },

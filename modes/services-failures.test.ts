@@ -208,7 +208,7 @@ test.serial('a plugin whose origin dies says so and ends', async (t) => {
 })
 
 for (const server of ['lab', 'node', ...(uwsLoads ? ['uws'] : [])]) {
-  test.serial(`a plugin that dies of a bug ends with its message and code 1, with the origin on ${server}`, async (t) => {
+  test.serial(`a plugin that dies of a bug says so and ends with code 1, with its origin on ${server}`, async (t) => {
     const bug = join(temporaryFolder(t), 'bug.mjs')
     writeFileSync(bug, "process.on('SIGUSR2', () => { throw new Error('struck by a bug') })")
     const args = [`--addr=${join(temporaryFolder(t), 's')}`, '--origin-port=0', `--server=${server}`, '--json']

@@ -110,8 +110,11 @@ const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ s
         'the baseline on uWebSockets.js': async (t: ExecutionContext, drain: string) => {
           const baseline = startBaseline(t, drain, '--server=uws')
           const url = await urlOf(baseline)
-          const draining = async (): Promise<void> => { await until('the port is closed', async () => await refuses(url)) }
-          return { service: baseline, url, draining }
+          return {
+            service: baseline,
+            url,
+            draining: async () => { await until('the port is closed', async () => await refuses(url)) }
+          }
         }
       }
     : {}),

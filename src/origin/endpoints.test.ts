@@ -241,7 +241,7 @@ const COMPARED: ReadonlyArray<readonly [method: string, path: string, body?: str
   ['GET', '/nothing'], ['GET', '/'], ['GET', '/small/'], ['GET', '/bytes/'], ['GET', '/bytes/-1'], ['GET', '/bytes/%F0%9F'], ['GET', `/${'x'.repeat(500)}`]
 ]
 
-test('all servers answer alike, but for uWebSockets: 20 and the Connection: close that uWebSockets leaves out', async t => {
+test('all servers answer alike, but that uWebSockets adds its name and leaves out Connection: close', async t => {
   const origins = await Promise.all(servers.map(async server => await openServer(t, server)))
   for (const [method, path, body] of COMPARED) {
     const replies = await Promise.all(origins.map(async ({ port }) => {

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { type Origin, startOrigin } from './origin.js'
-import { RawClient, requestHead } from './testing/raw-client.js'
+import { parseResponses, RawClient, requestHead } from './testing/raw-client.js'
 import { openOrigin, optionsOf, type OriginServer, servers, testOrigins } from './testing/servers.js'
 
 const noUws = async (): Promise<never> => { throw new Error("Cannot load it:\n\n  version `GLIBC_2.38' not found") }
@@ -111,6 +111,29 @@ testOrigins('close() ends idle, downloading, uploading and silent connections at
   client.write(requestHead('GET', '/small'))
   t.is((await client.responses(1))[0]?.status, 200)
 })
+
+for (const server of servers.filter((one) => one !== 'uws')) {
+  test.serial(`${server}: close() with time to drain cuts no response that a client is slow to read`, async (t) => {
+    const { origin, port } = await openOrigin(t, server)
+    const client = await RawClient.connect(t, port)
+    client.socket.pause()
+    // More than the sockets hold: one of these responses waits for its client.
+    client.write(requestHead('GET', '/large').repeat(60))
+    const later = await RawClient.connect(t, port)
+    later.write(requestHead('GET', '/bytes/20000000', 'Connection: close'))
+    await later.closed()
+    const closed = origin.close({ drainMs: 60_000 })
+    client.socket.resume()
+    const all = await client.closed()
+    const replies = parseResponses(all)
+    const headBytes = all.indexOf('\r\n\r\n') + 4
+    t.true(replies.length > 0)
+    // The last one may announce the end; then its head is longer.
+    const last = replies.at(-1)!.headers.connection === 'close' ? 'Connection: close\r\n'.length : 0
+    t.is(all.length, replies.length * (headBytes + 262_144) + last)
+    await closed
+  })
+}
 
 testOrigins('close() leaves the port to nobody', async (t, server) => {
   const { origin, port } = await openOrigin(t, server)

@@ -17,7 +17,7 @@ export class SocketChannel implements ServerChannel {
   readonly #onClose: (channel: SocketChannel) => void
   #handler!: ServerChannelHandler
   #output: Uint8Array | null = null
-  /** The server keeps what it was given last. Nothing more is read: a client that sends ahead costs one read's memory. */
+  /** The server keeps what it was given last, and nothing more is read: a client costs one read's memory at most. */
   #isHeld = false
   /** The server was refused memory and waits for it. Until then nothing is read for it. */
   #isWaiting = false
@@ -148,7 +148,7 @@ interface HeapConstant extends ServerConstant {
   view: Uint8Array
 }
 
-/** Constants in ordinary memory. A rewritten one is a new copy: what a slow client still has to read stays as it was. */
+/** Constants in ordinary memory. A rewritten one is a new copy: what is still being sent stays as it was. */
 export const heapConstants: ServerConstants = {
   publish: (bytes): HeapConstant => ({ bytes: bytes.length, view: Uint8Array.from(bytes) }),
   tryRewrite: (constant, bytes) => {

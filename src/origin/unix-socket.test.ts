@@ -36,7 +36,11 @@ testOrigins('an origin leaves a file at its path alone, says so, and frees its p
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const path = join(folder, 'o')
   writeFileSync(path, 'precious')
-  await t.throwsAsync(startOrigin({ ...optionsOf(server), port: 0, path }), { code: ErrorCode.ADDRESS_IN_USE, message: /exists and is not a socket/ })
+  const one = { ...optionsOf(server), port: 0 }
+  await t.throwsAsync(startOrigin({ ...one, path }), {
+    code: ErrorCode.ADDRESS_IN_USE,
+    message: /exists and is not a socket/
+  })
   t.true(statSync(path).isFile())
-  await t.throwsAsync(startOrigin({ ...optionsOf(server), port: 0, path: join(folder, 'none', 'o') }), { code: ErrorCode.ADDRESS_DENIED })
+  await t.throwsAsync(startOrigin({ ...one, path: join(folder, 'none', 'o') }), { code: ErrorCode.ADDRESS_DENIED })
 })
