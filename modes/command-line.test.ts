@@ -10,7 +10,7 @@ import { runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
-  ['http-baseline', [], ['port', 'host', 'addr', 'server', 'drain', 'json']],
+  ['http-baseline', [], ['port', 'host', 'addr', 'server', 'engine', 'spin-us', 'drain', 'json']],
   ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'window-bytes', 'port', 'host', 'drain', 'stats', 'json']],
   ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
@@ -86,7 +86,10 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-host', [...HOST, '--host='], USAGE, /^Cannot use --host=: it must be text/],
   ['http-tunnel-host', [...HOST, '--drain=5'], USAGE, /^Cannot use --drain "5": a duration needs a unit/],
   ['http-tunnel-host', [...HOST, '--json=yes'], USAGE, /--json is a switch and takes no value/],
-  ['http-baseline', ['--port=0', '--server=apache'], USAGE, /^Cannot use --server=apache: it must be one of auto, uws, node$/],
+  ['http-baseline', ['--port=0', '--server=apache'], USAGE,
+    /^Cannot use --server=apache: it must be one of auto, lab, uws, node$/],
+  ['http-baseline', ['--port=0', '--server=node', '--engine=epoll'], USAGE,
+    /^Cannot use --engine=epoll: it is for --server=lab: leave it out, or --server$/],
   ['http-baseline', ['--port=0', '--host=no.invalid'], INVALID, /^Cannot listen on no\.invalid:0: this machine has no such address/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin='], USAGE, /^Cannot use --origin=: it must be embedded, or a URL/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=unix:'], INVALID, /^Cannot use an empty socket path/],

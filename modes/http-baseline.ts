@@ -3,23 +3,39 @@ import { formatAddress } from '../src/base/address.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './cli.js'
 import { announce, openOutput, SERVICE_FLAGS, valueOf } from './service-options.js'
+import { usage } from './option-values.js'
 import { onShutdown } from './shutdown.js'
 
 const NAME = 'http-baseline'
 
-const { port, host, server, drain, json } = SERVICE_FLAGS
+const { port, host, server, engine, 'spin-us': spin, drain, json } = SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'The origin without a tunnel: what direct HTTP costs. Serves /small /large /health /bytes/N and POST /echo.',
   action: {
-    flags: { port, host, addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' }, server, drain, json },
+    flags: {
+      port,
+      host,
+      addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' },
+      server,
+      engine,
+      'spin-us': spin,
+      drain,
+      json
+    },
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
       const json = given.json === true
       openOutput(NAME, json)
       const path = given.addr === undefined ? null : valueOf.addr(given).path
-      const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given), path })
+      const server = valueOf.server(given)
+      for (const flag of ['engine', 'spin-us']) {
+        if (server === 'lab' || given[flag] === undefined) continue
+        throw usage(flag, given[flag], 'is for --server=lab: leave it out, or --server')
+      }
+      const lab = { engine: valueOf.engine(given), spin: valueOf.spin(given) }
+      const starting = startOrigin({ server, ...lab, host: valueOf.host(given), port: valueOf.port(given), path })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const origin = await starting
       const http = `http://${formatAddress(origin.address)}`

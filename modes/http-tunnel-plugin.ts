@@ -1,19 +1,24 @@
 #!/usr/bin/env node
 import { type Address, formatAddress, tcpAddress, unixAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
+import type { EngineName } from '../src/engine/engine.js'
 import { labServer } from '../src/origin/embedded/lab-link.js'
-import { startOrigin } from '../src/origin/origin.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './cli.js'
 import { portOf, usage } from './option-values.js'
 import { announce, openOutput, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { RoleHandle } from './role-handle.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
+import { launchThread } from './threads.js'
 
 const NAME = 'http-tunnel-plugin'
+const ORIGIN_HOST = '127.0.0.1'
 const ORIGIN_PORT = '9876'
+/** How long an exit that nobody planned waits for the origin's thread. */
+const CLOSE_AT_EXIT_MS = 500
 const UNIX_PREFIX = 'unix:'
 
 const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
@@ -60,16 +65,26 @@ async function start (given: Given): Promise<void> {
 
   const isEmbedded = given.origin === 'embedded'
   const external = given.origin === undefined || isEmbedded ? null : parseOriginUrl(String(given.origin))
-  const starting = external === null && !isEmbedded ? startOrigin({ server: valueOf.server(given), port: portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT) }) : null
+  const starting = external === null && !isEmbedded ? startOrigin(given, engine.name) : null
   let plugin: TunnelPlugin | null = null
+  let isOriginClosing = false
+  let isFailed = false
   const close = async (ms: number): Promise<void> => {
     const own = await starting
     await plugin?.close({ drainMs: ms })
+    isOriginClosing = true
     await own?.close()
   }
   onShutdown(NAME, drainMs, close)
   const own = await starting
-  const origin = external ?? own?.address
+  const fail = (error: unknown): void => {
+    if (isFailed) return
+    isFailed = true
+    reportError(NAME, error)
+    void close(0).finally(() => process.exit(1))
+  }
+  own?.died.catch((error: unknown) => { if (!isOriginClosing) fail(error) })
+  const origin = external ?? own?.ready.address
   plugin = TunnelPlugin.start({
     engine,
     tunnel,
@@ -77,18 +92,37 @@ async function start (given: Given): Promise<void> {
     transport: transportKind,
     // Why it gives up is said once, as an error.
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
-    onFatal: (error) => {
-      reportError(NAME, error)
-      void close(0).finally(() => process.exit(1))
-    }
+    onFatal: fail
   })
-  if (own?.note !== undefined && !json) console.error(`${NAME}: ${own.note}`)
-  const url = own === null ? given.origin : `http://${formatAddress(own.address)}`
-  const kind = isEmbedded ? 'embedded' : own?.server ?? 'external'
+  const ready = own?.ready
+  if (typeof ready?.note === 'string' && !json) console.error(`${NAME}: ${ready.note}`)
+  const url = ready === undefined ? given.origin : `http://${formatAddress(ready.address)}`
+  const kind = isEmbedded ? 'embedded' : ready?.server ?? 'external'
   announce(json, { event: 'started', name: NAME, origin: url, server: kind, tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
     `${NAME}: ${isEmbedded ? `answering on ${tunnel.path}` : `forwarding ${tunnel.path} to ${url}`} (${kind} origin, ${transport} transport, ${engine.name} engine)`)
   const running = plugin
   printStats(NAME, json, statsMs, () => running.stats())
+}
+
+/** In a thread of its own: plugin and origin work at the same time. It drives its sockets as the plugin does. */
+async function startOrigin (given: Given, engine: EngineName): Promise<RoleHandle<'origin'>> {
+  const port = portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT)
+  const server = valueOf.server(given)
+  const options = { server, engine, spin: valueOf.spin(given), host: ORIGIN_HOST, port, path: null }
+  const origin = await RoleHandle.start(launchThread, 'origin', options)
+  if (origin.ready.server === 'uws') closeAtExit(origin)
+  return origin
+}
+
+/** An open app of uWebSockets.js in another thread aborts a process that ends: the thread gets time to close it. */
+function closeAtExit (origin: RoleHandle<'origin'>): void {
+  let isOpen = true
+  origin.died.catch(() => { isOpen = false })
+  process.once('exit', () => {
+    if (!isOpen) return
+    void origin.close()
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CLOSE_AT_EXIT_MS)
+  })
 }
 
 /** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */

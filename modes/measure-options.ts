@@ -1,8 +1,11 @@
 import { ENGINES } from '../src/engine/create-engine.js'
+import { SERVERS } from '../src/origin/origin.js'
 import type { RunOptions, SegmentOptions } from '../src/report/result.js'
 import type { Arm } from './arms.js'
 import type { Flag } from './cli.js'
-import { durationOf, integerOf, oneOf, SPIN_DESCRIPTION, spinOf, textOf, usage } from './option-values.js'
+import {
+  durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf, usage
+} from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 
 /** The options that a run and a sweep have in common: how each measurement is made, and where its roles live. */
@@ -32,7 +35,7 @@ export const MEASURE_FLAGS = {
   warmup: { describe: 'Load before each measurement that does not count; 0s for none', standard: MEASURE_STANDARD.warmup },
   arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: MEASURE_STANDARD.arrivals },
   mode: { describe: 'Where the roles live: threads (worker threads of one process) or processes', standard: MEASURE_STANDARD.mode },
-  server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: MEASURE_STANDARD.server },
+  server: { describe: SERVER_DESCRIPTION, standard: MEASURE_STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program, in host, plugin and load generator: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: MEASURE_STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: MEASURE_STANDARD['load-threads'] },
@@ -55,7 +58,7 @@ export function measureOptionsOf (raw: RawOptions, arms: readonly Arm[]): Measur
     durationMs: durationOf('duration', raw.duration, 50),
     warmupMs: durationOf('warmup', raw.warmup, 0),
     rounds: integerOf('rounds', raw.rounds, 1, MAX_ROUNDS),
-    server: oneOf('server', raw.server, ['auto', 'uws', 'node']),
+    server: oneOf('server', raw.server, SERVERS),
     engine: oneOf('engine', raw.engine, ENGINES),
     spinUs: spinOf(raw['spin-us'], String(raw.engine)),
     loadThreads: integerOf('load-threads', raw['load-threads'], 1, MAX_LOAD_THREADS),

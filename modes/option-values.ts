@@ -72,6 +72,9 @@ export function durationOf (flag: string, value: unknown, minimumMs: number): nu
 
 export const SPIN_DESCRIPTION = 'How long a thread of the tunnel looks for work before it sleeps: so many µs, 0 for never, or auto, which is up to 200 while that pays and nobody else wants the processor; epoll engine only'
 
+export const SERVER_DESCRIPTION = 'Origin server: lab (this package\'s own, on --engine), node (node:http), ' +
+  'uws (uWebSockets.js: fast, but answers HTTP/1.0 with 505), or auto, which is uws where it loads and else node'
+
 const MAX_SPIN_US = 100_000
 
 /** `auto`, or µs. `engine` is the one asked for: that of Node cannot spin. */

@@ -44,6 +44,9 @@ export class RoleHandle<N extends RoleName> {
     }
   }
 
+  /** Rejects with ERR_TUNNEL_ROLE_FAILED when the role has ended, even where it was closed. */
+  get died (): Promise<never> { return this.#lifeline.died }
+
   /** The role's process; none where it is a thread. */
   pids (): readonly number[] {
     return this.#lifeline.pid === null ? [] : [this.#lifeline.pid]
@@ -70,7 +73,7 @@ class Lifeline<N extends RoleName> {
   readonly #name: N
   readonly #vessel: Vessel
   readonly #patience: Patience
-  readonly #died: Promise<never>
+  readonly died: Promise<never>
   #ending: Promise<void> | null = null
 
   constructor (name: N, vessel: Vessel, patience: Patience) {
@@ -78,14 +81,16 @@ class Lifeline<N extends RoleName> {
     this.#vessel = vessel
     this.#patience = patience
     this.control = new RoleControl<N>(vessel.channel)
-    this.#died = vessel.ended.then((how) => { throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`) })
-    this.#died.catch(() => {}) // it may die while nobody waits for it: the next call tells
+    this.died = vessel.ended.then((how) => {
+      throw new TunnelError(ErrorCode.ROLE_FAILED, `The ${name} role ended unexpectedly: it ${how}`)
+    })
+    this.died.catch(() => {}) // it may die while nobody waits for it: the next call tells
   }
 
   get pid (): number | null { return this.#vessel.pid }
 
   async answerOf<T> (answer: Promise<T>, action: string, expectedMs = 0): Promise<T> {
-    return await this.#within(Promise.race([answer, this.#died]), action, expectedMs)
+    return await this.#within(Promise.race([answer, this.died]), action, expectedMs)
   }
 
   async end (): Promise<void> {

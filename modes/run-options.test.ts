@@ -139,7 +139,7 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ rounds: 'abc' }, /--rounds=abc: it must be an integer from 1 to 1000/],
   [{ 'count-syscalls': true, mode: 'threads' }, /--count-syscalls=true: it needs a process for each role: leave it out, or use --mode=processes/],
   [{ mode: 'fibers' }, /--mode=fibers: it must be one of threads, processes/],
-  [{ server: 'nginx' }, /--server=nginx: it must be one of auto, uws, node/],
+  [{ server: 'nginx' }, /--server=nginx: it must be one of auto, lab, uws, node/],
   [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],
   [{ 'request-timeout': '99ms' }, /--request-timeout=99ms: it must be from 100ms to 60m/],
   [{ seed: '4294967296' }, /--seed=4294967296: it must be an integer from 0 to 4294967295/],

@@ -1,22 +1,30 @@
 import { type Address, unixAddress } from '../src/base/address.js'
 import { ENGINES } from '../src/engine/create-engine.js'
+import { SERVERS } from '../src/origin/origin.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
 import type { Flag, Given } from './cli.js'
 import { LineOutput } from './line-output.js'
-import { durationOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
 import { failOutput } from './standard-output.js'
+import { durationOf, oneOf, portOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
 
 /** Options and output that the three long-running commands share. */
 
-const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', engine: 'auto', transport: 'stream', drain: '2s' } as const
+const STANDARD = {
+  port: '4000',
+  host: '127.0.0.1',
+  server: 'lab',
+  engine: 'auto',
+  transport: 'stream',
+  drain: '2s'
+} as const
 
 export const SERVICE_FLAGS = {
   transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },
   addr: { describe: 'Path of the Unix socket between host and plugin (required)' },
   port: { describe: 'TCP port to listen on; 0 takes any free one, which is printed', standard: STANDARD.port },
   host: { describe: 'Address to listen on; 0.0.0.0 opens the port to the network', standard: STANDARD.host },
-  server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
+  server: { describe: SERVER_DESCRIPTION, standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   drain: { describe: 'How long SIGTERM, SIGHUP and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
@@ -30,7 +38,7 @@ export const valueOf = {
   addr: ({ addr }: Given): Address & { kind: 'unix' } => unixAddress(textOf('addr', addr, '/tmp/tunnel.sock')) as Address & { kind: 'unix' },
   port: ({ port = STANDARD.port }: Given) => portOf('port', port),
   host: ({ host = STANDARD.host }: Given) => textOf('host', host, STANDARD.host),
-  server: ({ server = STANDARD.server }: Given) => oneOf('server', server, ['auto', 'uws', 'node']),
+  server: ({ server = STANDARD.server }: Given) => oneOf('server', server, SERVERS),
   engine: ({ engine = STANDARD.engine }: Given) => oneOf('engine', engine, ENGINES),
   spin: (given: Given) => spinOf(given['spin-us'], valueOf.engine(given)),
   statsMs: ({ stats }: Given) => stats === undefined ? null : durationOf('stats', stats, 100),

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import { encodeHeader } from '../src/frame/header.js'
 import { FrameType, HEADER_BYTES } from '../src/frame/layout.js'
 import { encodeHello, Role } from '../src/mux/hello.js'
+import { loadUws } from '../src/origin/uws-origin.js'
 import { get } from './testing/client.js'
 import { Program, runToEnd } from './testing/program.js'
 import { startBaseline, startHost, startPlugin, startTunnel, urlOf } from './testing/services.js'
@@ -36,6 +37,8 @@ async function send (t: ExecutionContext, addr: string, bytes: Uint8Array): Prom
   await Promise.race([once(socket, 'end'), once(socket, 'close')])
   socket.destroy()
 }
+
+const uwsLoads = await loadUws().then(() => true, () => false)
 
 /** The system says one or the other of a process that was killed, depending on what was on its way. */
 const GONE = /^ERR_TUNNEL_(PEER_CLOSED|SOCKET_RESET)$/
@@ -174,7 +177,8 @@ test.serial('a port that is taken ends every service in a sentence', async (t) =
     ['http-baseline', [`--port=${port}`]],
     ['http-baseline', [`--port=${port}`, '--server=node']],
     ['http-tunnel-host', [`--addr=${join(folder, 's')}`, `--port=${port}`]],
-    ['http-tunnel-plugin', [`--addr=${join(folder, 's')}`, `--origin-port=${port}`]]
+    ['http-tunnel-plugin', [`--addr=${join(folder, 's')}`, `--origin-port=${port}`]],
+    ['http-tunnel-plugin', [`--addr=${join(folder, 's')}`, `--origin-port=${port}`, '--server=node']]
   ]
   for (const [name, args] of commands) {
     const { code, stderr } = await runToEnd(t, name, args)
@@ -183,6 +187,39 @@ test.serial('a port that is taken ends every service in a sentence', async (t) =
   }
   t.deepEqual(readdirSync(folder), [])
 })
+
+test.serial('a plugin whose origin dies says so and ends', async (t) => {
+  const bug = join(temporaryFolder(t), 'bug.mjs')
+  writeFileSync(bug, `
+    import { subscribe } from 'node:diagnostics_channel'
+    import { isMainThread } from 'node:worker_threads'
+    if (!isMainThread) subscribe('http.server.request.start', () => { throw new Error('struck by a bug') })`)
+  const addr = join(temporaryFolder(t), 's')
+  const host = startHost(t, addr)
+  const env = { NODE_OPTIONS: `--import=${bug}` }
+  const args = [`--addr=${addr}`, '--origin-port=0', '--server=node', '--json']
+  const plugin = new Program(t, 'http-tunnel-plugin', args, { env })
+  await host.event('attached')
+  await get(t, `${await urlOf(host)}/small`).catch(() => {})
+  const { code, stderr } = await plugin.ended
+  t.is(code, 1)
+  t.is(stderr, 'http-tunnel-plugin: The origin role ended unexpectedly: it exited with code 1: struck by a bug ' +
+    '(ERR_TUNNEL_ROLE_FAILED)\n')
+})
+
+for (const server of ['lab', 'node', ...(uwsLoads ? ['uws'] : [])]) {
+  test.serial(`a plugin that dies of a bug says so and ends with code 1, with its origin on ${server}`, async (t) => {
+    const bug = join(temporaryFolder(t), 'bug.mjs')
+    writeFileSync(bug, "process.on('SIGUSR2', () => { throw new Error('struck by a bug') })")
+    const args = [`--addr=${join(temporaryFolder(t), 's')}`, '--origin-port=0', `--server=${server}`, '--json']
+    const plugin = new Program(t, 'http-tunnel-plugin', args, { env: { NODE_OPTIONS: `--import=${bug}` } })
+    await plugin.event('started')
+    plugin.kill('SIGUSR2')
+    const { code, signal, stderr } = await plugin.ended
+    t.deepEqual([code, signal], [1, null])
+    t.regex(stderr, /Error: struck by a bug\n/)
+  })
+}
 
 test.serial('a service lives on when nobody reads its output any more', async (t) => {
   const { addr, host, plugin, url } = await startTunnel(t)

@@ -5,11 +5,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../src/base/content.js'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
+import { loadUws } from '../src/origin/uws-origin.js'
 import { finish, get, open } from './testing/client.js'
 import { Program } from './testing/program.js'
 import { startBaseline, startHost, startPlugin, startTunnel, urlOf } from './testing/services.js'
 import { temporaryFolder } from './testing/temporary.js'
 import { until } from './testing/wait.js'
+
+const uwsLoads = await loadUws().then(() => true, () => false)
 
 /** What `--engine=auto` comes to here. */
 const ENGINE = ENGINES_HERE[0]!
@@ -99,6 +102,23 @@ const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ s
     const url = await urlOf(baseline)
     return { service: baseline, url, draining: async () => { await until('the port is closed', async () => await refuses(url)) } }
   },
+  ...(uwsLoads
+    ? {
+        'the plugin with uWebSockets.js': async (t: ExecutionContext, drain: string) => {
+          const { host, plugin, url } = await startTunnel(t, [], [drain, '--server=uws'])
+          return { service: plugin, url, draining: async () => await host.event('draining') }
+        },
+        'the baseline on uWebSockets.js': async (t: ExecutionContext, drain: string) => {
+          const baseline = startBaseline(t, drain, '--server=uws')
+          const url = await urlOf(baseline)
+          return {
+            service: baseline,
+            url,
+            draining: async () => { await until('the port is closed', async () => await refuses(url)) }
+          }
+        }
+      }
+    : {}),
   'the baseline on node': async (t, drain) => {
     const baseline = startBaseline(t, drain, '--server=node')
     const url = await urlOf(baseline)

@@ -5,6 +5,7 @@ import type { LoadJob, LoadResult } from '../src/load/job.js'
 import { type CpuUsage, cpuSince } from '../src/metrics/cpu.js'
 import type { ExternalArm, Mode, SegmentOptions } from '../src/report/result.js'
 import { countersSince, type TunnelCounters, type TunnelRound } from '../src/report/tunnel-counters.js'
+import type { ServerChoice } from '../src/origin/origin.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
@@ -25,7 +26,7 @@ const CLOSING_ORDER: readonly RoleName[] = ['load', 'relay', 'host', 'plugin', '
 
 export interface TopologyOptions {
   readonly mode: Mode
-  readonly server: 'auto' | 'uws' | 'node'
+  readonly server: ServerChoice
   readonly engine: EngineChoice
   /** What sends the load; default own. */
   readonly generator?: 'own' | 'oha' | 'wrk'
@@ -163,7 +164,9 @@ export class Topology {
 
   async #start (): Promise<void> {
     const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
-    this.#origin = await this.#startRole('origin', { server: this.#options.server, host: LOCALHOST, port: this.#options.originPort, path: needsUnix ? this.#folder.pathOf('origin.sock') : null })
+    const path = needsUnix ? this.#folder.pathOf('origin.sock') : null
+    const { server, engine, spin, originPort: port } = this.#options
+    this.#origin = await this.#startRole('origin', { server, engine, spin, host: LOCALHOST, port, path })
     for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
     this.#load = await this.#startRole('load', { engine: this.#options.engine, generator: this.#options.generator ?? 'own' })
   }

@@ -2,15 +2,16 @@ import type { Address } from '../src/base/address.js'
 import type { LoadJob, LoadResult } from '../src/load/job.js'
 import type { EngineChoice, SpinChoice } from '../src/engine/create-engine.js'
 import type { CpuUsage } from '../src/metrics/cpu.js'
+import type { Origin, OriginOptions } from '../src/origin/origin.js'
 import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
 
 /** The roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data. */
 export interface RoleTypes {
   origin: {
-    /** `path`: of a Unix socket to listen on as well. */
-    options: { server: 'auto' | 'uws' | 'node', host: string, port: number, path: string | null }
-    ready: { server: 'uws' | 'node', address: Address, unixAddress: Address | null, note: string | null }
+    /** `path`: of a Unix socket to listen on as well. `engine` and `spin` are for `lab`. */
+    options: Required<OriginOptions>
+    ready: { server: Origin['server'], address: Address, unixAddress: Address | null, note: string | null }
     job: never
     result: never
   }

@@ -16,7 +16,7 @@ export async function listen (server: Server, host: string, port: number): Promi
   })
 }
 
-function toListenError (error: NodeJS.ErrnoException, host: string, port: number): TunnelError {
+export function toListenError (error: NodeJS.ErrnoException, host: string, port: number): TunnelError {
   const action = `Cannot listen on ${formatAddress(tcpAddress(host, port))}`
   switch (error.code) {
     case 'EADDRINUSE':

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { tcpAddress } from '../base/address.js'
 import { type Body, CollectedBody } from './body.js'
 import { closerOf } from './drain.js'
@@ -20,12 +21,14 @@ interface Prepared {
 
 /** The origin on node:http: runs wherever Node does. Rejects as `listen()` does. */
 export async function startNodeOrigin (host: string, port: number, path: string | null): Promise<Origin> {
-  const server = createHttpServer()
+  const draining = { isDraining: false }
+  const create = (): Server => createHttpServer(draining)
+  const server = create()
   const address = tcpAddress(host, await listen(server, host, port))
   const servers = [server]
   let unix: UnixSocket | null = null
   if (path !== null) {
-    const other = createHttpServer()
+    const other = create()
     try {
       unix = await listenOnUnix(path, async (place) => { await listenAt(other, place) })
     } catch (error) {
@@ -43,6 +46,7 @@ export async function startNodeOrigin (host: string, port: number, path: string 
     close: closerOf(
       () => {
         unix?.remove()
+        draining.isDraining = true
         for (const one of servers) one.close(() => { open-- })
       },
       () => {
@@ -53,14 +57,30 @@ export async function startNodeOrigin (host: string, port: number, path: string 
   }
 }
 
-function createHttpServer (): Server {
-  return createServer({
+function createHttpServer (draining: { readonly isDraining: boolean }): Server {
+  const server = createServer({
     noDelay: true,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     // An upload may take as long as it needs.
     requestTimeout: 0
-  }, handleRequest)
+  }, (request, response) => {
+    if (draining.isDraining) response.shouldKeepAlive = false
+    handleRequest(request, response)
+  })
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => { sockets.delete(socket) })
+  })
+  // A client may end its side behind its request. Node would then end the other one in the middle of a long response.
+  return Object.assign(server, {
+    httpAllowHalfOpen: true,
+    // Node, whose close() does this too, takes a connection for idle that has not sent all of its last response.
+    closeIdleConnections () {
+      if (![...sockets].some((socket) => socket.writableLength > 0)) Server.prototype.closeIdleConnections.call(server)
+    }
+  })
 }
 
 async function listenAt (server: Server, path: string): Promise<void> {
@@ -77,8 +97,9 @@ const preparedRoutes = new Map([...FIXED_ROUTES].map(([path, answer]) => [path, 
 
 function handleRequest (request: IncomingMessage, response: ServerResponse): void {
   const { method = '', url = '' } = request
-  // Without this node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and which the other origin does not send.
-  response.removeHeader('Connection')
+  // Otherwise node adds `Connection: keep-alive` and `Keep-Alive: timeout=65`, which say nothing new in HTTP/1.1 and
+  // which the other origins do not send. An HTTP/1.0 client waits for the connection's end unless it is told.
+  if (request.httpVersion !== '1.0' && response.shouldKeepAlive) response.removeHeader('Connection')
   const prepared = method === 'GET' || method === 'HEAD' ? preparedRoutes.get(url) : undefined
   if (prepared !== undefined) return sendPrepared(response, prepared)
 

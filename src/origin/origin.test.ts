@@ -7,14 +7,14 @@ import test, { type ExecutionContext } from 'ava'
 import type { Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { type Origin, startOrigin } from './origin.js'
-import { RawClient, requestHead } from './testing/raw-client.js'
-import { openOrigin, servers, testOrigins } from './testing/servers.js'
+import { parseResponses, RawClient, requestHead } from './testing/raw-client.js'
+import { openOrigin, optionsOf, type OriginServer, servers, testOrigins } from './testing/servers.js'
 
 const noUws = async (): Promise<never> => { throw new Error("Cannot load it:\n\n  version `GLIBC_2.38' not found") }
 
 testOrigins('startOrigin() says which server runs, and where', async (t, server) => {
   const { origin, port } = await openOrigin(t, server)
-  t.is(origin.server, server)
+  t.is<string, string>(origin.server, optionsOf(server).server)
   t.deepEqual(origin.address, { kind: 'tcp', host: '127.0.0.1', port })
   t.true(port > 0)
   t.is(origin.note, undefined)
@@ -57,11 +57,11 @@ testOrigins('startOrigin() names a taken port and a way out', async (t, server) 
 })
 
 /** An origin on a port that nobody gets by asking for port 0, so that it is still free after the origin has closed. */
-async function openOnFixedPort (t: ExecutionContext, server: 'node' | 'uws'): Promise<{ origin: Origin, port: number }> {
+async function openOnFixedPort (t: ExecutionContext, server: OriginServer): Promise<{ origin: Origin, port: number }> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000)
     try {
-      const origin = await startOrigin({ server, port })
+      const origin = await startOrigin({ ...optionsOf(server), port })
       t.teardown(async () => await origin.close())
       return { origin, port }
     } catch (error) {
@@ -76,8 +76,8 @@ for (const first of servers) {
   })
 }
 
-async function isInUse (t: ExecutionContext, server: 'node' | 'uws', port: number): Promise<void> {
-  const error = await t.throwsAsync(startOrigin({ server, port }), { instanceOf: TunnelError })
+async function isInUse (t: ExecutionContext, server: OriginServer, port: number): Promise<void> {
+  const error = await t.throwsAsync(startOrigin({ ...optionsOf(server), port }), { instanceOf: TunnelError })
   t.is(error?.code, ErrorCode.ADDRESS_IN_USE)
   t.regex(error?.message ?? '', new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken: .*port 0`))
 }
@@ -85,7 +85,7 @@ async function isInUse (t: ExecutionContext, server: 'node' | 'uws', port: numbe
 testOrigins('startOrigin() refuses an address of another machine and a port that cannot be', async (t, server) => {
   // 192.0.2.0/24 is set aside for documentation (RFC 5737).
   for (const [host, port] of [['192.0.2.1', 0], ['127.0.0.1', 65_536], ['127.0.0.1', -1]] as const) {
-    const error = await t.throwsAsync(startOrigin({ server, host, port }), { instanceOf: TunnelError })
+    const error = await t.throwsAsync(startOrigin({ ...optionsOf(server), host, port }), { instanceOf: TunnelError })
     t.is(error?.code, ErrorCode.ADDRESS_INVALID)
   }
 })
@@ -105,12 +105,35 @@ testOrigins('close() ends idle, downloading, uploading and silent connections at
   await origin.close()
 
   // The port is free again, for the same server at once.
-  const again = await startOrigin({ server, port })
+  const again = await startOrigin({ ...optionsOf(server), port })
   t.teardown(async () => await again.close())
   const client = await RawClient.connect(t, port)
   client.write(requestHead('GET', '/small'))
   t.is((await client.responses(1))[0]?.status, 200)
 })
+
+for (const server of servers.filter((one) => one !== 'uws')) {
+  test.serial(`${server}: close() with time to drain cuts no response that a client is slow to read`, async (t) => {
+    const { origin, port } = await openOrigin(t, server)
+    const client = await RawClient.connect(t, port)
+    client.socket.pause()
+    // More than the sockets hold: one of these responses waits for its client.
+    client.write(requestHead('GET', '/large').repeat(60))
+    const later = await RawClient.connect(t, port)
+    later.write(requestHead('GET', '/bytes/20000000', 'Connection: close'))
+    await later.closed()
+    const closed = origin.close({ drainMs: 60_000 })
+    client.socket.resume()
+    const all = await client.closed()
+    const replies = parseResponses(all)
+    const headBytes = all.indexOf('\r\n\r\n') + 4
+    t.true(replies.length > 0)
+    // The last one may announce the end; then its head is longer.
+    const last = replies.at(-1)!.headers.connection === 'close' ? 'Connection: close\r\n'.length : 0
+    t.is(all.length, replies.length * (headBytes + 262_144) + last)
+    await closed
+  })
+}
 
 testOrigins('close() leaves the port to nobody', async (t, server) => {
   const { origin, port } = await openOrigin(t, server)
@@ -118,8 +141,8 @@ testOrigins('close() leaves the port to nobody', async (t, server) => {
   await t.throwsAsync(RawClient.connect(t, port), { code: 'ECONNREFUSED' })
 })
 
-async function startWorker (server: 'node' | 'uws'): Promise<{ worker: Worker, port: number }> {
-  const worker = new Worker(new URL('./testing/origin-worker.js', import.meta.url), { workerData: server })
+async function startWorker (server: OriginServer): Promise<{ worker: Worker, port: number }> {
+  const worker = new Worker(new URL('./testing/origin-worker.js', import.meta.url), { workerData: optionsOf(server) })
   const [address] = await once(worker, 'message') as [Address]
   if (address.kind !== 'tcp') throw new Error('an origin listens on TCP')
   return { worker, port: address.port }
@@ -146,7 +169,7 @@ testOrigins('a worker thread may exit while its origin is open', async (t, serve
 testOrigins('a process ends by itself once its origin is closed', async (t, server) => {
   const program = `
     const { startOrigin } = await import(${JSON.stringify(new URL('./origin.js', import.meta.url).href)})
-    const origin = await startOrigin({ server: '${server}', port: 0 })
+    const origin = await startOrigin({ ...${JSON.stringify(optionsOf(server))}, port: 0 })
     const response = await fetch('http://127.0.0.1:' + origin.address.port + '/health')
     process.stdout.write(await response.text())
     await origin.close()`

@@ -1,21 +1,30 @@
 import { type Address, tcpAddress, unixAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import { createEngine, type EngineChoice, type SpinChoice } from '../engine/create-engine.js'
+import { startLabOrigin } from './lab-origin.js'
 import { startNodeOrigin } from './node-origin.js'
 import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
+
+/** `lab`: `labServer()` on an Engine. `auto`: `uws` where its binary loads, otherwise `node`. */
+export const SERVERS = ['auto', 'lab', 'uws', 'node'] as const
+export type ServerChoice = typeof SERVERS[number]
 
 /** What answers HTTP behind the tunnel, and without it in the baseline. Endpoints and bodies are those of `routes.ts`, whichever server runs. */
 export interface Origin {
   /** The server that really runs. */
-  readonly server: 'uws' | 'node'
+  readonly server: Exclude<ServerChoice, 'auto'>
   /** TCP, with the real port. */
   readonly address: Address
   /** The Unix socket, where one was asked for. */
   readonly unixAddress: Address | null
-  /** Why `auto` did not take uWebSockets.js, in a sentence. */
+  /** Why something slower runs than `auto` prefers, in a sentence. */
   readonly note?: string
   /** Stops listening, lets requests at hand finish for a time, and closes every connection. Called again with a shorter time it shortens the wait. */
   close (options?: CloseOptions): Promise<void>
 }
+
+/** Where an origin listens, with everything filled in. */
+export type OriginAddress = Required<Pick<OriginOptions, 'host' | 'port' | 'path'>>
 
 export interface CloseOptions {
   /** How long requests at hand may go on, in ms. Default 0: they are cut off at once. */
@@ -23,8 +32,10 @@ export interface CloseOptions {
 }
 
 export interface OriginOptions {
-  /** `auto` is `uws` where its binary loads, otherwise `node`. */
-  readonly server: 'auto' | 'uws' | 'node'
+  readonly server: ServerChoice
+  /** What moves the bytes of `lab`, and how long it looks for work. Default `auto`. */
+  readonly engine?: EngineChoice
+  readonly spin?: SpinChoice
   /** IP address or name. Default 127.0.0.1. */
   readonly host?: string
   /** 0 is any free port. */
@@ -35,13 +46,21 @@ export interface OriginOptions {
 
 /**
  * Starts an origin in this thread. Rejects with ORIGIN_UNAVAILABLE where `uws` was asked for and does not load, with
- * ADDRESS_IN_USE, ADDRESS_DENIED or ADDRESS_INVALID where it cannot listen.
+ * UNAVAILABLE where the engine of `lab` cannot be had, with ADDRESS_IN_USE, ADDRESS_DENIED or ADDRESS_INVALID where it
+ * cannot listen.
  *
  * @param load How to load uWebSockets.js.
  */
-export async function startOrigin ({ server, host = '127.0.0.1', port, path = null }: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
+export async function startOrigin (options: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
+  const { server, host = '127.0.0.1', port, path = null, engine = 'auto', spin = 'auto' } = options
   tcpAddress(host, port)
   if (path !== null) unixAddress(path)
+  if (server === 'lab') {
+    let note: string | undefined
+    const onFallback = (why: string): void => { note = why }
+    const origin = await startLabOrigin(createEngine(engine, { spin, onFallback }), { host, port, path })
+    return note === undefined ? origin : { ...origin, note }
+  }
   if (server === 'node') return await startNodeOrigin(host, port, path)
   let uws: Uws
   try {

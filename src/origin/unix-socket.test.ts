@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ErrorCode } from '../base/errors.js'
 import { startOrigin } from './origin.js'
-import { testOrigins } from './testing/servers.js'
+import { optionsOf, testOrigins } from './testing/servers.js'
 
 /** Status and body, over a Unix socket or TCP. */
 async function get (where: { socketPath: string } | { host: string, port: number }): Promise<string> {
@@ -20,7 +20,7 @@ testOrigins('an origin with a path answers on TCP and on a Unix socket that is i
   const folder = mkdtempSync(join(tmpdir(), 'origin-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const path = join(folder, 'o')
-  const origin = await startOrigin({ server, port: 0, path })
+  const origin = await startOrigin({ ...optionsOf(server), port: 0, path })
   t.teardown(async () => { await origin.close() })
   t.deepEqual(origin.unixAddress, { kind: 'unix', path })
   t.is(statSync(path).mode & 0o777, 0o600)
@@ -36,7 +36,11 @@ testOrigins('an origin leaves a file at its path alone, says so, and frees its p
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const path = join(folder, 'o')
   writeFileSync(path, 'precious')
-  await t.throwsAsync(startOrigin({ server, port: 0, path }), { code: ErrorCode.ADDRESS_IN_USE, message: /exists and is not a socket/ })
+  const one = { ...optionsOf(server), port: 0 }
+  await t.throwsAsync(startOrigin({ ...one, path }), {
+    code: ErrorCode.ADDRESS_IN_USE,
+    message: /exists and is not a socket/
+  })
   t.true(statSync(path).isFile())
-  await t.throwsAsync(startOrigin({ server, port: 0, path: join(folder, 'none', 'o') }), { code: ErrorCode.ADDRESS_DENIED })
+  await t.throwsAsync(startOrigin({ ...one, path: join(folder, 'none', 'o') }), { code: ErrorCode.ADDRESS_DENIED })
 })

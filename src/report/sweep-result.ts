@@ -36,7 +36,7 @@ export interface SweepOptions {
   readonly durationMs: number
   readonly warmupMs: number
   readonly rounds: number
-  readonly server: 'auto' | 'uws' | 'node'
+  readonly server: 'auto' | 'lab' | 'uws' | 'node'
   readonly engine: 'auto' | 'epoll' | 'node'
   /** How long host and plugin look for work before they sleep, in µs. */
   readonly spinUs?: 'auto' | number

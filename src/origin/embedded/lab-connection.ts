@@ -154,7 +154,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     // Nobody is asked for a body that will not be used.
     if (hasBody && head.expectsContinue && this.#echo === null) return this.#answer(head, true)
     if (hasBody && head.expectsContinue) this.#writeContinue()
-    if (bytes === null || hasBody || !head.keepAlive) return
+    if (bytes === null || hasBody || !head.keepAlive || head.isHttp10) return
     const prepared = this.#link.prepared(method, target)
     if (prepared !== null) this.#link.known.add(bytes, start, end, prepared.block, prepared.contentBytes)
   }
@@ -176,7 +176,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   #answer (head: RequestHead, mustClose: boolean): void {
     const { method, target } = head
     if (!head.keepAlive || mustClose) this.#isLast = true
-    const prepared = this.#isLast ? null : this.#link.prepared(method, target)
+    const prepared = this.#isLast || head.isHttp10 ? null : this.#link.prepared(method, target)
     if (prepared !== null) {
       this.#isResponding = true
       if (this.#writer.writeBlock(prepared.block, prepared.contentBytes)) this.#completeResponse()
@@ -203,9 +203,15 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     for (let i = 0; i < headers.length; i += 2) {
       if (headers[i] !== 'Connection') head += `${headers[i]}: ${headers[i + 1]}\r\n`
     }
-    head += `Content-Length: ${length}\r\nDate: ${this.#link.clock.text}\r\n${this.#isLast ? 'Connection: close\r\n' : ''}\r\n`
+    head += `Content-Length: ${length}\r\nDate: ${this.#link.clock.text}\r\n${this.#connectionField()}\r\n`
     this.#isResponding = true
     if (this.#writer.write(Buffer.from(head, 'latin1'), contentBytes, body)) this.#completeResponse()
+  }
+
+  /** HTTP/1.1 goes on unless it is told otherwise, HTTP/1.0 ends (RFC 9112 section 9.3). */
+  #connectionField (): string {
+    if (this.#isLast) return 'Connection: close\r\n'
+    return this.#head?.isHttp10 === true ? 'Connection: keep-alive\r\n' : ''
   }
 
   /** A claim of its own: it leaves before a body comes. Without memory just now the client has to go on by itself, as RFC 9110 has it do after a time. */

@@ -12,6 +12,8 @@ export interface RequestHead {
   readonly target: string
   /** The client would send another request on this connection. */
   readonly keepAlive: boolean
+  /** It speaks HTTP/1.0, and so has to be told that the connection stays. */
+  readonly isHttp10: boolean
   /** The body comes in chunks. */
   readonly isChunked: boolean
   /** Without chunks: bytes of the body. */
@@ -82,6 +84,7 @@ class FieldReader {
   #bodyBytes = -1
   #codings: string | null = null
   #hasClose = false
+  #hasKeepAlive = false
   #hasHost = false
   #expectsContinue = false
   #contentType: string | null = null
@@ -101,8 +104,8 @@ class FieldReader {
     return {
       method: this.#method,
       target: this.#target,
-      // HTTP/1.0 may ask for more requests on a connection; one each is always right.
-      keepAlive: this.#isHttp11 && !this.#hasClose,
+      keepAlive: (this.#isHttp11 || this.#hasKeepAlive) && !this.#hasClose,
+      isHttp10: !this.#isHttp11,
       isChunked,
       bodyBytes: Math.max(0, this.#bodyBytes),
       expectsContinue: this.#isHttp11 && this.#expectsContinue,
@@ -114,11 +117,16 @@ class FieldReader {
     switch (nameEnd - nameStart) {
       case 4: if (isToken(bytes, nameStart, nameEnd, 'host')) this.#onHost(); break
       case 6: if (isToken(bytes, nameStart, nameEnd, 'expect')) this.#onExpect(bytes, start, end); break
-      case 10: if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#hasClose ||= hasOption(bytes, start, end, 'close'); break
+      case 10: if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#onConnection(bytes, start, end); break
       case 12: if (isToken(bytes, nameStart, nameEnd, 'content-type')) this.#contentType = latin1(bytes, start, end); break
       case 14: if (isToken(bytes, nameStart, nameEnd, 'content-length')) this.#bodyBytes = parseContentLength(bytes, start, end, this.#bodyBytes, refusal); break
       case 17: if (isToken(bytes, nameStart, nameEnd, 'transfer-encoding')) this.#onTransferEncoding(latin1(bytes, start, end).toLowerCase())
     }
+  }
+
+  #onConnection (bytes: Uint8Array, start: number, end: number): void {
+    this.#hasClose ||= hasOption(bytes, start, end, 'close')
+    this.#hasKeepAlive ||= hasOption(bytes, start, end, 'keep-alive')
   }
 
   #onHost (): void {

@@ -12,14 +12,14 @@ export interface RawResponse {
 /** A TCP connection that sends exactly the given bytes, and keeps all that came back. */
 export class RawClient {
   readonly socket: Socket
-  #received: Buffer = Buffer.alloc(0)
+  #pieces: Buffer[] = []
   #closed = false
   #wake: () => void = () => {}
 
   private constructor (socket: Socket) {
     this.socket = socket
     socket.on('data', piece => {
-      this.#received = Buffer.concat([this.#received, piece])
+      this.#pieces.push(piece)
       this.#wake()
     })
     socket.on('error', () => {})
@@ -42,14 +42,22 @@ export class RawClient {
 
   /** Everything received so far, once it satisfies `isEnough` or the connection has closed. */
   async received (isEnough: (received: Buffer) => boolean): Promise<Buffer> {
-    while (!isEnough(this.#received) && !this.#closed) {
-      await new Promise<void>(resolve => { this.#wake = resolve })
-    }
-    return this.#received
+    while (!isEnough(this.#received()) && !this.#closed) await this.#change()
+    return this.#received()
   }
 
   async closed (): Promise<Buffer> {
-    return await this.received(() => false)
+    while (!this.#closed) await this.#change()
+    return this.#received()
+  }
+
+  async #change (): Promise<void> {
+    await new Promise<void>(resolve => { this.#wake = resolve })
+  }
+
+  #received (): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)]
+    return this.#pieces[0]!
   }
 
   /** The first `count` final responses to requests with `methods` (all GET where left out); those with status 100 count too. */
