@@ -37,7 +37,7 @@ export const MEASURE_FLAGS = {
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: MEASURE_STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: MEASURE_STANDARD['request-timeout'] },
-  seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
+  seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, printed' },
   ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: MEASURE_STANDARD.out },
   'allow-invalid': { describe: 'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the same', isSwitch: true }

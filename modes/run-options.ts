@@ -29,7 +29,10 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. "-embedded": the origin is inside the plugin. One named twice makes an A/A run`,
     standard: STANDARD.arms
   },
-  ladder: { describe: `Every rung between direct HTTP and the tunnel, which splits the bill: --arms=${LADDER.join(',')}`, isSwitch: true },
+  ladder: {
+    describe: `Every rung between direct HTTP and the tunnel, which splits the bill: ${LADDER.join(', ')}`,
+    isSwitch: true
+  },
   arm: {
     describe: 'A program from outside as a further arm, NAME=URL[,start=COMMAND]; may be given several times. The command runs in the foreground until the run is over; {origin} in it is host:port of the origin, and {port} in it and in the URL a free port',
     standard: 'none',

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { buffer } from 'node:stream/consumers'
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
 import { renderSweepConsole } from '../src/report/sweep-summary.js'
@@ -6,7 +7,7 @@ import { runProgram } from './cli.js'
 import { EXPORT_COMMAND } from './export.js'
 import { MERGE_COMMAND } from './merge.js'
 import { load } from './load.js'
-import { LOAD_FLAGS, resolveLoadOptions } from './load-options.js'
+import { LOAD_FLAGS, resolveLoadOptions, STANDARD_STREAM } from './load-options.js'
 import { isSweepFolder, readResults, readSweep, renderFolder, renderPlots, renderSweepFolder } from './results-folder.js'
 import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
@@ -58,6 +59,9 @@ await runProgram({
     summary: 'Load any HTTP/1.1 server: the generator on its own',
     positionals: { url: 'What to request, for example http://127.0.0.1:8080/path' },
     flags: LOAD_FLAGS,
-    run: async (given, lists) => await load(resolveLoadOptions(String(given.url), given, lists))
+    run: async (given, lists) => {
+      const input = given['body-file'] === STANDARD_STREAM ? await buffer(process.stdin) : undefined
+      return await load(resolveLoadOptions(String(given.url), given, lists, input))
+    }
   }]
 })
