@@ -26,7 +26,8 @@ export function plainArguments (typed: readonly string[], flags: Flags, fail: (p
     const value = glued ?? rest.shift()
     if (value === undefined) throw fail(`--${name} needs a value`)
     if (glued === undefined && isOption(value)) {
-      throw fail(`--${name} needs a value, and ${value} is an option; if it is meant as the value, write --${name}=${value}`)
+      const ifMeant = `if it is meant as the value, write --${name}=${value}`
+      throw fail(`--${name} needs a value, and ${value} is an option; ${ifMeant}`)
     }
     plain.push(`--${name}=${value}`)
   }
@@ -48,7 +49,9 @@ export function plainArguments (typed: readonly string[], flags: Flags, fail: (p
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === '--') {
       const dashed = rest.find((one) => one.startsWith('-') && one !== '-')
-      if (dashed !== undefined) throw fail(`"${dashed}" would be an option: write ./${dashed} for a file or folder of that name`)
+      if (dashed !== undefined) {
+        throw fail(`"${dashed}" would be an option: write ./${dashed} for a file or folder of that name`)
+      }
       return [...plain, ...rest]
     }
     if (!arg.startsWith('-') || arg === '-') {
@@ -71,14 +74,17 @@ export function plainArguments (typed: readonly string[], flags: Flags, fail: (p
 
 function hint (name: string, flags: Flags): string {
   const negated = /^no-(.+)$/.exec(name)?.[1]
-  if (negated !== undefined && flags[negated]?.isSwitch === true) return `: --${negated} is a switch, and off unless it is given`
+  if (negated !== undefined && flags[negated]?.isSwitch === true) {
+    return `: --${negated} is a switch, and off unless it is given`
+  }
   return suggestion(name, Object.keys(flags), '--')
 }
 
 /** `, but there is …`, where one of `known` is near what was typed. */
 export function suggestion (typed: string, known: readonly string[], prefix = ''): string {
   const letters = (word: string): string => [...word].sort().join('')
-  const isNear = (one: string): boolean => letters(one) === letters(typed) || distance(typed, one) <= Math.max(1, typed.length / 4)
+  const isNear = (one: string): boolean =>
+    letters(one) === letters(typed) || distance(typed, one) <= Math.max(1, typed.length / 4)
   const begun = typed.length < 3 ? [] : known.filter((one) => one.startsWith(typed))
   const near = begun.length > 0 || known.length === 0 ? begun : [closest(typed, known)].filter(isNear)
   return near.length === 0 ? '' : `, but there is ${near.map((one) => prefix + one).join(' or ')}`

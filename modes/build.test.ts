@@ -4,7 +4,12 @@ import { join } from 'node:path'
 import test from 'ava'
 import { temporaryFolder } from './testing/temporary.js'
 
-const PACKAGE = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { bin: Record<string, string>, scripts: Record<string, string> }
+interface Package {
+  readonly bin: Readonly<Record<string, string>>
+  readonly scripts: Readonly<Record<string, string>>
+}
+
+const PACKAGE = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as Package
 
 /** Like the real one it writes files that cannot be executed. */
 const COMPILER = `#!/usr/bin/env node

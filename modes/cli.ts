@@ -1,11 +1,11 @@
 import yargs, { type Argv } from 'yargs'
-import { ErrorCode, exitCodeOf, TunnelError } from '../src/base/errors.js'
+import { type Cure, ErrorCode, exitCodeOf, TunnelError } from '../src/base/errors.js'
 import { plainArguments, suggestion } from './arguments.js'
 import { PROGRAM } from './metadata.js'
 
 /**
- * The command line: what all commands share. The only file that knows yargs, which reads commands and positionals, checks
- * what has to be given, and prints help; options come to it in one form (`arguments.ts`).
+ * The command line: what all commands share. The only file that knows yargs, which reads commands and positionals,
+ * checks what has to be given, and prints help; options come to it in one form (`arguments.ts`).
  */
 
 export interface Flag {
@@ -20,8 +20,12 @@ export interface Flag {
   readonly isList?: boolean
 }
 
+export type Cures = Readonly<Partial<Record<Cure, string>>>
+
 export interface Action {
   readonly flags: Readonly<Record<string, Flag>>
+  /** Its options that help, for errors that say so in general words. */
+  readonly cures?: Cures
   /** The exit code, or nothing when the program goes on until a signal ends it. */
   readonly run: (given: Given, lists: Lists) => Promise<number | undefined>
 }
@@ -134,7 +138,7 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
       ? withoutCommand(typed, commands, fail)
       : plainArguments(typed, { ...chosen.flags, ...GENERAL }, fail))
   } catch (error) {
-    reportError(name, error)
+    reportError(name, error, chosen?.cures)
     process.exitCode = exitCodeOf(error)
   }
 }
@@ -144,7 +148,7 @@ function nameOf ({ usage }: Subcommand): string {
 }
 
 /** Only help and version mean something without a command. */
-function withoutCommand (typed: readonly string[], commands: readonly Subcommand[], fail: (problem: string) => Error): string[] {
+function withoutCommand (typed: string[], commands: readonly Subcommand[], fail: (problem: string) => Error): string[] {
   const word = typed.find((arg) => !arg.startsWith('-'))
   if (word !== undefined) throw fail(`there is no command "${word}"${suggestion(word, commands.map(nameOf))}`)
   const general = Object.entries(GENERAL).flatMap(([name, { short }]) => [`--${name}`, `-${short}`])
@@ -161,7 +165,13 @@ function addFlags (cli: Argv, flags: Readonly<Record<string, Flag>>): Argv {
   return cli
 }
 
-export function reportError (name: string, error: unknown): void {
-  if (error instanceof TunnelError) console.error(`${name}: ${error.message} (${error.code})`)
+/** The message of an error, with the option that helps where there is one. */
+export function sentenceOf ({ message, cure }: TunnelError, cures: Cures = {}): string {
+  const option = cure === null ? undefined : cures[cure]
+  return option === undefined ? message : `${message} (${option})`
+}
+
+export function reportError (name: string, error: unknown, cures?: Cures): void {
+  if (error instanceof TunnelError) console.error(`${name}: ${sentenceOf(error, cures)} (${error.code})`)
   else console.error(`${name}: this is a bug:`, error)
 }

@@ -2,7 +2,7 @@
 import { formatAddress } from '../src/base/address.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './cli.js'
-import { announce, SERVICE_FLAGS, valueOf } from './service-options.js'
+import { announce, SERVICE_CURES, SERVICE_FLAGS, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 
 const NAME = 'http-baseline'
@@ -14,6 +14,7 @@ await runProgram({
   summary: 'The origin without a tunnel: what direct HTTP costs. Serves /small /large /health /bytes/N and POST /echo.',
   action: {
     flags: { port, host, addr: { describe: 'Path of a Unix socket to listen on as well, with mode 0600', standard: 'none' }, server, drain, json },
+    cures: SERVICE_CURES,
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
       const path = given.addr === undefined ? null : valueOf.addr(given).path

@@ -8,12 +8,14 @@ import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './cli.js'
 import { portOf, usage } from './option-values.js'
-import { announce, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { announce, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
 
 const NAME = 'http-tunnel-plugin'
 const ORIGIN_PORT = '9876'
+/** The port is that of its origin. */
+const CURES = { ...SERVICE_CURES, port: '--origin-port=0 takes any free one' }
 const UNIX_PREFIX = 'unix:'
 
 const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
@@ -34,6 +36,7 @@ await runProgram({
       stats,
       json
     },
+    cures: CURES,
     run: async (given) => {
       await start(given)
       return undefined
@@ -55,7 +58,7 @@ async function start (given: Given): Promise<void> {
   const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
   // Before an origin is started that would keep this process alive.
   transportKind.check()
-  const print = tunnelEventPrinter(NAME, json)
+  const print = tunnelEventPrinter(NAME, json, CURES)
 
   const isEmbedded = given.origin === 'embedded'
   const external = given.origin === undefined || isEmbedded ? null : parseOriginUrl(String(given.origin))
@@ -77,7 +80,7 @@ async function start (given: Given): Promise<void> {
     // Why it gives up is said once, as an error.
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
     onFatal: (error) => {
-      reportError(NAME, error)
+      reportError(NAME, error, CURES)
       void close(0).finally(() => process.exit(1))
     }
   })

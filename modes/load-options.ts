@@ -24,7 +24,8 @@ export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
   connections: { short: 'c', describe: `Keep-alive connections, 1 to ${MAX_CONNECTIONS}. Without --rate each sends its next request when the last one is answered`, standard: STANDARD.connections },
   duration: {
     short: 'z',
-    describe: 'How long to send, for example 500ms, 10s or 1m30s; what is on its way at the end is cut off, and is no error',
+    describe: 'How long to send, for example 500ms, 10s or 1m30s; what is on its way at the end is cut off, ' +
+      'and is no error',
     standard: 'until --requests are done'
   },
   rate: { short: 'q', describe: `Open loop: send so many requests per second, above 0 and up to ${MAX_RATE}, over all connections, whatever the server does`, standard: 'none: a closed loop' },
@@ -66,8 +67,8 @@ export interface LoadOptions {
 export const STANDARD_STREAM = '-'
 
 /**
- * Checks everything; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. `input` is what standard input held, if that is
- * the body.
+ * Checks everything; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. `input` is what standard input held, if
+ * that is the body.
  */
 export function resolveLoadOptions (url: string, given: Given, lists: Lists, input?: Uint8Array): LoadOptions {
   const { target: urlTarget, path, host } = parseUrl(url)
@@ -101,7 +102,7 @@ export function resolveLoadOptions (url: string, given: Given, lists: Lists, inp
     job,
     engine: oneOf('engine', given.engine ?? STANDARD.engine, ENGINES),
     format: given.json === true ? 'json' : format,
-    output: [undefined, STANDARD_STREAM].includes(given.output as string) ? null : textOf('output', given.output, 'result.json'),
+    output: outputOf(given),
     showsProgress: given['no-tui'] !== true
   }
 }
@@ -130,6 +131,10 @@ function headersOf (given: Given, lists: Lists): Array<[string, string]> {
     if (given[flag] !== undefined) headers.push([name, textOf(flag, given[flag], 'text/html')])
   }
   return headers
+}
+
+function outputOf ({ output }: Given): string | null {
+  return output === undefined || output === STANDARD_STREAM ? null : textOf('output', output, 'result.json')
 }
 
 /** Methods are case-sensitive, and these are written in capitals: `post` is no method of any server. */

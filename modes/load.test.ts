@@ -60,7 +60,7 @@ test.serial('load sends what it is told, through a Unix socket', async (t) => {
 })
 
 for (const engine of ENGINES_HERE) {
-  test.serial(`load takes glued values, values with a dash, and standard input and output as files: ${engine}`, async (t) => {
+  test.serial(`load takes glued values, values with a dash, and - for a file: ${engine}`, async (t) => {
     let received: unknown
     const server = createServer((request, response) => {
       void text(request).then((body) => {

@@ -43,7 +43,7 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
   t.is(out, 'bench_results')
   const named = Object.fromEntries(Object.entries(RUN_FLAGS).filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config', 'arm'].includes(name)).map(([name, flag]) => [name, flag.standard]))
-  t.deepEqual(resolveRunOptions({ ...named, seed: '1' }), resolveRunOptions({ seed: '1' }))
+  t.deepEqual(resolveRunOptions({ ...named, seed: '1' }).options, resolveRunOptions({ seed: '1' }).options)
 })
 
 test('resolveRunOptions() draws a new seed for each run', (t) => {
@@ -95,7 +95,8 @@ test('resolveRunOptions() takes every flag', (t) => {
       segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512, constantBytes: 1_048_576 }
     },
     out: 'elsewhere',
-    allowInvalid: true
+    allowInvalid: true,
+    asked: { arms: true, segment: true }
   })
 })
 
@@ -113,6 +114,13 @@ test('resolveRunOptions() takes sizes of shared memory from a config file, and c
   const config = configFile(t, { slots: 100, 'inline-bytes': 2048 })
   t.deepEqual(resolveRunOptions({ config, slots: '200' }).options.segment, { ...DEFAULT_SEGMENT_SIZES, slots: 200, inlineBytes: 2048 })
   refuses(t, { config, 'slot-bytes': '2048' }, /^Cannot use --slot-bytes=2048 --slots=100 --inline-bytes=2048: --inline-bytes must be less than --slot-bytes/)
+})
+
+test('resolveRunOptions() knows what of the shared memory was asked for, in a config file too', (t) => {
+  const config = configFile(t, { arms: ['shm'] })
+  t.deepEqual(resolveRunOptions({}).asked, { arms: false, segment: false })
+  t.deepEqual(resolveRunOptions({ ladder: true }).asked, { arms: false, segment: false })
+  t.deepEqual(resolveRunOptions({ config, slots: '64' }).asked, { arms: true, segment: true })
 })
 
 test('resolveRunOptions() takes a config file, flags first, and its quick last', (t) => {

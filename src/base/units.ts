@@ -68,9 +68,9 @@ export function formatDuration (durationMs: number): string {
 }
 
 /**
- * A duration as people write it, in milliseconds: numbers with `h`, `m`, `s` or `ms`, the largest unit first, such as `2m`,
- * `1m30s` or `1h 5m`; from 0 to 2,147,483,647 ms. `name` is the option, for the message. Throws ERR_TUNNEL_USAGE; a number
- * without a unit is an error, since every tool means something else by it.
+ * A duration as people write it, in milliseconds: numbers with `h`, `m`, `s` or `ms`, the largest unit first, such as
+ * `2m`, `1m30s` or `1h 5m`; from 0 to 2,147,483,647 ms. `name` is the option, for the message. Throws
+ * ERR_TUNNEL_USAGE; a number without a unit is an error, since every tool means something else by it.
  */
 export function parseDurationMs (text: string, name: string): number {
   const fail = (rule: string): never => {
@@ -84,7 +84,9 @@ export function parseDurationMs (text: string, name: string): number {
   let durationMs = 0
   let before = -1
   for (const [, digits, unit] of parts) {
-    if (unit === '') fail(`a duration needs a unit (h, m, s or ms): write ${digits}s for seconds or ${digits}ms for milliseconds`)
+    if (unit === '') {
+      fail(`a duration needs a unit (h, m, s or ms): write ${digits}s for seconds or ${digits}ms for milliseconds`)
+    }
     const at = UNITS.findIndex((one) => one === unit)
     if (at === -1) fail(`the unit of a duration is h, m, s or ms, not ${unit}`)
     if (at <= before) fail('the units of a duration are written once each, the largest first, for example 1m30s')
