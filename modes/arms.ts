@@ -78,11 +78,11 @@ export const LARGE_PATH = '/large'
 
 export const MAX_SIZE_BYTES = 64 * 1024 * 1024
 
-/** `small`, `large`, or a number of bytes. Throws ERR_TUNNEL_USAGE. */
-export function parseSize (name: string): Size {
+/** `small`, `large`, or a number of bytes. Throws ERR_TUNNEL_USAGE, which names `flag`. */
+export function parseSize (name: string, flag = 'sizes'): Size {
   if (name === 'small') return { name, path: '/small', bodyBytes: SMALL_BODY.length, expect: { kind: 'small' } }
   if (name === 'large') return { name, path: LARGE_PATH, bodyBytes: LARGE_BODY_BYTES, expect: { kind: 'content', bytes: LARGE_BODY_BYTES } }
   const bytes = /^[1-9]\d*$/.test(name) ? Number(name) : NaN
-  if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) throw usage('sizes', name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
+  if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) throw usage(flag, name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
   return { name, path: `/bytes/${bytes}`, bodyBytes: bytes, expect: { kind: 'content', bytes } }
 }

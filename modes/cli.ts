@@ -1,9 +1,13 @@
 import yargs, { type Argv } from 'yargs'
-import { ErrorCode, exitCodeOf, TunnelError } from '../src/base/errors.js'
+import { type Cure, ErrorCode, exitCodeOf, TunnelError } from '../src/base/errors.js'
+import { plainArguments, suggestion } from './arguments.js'
 import { PROGRAM } from './metadata.js'
 import { watchStandardOutput } from './standard-output.js'
 
-/** The command line: what all commands share. The only file that knows yargs. */
+/**
+ * The command line: what all commands share. The only file that knows yargs, which reads commands and positionals,
+ * checks what has to be given, and prints help; options come to it in one form (`arguments.ts`).
+ */
 
 export interface Flag {
   /** For --help: meaning, unit, what 0 means. */
@@ -17,8 +21,12 @@ export interface Flag {
   readonly isList?: boolean
 }
 
+export type Cures = Readonly<Partial<Record<Cure, string>>>
+
 export interface Action {
   readonly flags: Readonly<Record<string, Flag>>
+  /** Its options that help, for errors that say so in general words. */
+  readonly cures?: Cures
   /** The exit code, or nothing when the program goes on until a signal ends it. */
   readonly run: (given: Given, lists: Lists) => Promise<number | undefined>
 }
@@ -43,15 +51,23 @@ export interface Program {
   readonly action: Action | readonly Subcommand[]
 }
 
-const EPILOGUE = 'Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted.'
+/** As wide as the terminal. Where there is none, as wide as most are, or a pager breaks every other line. */
+const WIDTH = Math.min(110, Math.max(60, process.stdout.columns || 80)) // a terminal may say that it has 0 columns
+
+const EPILOGUE = 'Of an option given twice the last one counts, but for those that may be given several times.\n' +
+  'Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted.'
+
+/** What yargs adds to every command. */
+const GENERAL = { help: { short: 'h', isSwitch: true }, version: { short: 'V', isSwitch: true } } as const
 
 /** yargs' own words, where they do not say what to do. */
 const STRINGS = {
   'Missing required argument: %s': { one: '--%s must be given', other: '%s must be given' },
-  'Unknown argument: %s': { one: 'there is no option or command "%s"', other: 'there are no options or commands "%s"' },
-  'Not enough arguments following: %s': '--%s needs a value',
-  'Argument unexpected for: %s': '--%s is a switch and takes no value',
-  'Not enough non-option arguments: got %s, need at least %s': { one: 'an argument is missing: %s given, %s needed', other: 'an argument is missing: %s given, %s needed' }
+  'Unknown argument: %s': { one: 'there is no place for "%s"', other: 'there is no place for "%s"' },
+  'Not enough non-option arguments: got %s, need at least %s': {
+    one: 'an argument is missing: %s given, %s needed',
+    other: 'an argument is missing: %s given, %s needed'
+  }
 }
 
 /**
@@ -73,10 +89,17 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     const exitCode = await chosen.run(given, lists)
     if (exitCode !== undefined) process.exitCode = exitCode
   }
+  // By habit: `help`, `help run`, and what other programs call their version.
+  const [first, ...others] = process.argv.slice(2)
+  const typed = first === 'help' ? [...others, '--help'] : first === '-v' ? ['--version'] : process.argv.slice(2)
+  const commands = 'run' in action ? [] : action
+  const command = typed.map((word) => commands.find((one) => nameOf(one) === word)).find((one) => one !== undefined)
+  const chosen: Action | undefined = 'run' in action ? action : command
   // The help that has the options in it.
-  const command = 'run' in action ? undefined : action.map(nameOf).find((one) => one === process.argv[2])
-  const helpOf = [name, ...(command === undefined ? [] : [command]), '--help'].join(' ')
-  const cli = yargs(process.argv.slice(2))
+  const helpOf = [name, ...(command === undefined ? [] : [nameOf(command)]), '--help'].join(' ')
+  const fail = (problem: string): TunnelError =>
+    new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${problem}: see ${helpOf}`)
+  const cli = yargs()
     .scriptName(name)
     .usage(`$0 ${'run' in action ? '' : '<command> '}[options]\n\n${summary}`)
     .epilogue(EPILOGUE)
@@ -94,11 +117,11 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     .help()
     .version(PROGRAM.version)
     .alias({ h: 'help', V: 'version' })
-    .wrap(Math.min(110, process.stdout.columns || 100)) // a terminal may say that it has 0 columns
+    .wrap(WIDTH)
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       if (error !== undefined && error.name !== 'YError') throw error
-      throw new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${message ?? error?.message}: see ${helpOf}`)
+      throw fail(message ?? String(error?.message))
     })
   if ('run' in action) {
     addFlags(cli, action.flags).command('$0', false, {}, async (argv) => { await run(action, argv) })
@@ -112,15 +135,25 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     cli.demandCommand(1, `a command is missing: ${action.map(nameOf).join(' or ')}`)
   }
   try {
-    await cli.parseAsync()
+    await cli.parseAsync(chosen === undefined
+      ? withoutCommand(typed, commands, fail)
+      : plainArguments(typed, { ...chosen.flags, ...GENERAL }, fail))
   } catch (error) {
-    reportError(name, error)
+    reportError(name, error, chosen?.cures)
     process.exitCode = exitCodeOf(error)
   }
 }
 
 function nameOf ({ usage }: Subcommand): string {
   return usage.split(' ')[0]!
+}
+
+/** Only help and version mean something without a command. */
+function withoutCommand (typed: string[], commands: readonly Subcommand[], fail: (problem: string) => Error): string[] {
+  const word = typed.find((arg) => !arg.startsWith('-'))
+  if (word !== undefined) throw fail(`there is no command "${word}"${suggestion(word, commands.map(nameOf))}`)
+  const general = Object.entries(GENERAL).flatMap(([name, { short }]) => [`--${name}`, `-${short}`])
+  return typed.filter((arg) => general.includes(arg))
 }
 
 /** No type and no default is told to yargs: it would turn "abc" into NaN, and "not given" into something given. */
@@ -133,7 +166,13 @@ function addFlags (cli: Argv, flags: Readonly<Record<string, Flag>>): Argv {
   return cli
 }
 
-export function reportError (name: string, error: unknown): void {
-  if (error instanceof TunnelError) console.error(`${name}: ${error.message} (${error.code})`)
+/** The message of an error, with the option that helps where there is one. */
+export function sentenceOf ({ message, cure }: TunnelError, cures: Cures = {}): string {
+  const option = cure === null ? undefined : cures[cure]
+  return option === undefined ? message : `${message} (${option})`
+}
+
+export function reportError (name: string, error: unknown, cures?: Cures): void {
+  if (error instanceof TunnelError) console.error(`${name}: ${sentenceOf(error, cures)} (${error.code})`)
   else console.error(`${name}: this is a bug:`, error)
 }

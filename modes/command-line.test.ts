@@ -2,9 +2,13 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { PROGRAM } from './metadata.js'
+import type { Flag } from './cli.js'
+import { EXPORT_COMMAND } from './export.js'
 import { LOAD_FLAGS } from './load-options.js'
+import { MERGE_COMMAND } from './merge.js'
 import { RUN_FLAGS } from './run-options.js'
 import { SEGMENT_FLAGS } from './segment-options.js'
+import { SERVICE_FLAGS } from './service-options.js'
 import { SWEEP_FLAGS } from './sweep-options.js'
 import { runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
@@ -21,22 +25,52 @@ const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['tunnel-bench', ['export'], ['format', 'out']],
   ['tunnel-bench', ['merge'], ['out']]
 ]
+const EXPLAINED: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
+  run: RUN_FLAGS, sweep: SWEEP_FLAGS, load: LOAD_FLAGS, report: {}, export: EXPORT_COMMAND.flags, merge: MERGE_COMMAND.flags
+}
 for (const [name, args, flags] of helps) {
   test.serial(`${[name, ...args].join(' ')} --help explains every option with its default`, async (t) => {
     const { code, stdout, stderr } = await runToEnd(t, name, [...args, '--help'], { env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' } })
     t.is(code, 0)
     t.is(stderr, '')
+    const words = new Set(stdout.split(/\s+/))
     for (const flag of [...flags, 'help', 'version']) t.regex(stdout, new RegExp(` --${flag}  +\\S`), flag)
     t.is([...stdout.matchAll(/ --[a-z]/g)].length >= flags.length + 2, true)
     t.is([...stdout.matchAll(/\[default: (?!\[\])/g)].length, flags.filter((flag) => !(flag === 'addr' ? name !== 'http-baseline' : ['json', 'quick', 'ladder', 'no-tui', 'latency-correction', 'allow-invalid', 'format', 'count-syscalls'].includes(flag)) && (args[0] !== 'merge' || flag !== 'out')).length)
     t.regex(stdout, /Exit codes: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted\./)
-    t.true(stdout.split('\n').every((line) => line.length <= 110))
+    t.true(stdout.split('\n').every((line) => line.length <= 80))
+    for (const [flag, { describe }] of Object.entries(EXPLAINED[args[0] ?? ''] ?? SERVICE_FLAGS)) {
+      if (!flags.includes(flag) || (name === 'http-baseline' && flag === 'addr')) continue
+      for (const word of describe.split(' ')) t.true(words.has(word), `${word} is broken in two`)
+    }
     if (flags.length === 0) t.regex(stdout, args.length === 0 ? /tunnel-bench run [^]*\n.*tunnel-bench sweep [^]*\n.*tunnel-bench report <dir> / : /dir {2}Results folder of a run/)
   })
 }
 
-test.serial('--version prints the version of the package', async (t) => {
-  t.like(await runToEnd(t, 'http-baseline', ['--version']), { code: 0, stdout: `${PROGRAM.version}\n`, stderr: '' })
+for (const args of [['--version'], ['-V'], ['-v']]) {
+  test.serial(`${args.join(' ')} prints the version of the package`, async (t) => {
+    t.like(await runToEnd(t, 'http-baseline', args), { code: 0, stdout: `${PROGRAM.version}\n`, stderr: '' })
+  })
+}
+
+const habits = [
+  [['help'], ['--help']],
+  [['-h'], ['--help']],
+  [['help', 'merge'], ['merge', '--help']],
+  [['merge', '-h'], ['merge', '--help']]
+]
+for (const [asked, plain] of habits as Array<[string[], string[]]>) {
+  test.serial(`tunnel-bench ${asked.join(' ')} is as tunnel-bench ${plain.join(' ')}`, async (t) => {
+    const [said, expected] = await Promise.all([asked, plain].map(async (args) => await runToEnd(t, 'tunnel-bench', args)))
+    t.deepEqual(said, expected)
+    t.is(said!.code, 0)
+  })
+}
+
+test.serial('of an option given twice the last one counts, whichever of its names is used', async (t) => {
+  const args = ['-n', '1', '--requests=0', '-n2', '--requests', '0x']
+  const { stderr } = await runToEnd(t, 'tunnel-bench', ['load', 'http://127.0.0.1:1/', ...args])
+  t.regex(stderr, /^tunnel-bench: Cannot use --requests=0x: it must be an integer/)
 })
 
 const HOST = ['--addr=./s', '--port=0']
@@ -47,23 +81,33 @@ const LONG_PATH = 'a'.repeat(120)
 /** Command lines that end with exit code 2, and what they say. */
 const wrong: Array<[name: string, args: string[], code: string, message: RegExp]> = [
   ['tunnel-bench', [], USAGE, /a command is missing: run or sweep or report or export or merge or load: see tunnel-bench --help$/],
-  ['tunnel-bench', ['rnu'], USAGE, /there is no option or command "rnu": see tunnel-bench --help$/],
-  ['tunnel-bench', ['run', 'more'], USAGE, /there is no option or command "more"/],
-  ['tunnel-bench', ['run', '--round=3', '--size=small'], USAGE, /there are no options or commands "round, size"/],
+  ['tunnel-bench', ['rnu'], USAGE, /there is no command "rnu", but there is run: see tunnel-bench --help$/],
+  ['tunnel-bench', ['run', 'more'], USAGE, /there is no place for "more": see tunnel-bench run --help$/],
+  ['tunnel-bench', ['run', '--round=3', '--size=small'], USAGE, /there is no option --round, but there is --rounds: see tunnel-bench run --help$/],
   ['tunnel-bench', ['run', '--rounds'], USAGE, /--rounds needs a value/],
-  ['tunnel-bench', ['run', '--rounds', '--quick'], USAGE, /--rounds needs a value/],
+  ['tunnel-bench', ['run', '--rounds', '--quick'], USAGE, /--rounds needs a value, and --quick is an option; if it is meant as the value, write --rounds=--quick: see/],
   ['tunnel-bench', ['run', '--rounds='], USAGE, /^Cannot use --rounds=: it must be an integer from 1 to 1000$/],
   ['tunnel-bench', ['run', '--rounds=abc'], USAGE, /^Cannot use --rounds=abc: it must be an integer from 1 to 1000$/],
   ['tunnel-bench', ['run', '--rounds', '-1'], USAGE, /^Cannot use --rounds=-1: it must be an integer from 1 to 1000$/],
   ['tunnel-bench', ['run', '--rounds=3', '--rounds=0'], USAGE, /^Cannot use --rounds=0: it must be/],
-  ['tunnel-bench', ['run', '--rounds.x=3'], USAGE, /there is no option or command "rounds\.x"/],
+  ['tunnel-bench', ['run', '--rounds.x=3'], USAGE, /there is no option --rounds\.x, but there is --rounds: see/],
   ['tunnel-bench', ['run', '--quick=no'], USAGE, /--quick is a switch and takes no value/],
-  ['tunnel-bench', ['run', '--no-quick'], USAGE, /there is no option or command "no-quick"/],
+  ['tunnel-bench', ['run', '--no-quick'], USAGE, /there is no option --no-quick: --quick is a switch, and off unless it is given: see/],
+  ['tunnel-bench', ['run', '-quick'], USAGE, /there is no option -quick: write --quick, with two dashes: see/],
+  ['tunnel-bench', ['run', '--xyz'], USAGE, /there is no option --xyz: see tunnel-bench run --help$/],
+  ['tunnel-bench', ['--quick'], USAGE, /a command is missing: run or sweep/],
+  ['tunnel-bench', ['help', 'rnu'], USAGE, /there is no command "rnu", but there is run: see/],
+  ['tunnel-bench', ['report', '--', '-x'], USAGE, /"-x" would be an option: write \.\/-x for a file or folder of that name/],
+  ['tunnel-bench', ['load', '-zx'], USAGE, /an argument is missing/],
+  ['tunnel-bench', ['load', 'http://h/', '-z10'], USAGE, /^Cannot use --duration "10": a duration needs a unit/],
+  ['tunnel-bench', ['load', 'http://h/', '-y'], USAGE, /there is no option -y: see tunnel-bench load --help$/],
+  ['tunnel-bench', ['load', 'http://h/', '-c', '-n'], USAGE, /--connections needs a value, and -n is an option; if it is meant as the value, write --connections=-n/],
+  ['tunnel-bench', ['load', 'http://h/', '-jn0'], USAGE, /^Cannot use --requests=0: it must be an integer/],
   ['tunnel-bench', ['run', '--duration=5'], USAGE, /^Cannot use --duration "5": a duration needs a unit/],
   ['tunnel-bench', ['run', '--out=/dev/null'], USAGE, /^Cannot write results to --out=\/dev\/null: ENOTDIR.*: name a folder that can be written$/],
   ['tunnel-bench', ['run', '--config=no.json'], USAGE, /^Cannot use --config=no\.json: ENOENT/],
   ['tunnel-bench', ['report'], USAGE, /an argument is missing: 0 given, 1 needed/],
-  ['tunnel-bench', ['report', 'a', 'b'], USAGE, /there is no option or command "b"/],
+  ['tunnel-bench', ['report', 'a', 'b'], USAGE, /there is no place for "b"/],
   ['tunnel-bench', ['export', 'a'], USAGE, /--format must be given: see tunnel-bench export --help$/],
   ['tunnel-bench', ['export', 'a', '--format=xml'], USAGE, /^Cannot use --format=xml: it must be one of hgrm, hlog, csv, oha$/],
   ['tunnel-bench', ['merge', 'a', 'b'], USAGE, /--out must be given: see tunnel-bench merge --help$/],
@@ -78,11 +122,11 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-host', [...HOST, '--transport=stream', '--inline-bytes=512'], USAGE, /^Cannot use --inline-bytes=512: it is for shared memory/],
   ['http-tunnel-host', [...HOST, '--transport=shm', '--slots=8'], USAGE, /^Cannot use --slots=8: it must be an integer from 16 to 65536$/],
   ['http-tunnel-host', [...HOST, '--transport=shm', '--slot-bytes=5000'], USAGE, /^Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000; the next ones are 4096 and 8192$/],
-  ['http-tunnel-plugin', ['--addr=./s', '--transport=shm', '--slots=64'], USAGE, /there is no option or command "slots"/],
+  ['http-tunnel-plugin', ['--addr=./s', '--transport=shm', '--slots=64'], USAGE, /there is no option --slots: see/],
   ['tunnel-bench', ['run', '--arms=baseline,stream', '--slots=64'], USAGE, /^Cannot use --slots=64: it is for arms with shared memory: leave it out, or add shm to --arms$/],
   ['tunnel-bench', ['run', '--slot-bytes=4096', '--inline-bytes=4096'], USAGE, /^Cannot use --slot-bytes=4096 --inline-bytes=4096: --inline-bytes must be less than --slot-bytes, or no slot would be used: they are 4096 and 4096$/],
   ['http-tunnel-host', [...HOST, '--stats=1'], USAGE, /^Cannot use --stats "1": a duration needs a unit/],
-  ['http-tunnel-plugin', ['--addr=./s', '--stats=99ms'], USAGE, /^Cannot use --stats=99ms: it must be from 100ms to 60m$/],
+  ['http-tunnel-plugin', ['--addr=./s', '--stats=99ms'], USAGE, /^Cannot use --stats=99ms: it must be from 100ms to 24h$/],
   ['http-tunnel-host', [...HOST, '--host='], USAGE, /^Cannot use --host=: it must be text/],
   ['http-tunnel-host', [...HOST, '--drain=5'], USAGE, /^Cannot use --drain "5": a duration needs a unit/],
   ['http-tunnel-host', [...HOST, '--json=yes'], USAGE, /--json is a switch and takes no value/],

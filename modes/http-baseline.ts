@@ -2,7 +2,7 @@
 import { formatAddress } from '../src/base/address.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './cli.js'
-import { announce, openOutput, SERVICE_FLAGS, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, valueOf } from './service-options.js'
 import { usage } from './option-values.js'
 import { onShutdown } from './shutdown.js'
 
@@ -24,6 +24,7 @@ await runProgram({
       drain,
       json
     },
+    cures: SERVICE_CURES,
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
       const json = given.json === true

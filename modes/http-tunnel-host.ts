@@ -8,7 +8,7 @@ import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { type Given, runProgram } from './cli.js'
 import { integerOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
-import { announce, openOutput, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
 
@@ -27,6 +27,7 @@ await runProgram({
   summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
   action: {
     flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, 'window-bytes': windowFlag, port, host, drain, stats, json },
+    cures: SERVICE_CURES,
     run: async (given) => {
       const json = given.json === true
       openOutput(NAME, json)
@@ -38,7 +39,7 @@ await runProgram({
       const statsMs = valueOf.statsMs(given)
       const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
 
-      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), limits: { windowBytes }, onEvent: tunnelEventPrinter(NAME, json) })
+      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), limits: { windowBytes }, onEvent: tunnelEventPrinter(NAME, json, SERVICE_CURES) })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const tunnelHost = await starting
       const http = `http://${formatAddress(tunnelHost.address)}`

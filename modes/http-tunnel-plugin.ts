@@ -8,7 +8,7 @@ import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './cli.js'
 import { portOf, usage } from './option-values.js'
-import { announce, openOutput, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
 import { RoleHandle } from './role-handle.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
@@ -19,6 +19,8 @@ const ORIGIN_HOST = '127.0.0.1'
 const ORIGIN_PORT = '9876'
 /** How long an exit that nobody planned waits for the origin's thread. */
 const CLOSE_AT_EXIT_MS = 500
+/** The port is that of its origin. */
+const CURES = { ...SERVICE_CURES, port: '--origin-port=0 takes any free one' }
 const UNIX_PREFIX = 'unix:'
 
 const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
@@ -39,6 +41,7 @@ await runProgram({
       stats,
       json
     },
+    cures: CURES,
     run: async (given) => {
       await start(given)
       return undefined
@@ -61,7 +64,7 @@ async function start (given: Given): Promise<void> {
   const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
   // Before an origin is started that would keep this process alive.
   transportKind.check()
-  const print = tunnelEventPrinter(NAME, json)
+  const print = tunnelEventPrinter(NAME, json, CURES)
 
   const isEmbedded = given.origin === 'embedded'
   const external = given.origin === undefined || isEmbedded ? null : parseOriginUrl(String(given.origin))
@@ -80,7 +83,7 @@ async function start (given: Given): Promise<void> {
   const fail = (error: unknown): void => {
     if (isFailed) return
     isFailed = true
-    reportError(NAME, error)
+    reportError(NAME, error, CURES)
     void close(0).finally(() => process.exit(1))
   }
   own?.died.catch((error: unknown) => { if (!isOriginClosing) fail(error) })

@@ -36,6 +36,11 @@ test('resolveLoadOptions() without options is 200 requests on 50 connections', (
   })
 })
 
+test('resolveLoadOptions() writes a method that servers know in capitals, and leaves others alone', (t) => {
+  const sent = ['get', 'Post', 'PATCH', 'm-search', 'hello'].map((method) => resolve({ method }).job.method)
+  t.deepEqual(sent, ['GET', 'POST', 'PATCH', 'M-SEARCH', 'hello'])
+})
+
 test('resolveLoadOptions() takes everything', (t) => {
   const { job, ...rest } = resolve({
     requests: '7', connections: '3', duration: '2s', rate: '1.5', arrivals: 'poisson', seed: '9', 'max-connections': '8', method: 'POST', accept: 'text/html', 'content-type': 'text/plain', host: 'h', data: 'body', timeout: '0s', 'expect-status': '201', 'expect-sha256': 'AB'.repeat(32), warmup: '1s', threads: '2', 'unix-socket': '/tmp/x.sock', engine: 'node', json: true, output: 'file', 'no-tui': true, 'latency-correction': true

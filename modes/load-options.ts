@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { METHODS } from 'node:http'
 import { type Address, tcpAddress, unixAddress } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { type EngineChoice, ENGINES } from '../src/engine/create-engine.js'
@@ -21,18 +22,23 @@ const STANDARD = { requests: '200', connections: '50', method: 'GET', timeout: '
 export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
   requests: { short: 'n', describe: `Requests to send, 1 to ${MAX_REQUESTS}; for nothing where --duration is given`, standard: STANDARD.requests },
   connections: { short: 'c', describe: `Keep-alive connections, 1 to ${MAX_CONNECTIONS}. Without --rate each sends its next request when the last one is answered`, standard: STANDARD.connections },
-  duration: { short: 'z', describe: 'How long to send, for example 500ms, 10s or 3m; what is on its way at the end is cut off, and is no error', standard: 'until --requests are done' },
+  duration: {
+    short: 'z',
+    describe: 'How long to send, for example 500ms, 10s or 1m30s; what is on its way at the end is cut off, ' +
+      'and is no error',
+    standard: 'until --requests are done'
+  },
   rate: { short: 'q', describe: `Open loop: send so many requests per second, above 0 and up to ${MAX_RATE}, over all connections, whatever the server does`, standard: 'none: a closed loop' },
   arrivals: { describe: 'With --rate: constant (evenly spaced) or poisson (at random, as from many clients)', standard: STANDARD.arrivals },
   seed: { describe: `Of poisson arrivals, 0 to ${MAX_SEED}: the same seed gives the same plan`, standard: STANDARD.seed },
   'max-connections': { describe: 'With --rate: open more connections, up to so many, when a request is due and all are busy', standard: 'as --connections' },
-  method: { short: 'm', describe: 'HTTP method', standard: STANDARD.method },
+  method: { short: 'm', describe: 'HTTP method; get is GET', standard: STANDARD.method },
   header: { short: 'H', describe: 'Header field "Name: value"; may be given several times', standard: 'none', isList: true },
   accept: { short: 'A', describe: 'Value of the Accept field', standard: 'none' },
   'content-type': { short: 'T', describe: 'Value of the Content-Type field', standard: 'none' },
   host: { describe: 'Value of the Host field', standard: 'from the URL' },
   data: { short: 'd', describe: 'Body of every request, as text', standard: 'none' },
-  'body-file': { short: 'D', describe: 'Body of every request, from a file', standard: 'none' },
+  'body-file': { short: 'D', describe: 'Body of every request, from a file; - is standard input', standard: 'none' },
   timeout: { short: 't', describe: 'A response that is not whole after so long is an error; 0s waits for ever', standard: STANDARD.timeout },
   'expect-status': { describe: 'The status of a good response, 200 to 999; any other is an error. Redirects are not followed', standard: 'any from 200 to 299' },
   'expect-sha256': { describe: 'SHA-256 of the body of a good response, in hexadecimal; any other body is an error', standard: 'none: a body has to be whole' },
@@ -42,7 +48,7 @@ export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'output-format': { describe: 'text, or json in the format of oha', standard: STANDARD['output-format'] },
   json: { short: 'j', describe: 'As --output-format=json', isSwitch: true },
-  output: { short: 'o', describe: 'Write the result to this file', standard: 'standard output' },
+  output: { short: 'o', describe: 'Write the result to this file; - is standard output', standard: 'standard output' },
   'no-tui': { describe: 'No line that tells how it is getting on, which else is shown on a terminal', isSwitch: true },
   'latency-correction': { describe: 'Taken for compatibility: with --rate latency is always from the intended start', isSwitch: true }
 }
@@ -57,8 +63,14 @@ export interface LoadOptions {
   readonly showsProgress: boolean
 }
 
-/** Checks everything; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. */
-export function resolveLoadOptions (url: string, given: Given, lists: Lists): LoadOptions {
+/** What stands for standard input or output in the place of a file. */
+export const STANDARD_STREAM = '-'
+
+/**
+ * Checks everything; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. `input` is what standard input held, if
+ * that is the body.
+ */
+export function resolveLoadOptions (url: string, given: Given, lists: Lists, input?: Uint8Array): LoadOptions {
   const { target: urlTarget, path, host } = parseUrl(url)
   const target = given['unix-socket'] === undefined ? urlTarget : unixAddress(textOf('unix-socket', given['unix-socket'], '/tmp/server.sock'))
   const extent = extentOf(given)
@@ -69,10 +81,10 @@ export function resolveLoadOptions (url: string, given: Given, lists: Lists): Lo
   const job: LoadJob = {
     target,
     path,
-    method: textOf('method', given.method ?? STANDARD.method, 'POST'),
+    method: methodOf(textOf('method', given.method ?? STANDARD.method, 'POST')),
     host: given.host === undefined ? host : textOf('host', given.host, 'example.com'),
     headers: headersOf(given, lists),
-    ...bodyOf(given),
+    ...bodyOf(given, input),
     expect: { kind: 'response', status: given['expect-status'] === undefined ? null : integerOf('expect-status', given['expect-status'], 200, 999), sha256: sha256Of(given) },
     pace: paceOf(given, connections),
     concurrency,
@@ -90,7 +102,7 @@ export function resolveLoadOptions (url: string, given: Given, lists: Lists): Lo
     job,
     engine: oneOf('engine', given.engine ?? STANDARD.engine, ENGINES),
     format: given.json === true ? 'json' : format,
-    output: given.output === undefined ? null : textOf('output', given.output, 'result.json'),
+    output: outputOf(given),
     showsProgress: given['no-tui'] !== true
   }
 }
@@ -121,10 +133,21 @@ function headersOf (given: Given, lists: Lists): Array<[string, string]> {
   return headers
 }
 
-function bodyOf (given: Given): { body?: Uint8Array } {
+function outputOf ({ output }: Given): string | null {
+  return output === undefined || output === STANDARD_STREAM ? null : textOf('output', output, 'result.json')
+}
+
+/** Methods are case-sensitive, and these are written in capitals: `post` is no method of any server. */
+function methodOf (text: string): string {
+  const capitals = text.toUpperCase()
+  return METHODS.includes(capitals) ? capitals : text
+}
+
+function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Array } {
   if (given.data !== undefined && given['body-file'] !== undefined) throw usage('body-file', given['body-file'], 'excludes --data: give one of them')
   if (given.data !== undefined) return { body: Buffer.from(String(given.data)) }
   if (given['body-file'] === undefined) return {}
+  if (given['body-file'] === STANDARD_STREAM && input !== undefined) return { body: input }
   try {
     return { body: readFileSync(String(given['body-file'])) }
   } catch (error) {

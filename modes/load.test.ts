@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
+import { createServer } from 'node:http'
 import net from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -73,6 +74,35 @@ test.serial('load sends what it is told, through a Unix socket', async (t) => {
   t.deepEqual((JSON.parse(readFileSync(join(folder, 'out.json'), 'utf8')) as OhaResult).statusCodeDistribution, { 201: 1 })
 })
 
+for (const engine of ENGINES_HERE) {
+  test.serial(`load takes glued values, values with a dash, and - for a file: ${engine}`, async (t) => {
+    let received: unknown
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        received = { method: request.method, headers: request.rawHeaders.slice(2, 6), body }
+        response.end('ok')
+      })
+    }).listen(0, '127.0.0.1')
+    t.teardown(() => server.close())
+    await once(server, 'listening')
+    const { port } = server.address() as net.AddressInfo
+    const url = `http://127.0.0.1:${port}/`
+    const args = ['load', url, `--engine=${engine}`, '-n1', '-c1', '-mpost', '-HX-A: y z', '-H', '-x: y', '-jo', '-']
+    const bodies: Array<[typed: string[], input: string, body: string]> = [
+      [['-D', '-'], 'from a pipe', 'from a pipe'],
+      [['-D-'], '', ''],
+      [['-d', '-5'], '', '-5'],
+      [['-d"quoted"'], '', '"quoted"']
+    ]
+    for (const [typed, input, body] of bodies) {
+      const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', [...args, ...typed], { input })
+      t.deepEqual([code, stderr], [0, ''])
+      t.deepEqual(received, { method: 'POST', headers: ['X-A', 'y z', '-x', 'y'], body })
+      t.deepEqual((JSON.parse(stdout) as OhaResult).statusCodeDistribution, { 200: 1 })
+    }
+  })
+}
+
 test.serial('load of a dead server shows no throughput, and ends with 1', async (t) => {
   const { port } = await refusedAddress() as { port: number }
   for (const args of [['-n', '8'], ['-z', '300ms', '-q', '100', '-c', '2']]) {
@@ -107,7 +137,7 @@ test.serial('load prints what it measured at Ctrl-C, and ends with 130', async (
 })
 
 test.serial('load refuses what it cannot do, with exit code 2', async (t) => {
-  for (const [args, expected] of [[['https://127.0.0.1/'], /speaks HTTP without TLS only/], [['http://127.0.0.1/', '-q', 'x'], /Cannot use --rate=x: it must be a number above 0/], [['http://127.0.0.1/', '--nonsense'], /there is no option or command "nonsense"/]] as const) {
+  for (const [args, expected] of [[['https://127.0.0.1/'], /speaks HTTP without TLS only/], [['http://127.0.0.1/', '-q', 'x'], /Cannot use --rate=x: it must be a number above 0/], [['http://127.0.0.1/', '--nonsense'], /there is no option --nonsense/]] as const) {
     const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['load', ...args])
     t.is(code, 2)
     t.regex(stderr, expected)

@@ -23,7 +23,7 @@ export function planMatrix (options: RunOptions): PlannedRound[] {
   const random: Random = seededRandom(options.seed)
   const arms = armsOf(options)
   const phases = [...Array.from({ length: options.rounds }, (_, round) => ({ round, isEqualLoad: false })), ...Array.from({ length: equalLoadRounds(options) }, (_, round) => ({ round, isEqualLoad: true }))]
-  return options.sizes.map(parseSize).flatMap((size) =>
+  return options.sizes.map((name) => parseSize(name)).flatMap((size) =>
     options.concurrency.flatMap((concurrency) =>
       phases.map((phase) => ({ size, concurrency, ...phase, arms: shuffled(arms, random) }))))
 }
@@ -93,7 +93,7 @@ type MutableEqualLoad = EqualLoadResult & { rounds: RoundResult[], failures: str
 type MutableCell = Omit<CellResult, 'equalLoad'> & { rounds: RoundResult[], failures: string[], equalLoad?: MutableEqualLoad }
 
 function createCells (options: RunOptions): MutableCell[] {
-  return options.sizes.map(parseSize).flatMap((size) => options.concurrency.flatMap((concurrency) => armsOf(options).map((arm) => ({
+  return options.sizes.map((name) => parseSize(name)).flatMap((size) => options.concurrency.flatMap((concurrency) => armsOf(options).map((arm) => ({
     arm: arm.label,
     transport: arm.transport === 'external' ? arm.transport : arm.path,
     size: size.name,

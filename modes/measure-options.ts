@@ -2,7 +2,7 @@ import { ENGINES } from '../src/engine/create-engine.js'
 import { SERVERS } from '../src/origin/origin.js'
 import type { RunOptions, SegmentOptions } from '../src/report/result.js'
 import type { Arm } from './arms.js'
-import type { Flag } from './cli.js'
+import type { Cures, Flag } from './cli.js'
 import {
   durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf, usage
 } from './option-values.js'
@@ -40,11 +40,22 @@ export const MEASURE_FLAGS = {
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: MEASURE_STANDARD['load-threads'] },
   'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: MEASURE_STANDARD['request-timeout'] },
-  seed: { describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`, standard: 'random, and printed' },
+  seed: {
+    describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`,
+    standard: 'random, printed'
+  },
   ...SEGMENT_FLAGS,
   out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: MEASURE_STANDARD.out },
   'allow-invalid': { describe: 'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the same', isSwitch: true }
 } as const satisfies Readonly<Record<string, Flag>>
+
+/** What helps where a role cannot have what it needs. */
+export const MEASURE_CURES = {
+  engine: '--engine=node',
+  server: '--server=node',
+  transport: '--mode=threads or --arms=baseline,stream',
+  segment: '--slots or --slot-bytes'
+} as const satisfies Cures
 
 /** Options by flag name: text from the command line, any JSON from a config file. */
 export type RawOptions = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
-import { parseDurationMs } from '../src/base/units.js'
+import { formatDuration, parseDurationMs } from '../src/base/units.js'
 import type { SpinChoice } from '../src/engine/create-engine.js'
 
 /**
@@ -7,7 +7,7 @@ import type { SpinChoice } from '../src/engine/create-engine.js'
  * the value and the rule.
  */
 
-const DURATION_MAX_MS = 3_600_000
+const DURATION_MAX_MS = 24 * 3_600_000
 
 export function usage (flag: string, value: unknown, rule: string): TunnelError {
   return new TunnelError(ErrorCode.USAGE, `Cannot use --${flag}=${typeof value === 'string' ? value : JSON.stringify(value)}: it ${rule}`)
@@ -62,11 +62,13 @@ export function textOf (flag: string, value: unknown, example: string): string {
   return value
 }
 
-/** `250ms`, `2s`, `1m`, in ms. */
+/** `250ms`, `2s`, `1m30s`, in ms. */
 export function durationOf (flag: string, value: unknown, minimumMs: number): number {
   if (typeof value !== 'string') throw usage(flag, value, 'must be a duration with its unit, for example "250ms" or "2s"')
   const durationMs = parseDurationMs(value, `--${flag}`)
-  if (durationMs < minimumMs || durationMs > DURATION_MAX_MS) throw usage(flag, value, `must be from ${minimumMs}ms to ${DURATION_MAX_MS / 60_000}m`)
+  if (durationMs < minimumMs || durationMs > DURATION_MAX_MS) {
+    throw usage(flag, value, `must be from ${formatDuration(minimumMs)} to ${formatDuration(DURATION_MAX_MS)}`)
+  }
   return durationMs
 }
 

@@ -43,7 +43,7 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
   t.is(out, 'bench_results')
   const named = Object.fromEntries(Object.entries(RUN_FLAGS).filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config', 'arm'].includes(name)).map(([name, flag]) => [name, flag.standard]))
-  t.deepEqual(resolveRunOptions({ ...named, seed: '1' }), resolveRunOptions({ seed: '1' }))
+  t.deepEqual(resolveRunOptions({ ...named, seed: '1' }).options, resolveRunOptions({ seed: '1' }).options)
 })
 
 test('resolveRunOptions() draws a new seed for each run', (t) => {
@@ -95,7 +95,8 @@ test('resolveRunOptions() takes every flag', (t) => {
       segment: { slotBytes: 4096, slots: 64, ringEntries: 128, inlineBytes: 512, constantBytes: 1_048_576 }
     },
     out: 'elsewhere',
-    allowInvalid: true
+    allowInvalid: true,
+    asked: { arms: true, segment: true }
   })
 })
 
@@ -115,6 +116,13 @@ test('resolveRunOptions() takes sizes of shared memory from a config file, and c
   refuses(t, { config, 'slot-bytes': '2048' }, /^Cannot use --slot-bytes=2048 --slots=100 --inline-bytes=2048: --inline-bytes must be less than --slot-bytes/)
 })
 
+test('resolveRunOptions() knows what of the shared memory was asked for, in a config file too', (t) => {
+  const config = configFile(t, { arms: ['shm'] })
+  t.deepEqual(resolveRunOptions({}).asked, { arms: false, segment: false })
+  t.deepEqual(resolveRunOptions({ ladder: true }).asked, { arms: false, segment: false })
+  t.deepEqual(resolveRunOptions({ config, slots: '64' }).asked, { arms: true, segment: true })
+})
+
 test('resolveRunOptions() takes a config file, flags first, and its quick last', (t) => {
   const config = configFile(t, { sizes: ['small'], concurrency: [2, 4], rounds: 3, seed: 9, quick: true, duration: '300ms', arms: 'stream,baseline' })
   const { options } = resolveRunOptions({ config, rounds: '1' })
@@ -132,7 +140,7 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ concurrency: '8,8' }, /--concurrency=8,8: it must not name a value twice/],
   [{ concurrency: '8,08' }, /--concurrency=08: it must be an integer/],
   [{ duration: '5' }, /--duration "5": a duration needs a unit/],
-  [{ duration: '49ms' }, /--duration=49ms: it must be from 50ms to 60m/],
+  [{ duration: '49ms' }, /--duration=49ms: it must be from 50ms to 24h/],
   [{ warmup: '-1s' }, /--warmup "-1s"/],
   [{ rounds: '0' }, /--rounds=0: it must be an integer from 1 to 1000/],
   [{ rounds: '1001' }, /--rounds=1001: it must be an integer from 1 to 1000/],
@@ -141,7 +149,7 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ mode: 'fibers' }, /--mode=fibers: it must be one of threads, processes/],
   [{ server: 'nginx' }, /--server=nginx: it must be one of auto, lab, uws, node/],
   [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],
-  [{ 'request-timeout': '99ms' }, /--request-timeout=99ms: it must be from 100ms to 60m/],
+  [{ 'request-timeout': '99ms' }, /--request-timeout=99ms: it must be from 100ms to 24h/],
   [{ seed: '4294967296' }, /--seed=4294967296: it must be an integer from 0 to 4294967295/],
   [{ 'slot-bytes': '5000' }, /^Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000/],
   [{ slots: 'many' }, /^Cannot use --slots=many: it must be an integer from 16 to 65536/],

@@ -3,9 +3,13 @@ import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { EXTERNAL_GENERATORS } from '../src/load/external/program.js'
 import type { ExternalArm, RunOptions } from '../src/report/result.js'
 import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from './arms.js'
-import type { Flag } from './cli.js'
+import { askedOf, type Resolved } from './available-arms.js'
+import type { Cures, Flag } from './cli.js'
 import { parseExternalArm } from './external-arm.js'
-import { MAX_CONCURRENCY, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf, ROUNDS_RANGE, switchOf } from './measure-options.js'
+import {
+  MAX_CONCURRENCY, MEASURE_CURES, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf,
+  ROUNDS_RANGE, switchOf
+} from './measure-options.js'
 import { integerOf, listOf, numberOf, oneOf, portOf, usage } from './option-values.js'
 
 /** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
@@ -29,7 +33,10 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
     describe: `What is compared, a list of ${ARM_NAMES.join(', ')}. "-stalled": one further client asks for /large and never reads. "-embedded": the origin is inside the plugin. One named twice makes an A/A run`,
     standard: STANDARD.arms
   },
-  ladder: { describe: `Every rung between direct HTTP and the tunnel, which splits the bill: --arms=${LADDER.join(',')}`, isSwitch: true },
+  ladder: {
+    describe: `Every rung between direct HTTP and the tunnel, which splits the bill: ${LADDER.join(', ')}`,
+    isSwitch: true
+  },
   arm: {
     describe: 'A program from outside as a further arm, NAME=URL[,start=COMMAND]; may be given several times. The command runs in the foreground until the run is over; {origin} in it is host:port of the origin, and {port} in it and in the URL a free port',
     standard: 'none',
@@ -47,6 +54,12 @@ export const RUN_FLAGS: Readonly<Record<string, Flag>> = {
   config: { describe: 'JSON file with any of these options, for example {"rounds": 3, "sizes": ["small"]}; flags override it', standard: 'none' }
 }
 
+export const RUN_CURES: Cures = {
+  ...MEASURE_CURES,
+  port: '--origin-port=0 takes any free one',
+  generator: '--generator=own'
+}
+
 const NAMES = Object.keys(RUN_FLAGS).filter((name) => name !== 'config')
 
 export type RawRunOptions = RawOptions
@@ -55,7 +68,7 @@ export type RawRunOptions = RawOptions
  * Checks everything and fills in what was not given: flags first, then the file that `config` names, then `--quick`, then the defaults.
  * Throws ERR_TUNNEL_USAGE.
  */
-export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { options: RunOptions, out: string, allowInvalid: boolean } {
+export function resolveRunOptions ({ config, ...flags }: RawRunOptions): Resolved<RunOptions> {
   const given = { ...(config === undefined ? {} : readConfig(String(config))), ...flags }
   const quick = switchOf('quick', given)
   const raw: RawRunOptions = { ...STANDARD, ...(quick ? QUICK : {}), ...given }
@@ -80,7 +93,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): { optio
     equalLoad: equalLoadOf(given, raw, generator)
   }
   checkGenerator(options, arms)
-  return { options, ...resultsOptionsOf(raw) }
+  return { options, ...resultsOptionsOf(raw), asked: askedOf(given) }
 }
 
 /** Lines from the command line, an array in a config file. */

@@ -3,7 +3,7 @@ import { ENGINES } from '../src/engine/create-engine.js'
 import { SERVERS } from '../src/origin/origin.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
-import type { Flag, Given } from './cli.js'
+import { type Cures, type Flag, type Given, sentenceOf } from './cli.js'
 import { LineOutput } from './line-output.js'
 import { failOutput } from './standard-output.js'
 import { durationOf, oneOf, portOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
@@ -31,6 +31,17 @@ export const SERVICE_FLAGS = {
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
 } as const satisfies Record<string, Flag>
+
+/** What helps where a service cannot have what it needs. */
+export const SERVICE_CURES = {
+  engine: '--engine=node',
+  server: '--server=node',
+  transport: '--transport=stream on both sides',
+  'same-transport': '--transport',
+  segment: '--slots or --slot-bytes of the host',
+  port: '--port=0 takes any free one',
+  path: '--addr'
+} as const satisfies Cures
 
 /** The checked value of each; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. */
 export const valueOf = {
@@ -67,12 +78,12 @@ export function announce (json: boolean, event: Record<string, unknown>, sentenc
 }
 
 /** Prints what happens to the tunnel. */
-export function tunnelEventPrinter (name: string, json: boolean): (event: TunnelEvent) => void {
+export function tunnelEventPrinter (name: string, json: boolean, cures: Cures): (event: TunnelEvent) => void {
   return (event) => {
     const error = 'error' in event ? event.error : null
     announce(json,
-      { event: event.kind, ...(error === null ? {} : { code: error.code, message: error.message }) },
-      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${error.message}`}`)
+      { event: event.kind, ...(error === null ? {} : { code: error.code, message: sentenceOf(error, cures) }) },
+      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${sentenceOf(error, cures)}`}`)
   }
 }
 

@@ -8,7 +8,7 @@ import { Bench, checkRounds } from './testing/run-folder.js'
 import { startHost, startPlugin, startTunnel } from './testing/services.js'
 import { temporaryFolder } from './testing/temporary.js'
 import { until } from './testing/wait.js'
-import { withoutKoffi } from './testing/without-koffi.js'
+import { without } from './testing/without.js'
 
 const SHORT = ['--duration=100ms', '--warmup=50ms', '--rounds=2', '--server=node', '--equal-load=0']
 
@@ -75,9 +75,9 @@ test.serial('run measures a client that never reads from shared memory', async (
   checkRounds(t, bench.result)
 })
 
-onLinux('run in processes without koffi ends before it measures, with the reason; threads need none', async (t) => {
+onLinux('run in processes without koffi ends before it measures where shm was asked for; threads need none', async (t) => {
   const [out, TMPDIR] = [temporaryFolder(t), temporaryFolder(t)]
-  const env = { ...withoutKoffi(t), TMPDIR }
+  const env = { ...without(t, 'koffi'), TMPDIR }
   const args = ['run', `--out=${out}`, ...SHORT, '--sizes=small', '--concurrency=1', '--arms=baseline,stream,shm']
   const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', [...args, '--mode=processes'], { env })
   t.deepEqual([code, stdout], [1, ''])
@@ -89,7 +89,7 @@ onLinux('run in processes without koffi ends before it measures, with the reason
 for (const name of ['http-tunnel-host', 'http-tunnel-plugin']) {
   onLinux(`${name} without koffi says so and ends, and leaves nothing behind`, async (t) => {
     const addr = join(temporaryFolder(t), 's')
-    const { code, stdout, stderr } = await runToEnd(t, name, ['--transport=shm', `--addr=${addr}`, name === 'http-tunnel-host' ? '--port=0' : '--origin-port=0', '--engine=node'], { env: withoutKoffi(t) })
+    const { code, stdout, stderr } = await runToEnd(t, name, ['--transport=shm', `--addr=${addr}`, name === 'http-tunnel-host' ? '--port=0' : '--origin-port=0', '--engine=node'], { env: without(t, 'koffi') })
     t.deepEqual([code, stdout], [1, ''])
     t.regex(stderr, UNAVAILABLE)
     t.false(existsSync(addr))

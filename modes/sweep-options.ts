@@ -1,5 +1,6 @@
 import type { SweepOptions } from '../src/report/sweep-result.js'
 import { parseArms, parseSize } from './arms.js'
+import { askedOf, type Resolved } from './available-arms.js'
 import type { Flag, Given } from './cli.js'
 import { MAX_CONCURRENCY, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf, ROUNDS_RANGE } from './measure-options.js'
 import { durationOf, integerOf, listOf, numberOf, textOf } from './option-values.js'
@@ -33,14 +34,14 @@ export const SWEEP_FLAGS: Readonly<Record<string, Flag>> = {
 }
 
 /** Checks everything and fills in what was not given. Throws ERR_TUNNEL_USAGE. */
-export function resolveSweepOptions (given: Given): { options: SweepOptions, out: string, allowInvalid: boolean } {
+export function resolveSweepOptions (given: Given): Resolved<SweepOptions> {
   const raw: RawOptions = { ...STANDARD, ...given }
   const arms = parseArms(listOf('arms', raw.arms, { mayRepeat: true }))
   const connections = integerOf('connections', raw.connections, 1, MAX_CONCURRENCY)
   const options: SweepOptions = {
     ...measureOptionsOf(raw, arms),
     arms: arms.map((arm) => arm.label),
-    size: parseSize(textOf('size', raw.size, STANDARD.size)).name,
+    size: parseSize(textOf('size', raw.size, STANDARD.size), 'size').name,
     connections,
     maxConnections: raw['max-connections'] === undefined ? connections : integerOf('max-connections', raw['max-connections'], connections, MAX_CONCURRENCY),
     p99BoundMs: durationOf('p99-bound', raw['p99-bound'], 1),
@@ -48,5 +49,5 @@ export function resolveSweepOptions (given: Given): { options: SweepOptions, out
     ratesPerSec: raw.rates === undefined ? null : listOf('rates', raw.rates).map((text) => numberOf('rates', text, 1, HIGHEST_PER_SEC)).sort((a, b) => a - b),
     points: integerOf('points', raw.points, 2, MAX_POINTS)
   }
-  return { options, ...resultsOptionsOf(raw) }
+  return { options, ...resultsOptionsOf(raw), asked: askedOf(given) }
 }

@@ -7,7 +7,7 @@ import type { ExternalArm, Mode, SegmentOptions } from '../src/report/result.js'
 import { countersSince, type TunnelCounters, type TunnelRound } from '../src/report/tunnel-counters.js'
 import type { ServerChoice } from '../src/origin/origin.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
-import { type TransportChoice, transportKindOf, type TransportName } from '../src/transport/transport-kinds.js'
+import type { TransportChoice, TransportName } from '../src/transport/transport-kinds.js'
 import { countersOf } from '../src/tunnel/tunnel.js'
 import type { RoleName, RoleSample, RoleTypes } from '../workers/roles.js'
 import type { Arm, ArmTransport } from './arms.js'
@@ -82,15 +82,11 @@ export class Topology {
   #starting: Promise<void> | null = null
   #closing: Promise<void> | null = null
 
-  /**
-   * Starts nothing yet. Throws ERR_TUNNEL_UNAVAILABLE where this system cannot have one of the transports, and ERR_TUNNEL_ADDRESS_DENIED
-   * where no folder can be made for the sockets.
-   */
+  /** Starts nothing yet. Throws ERR_TUNNEL_ADDRESS_DENIED where no folder can be made for the sockets. */
   constructor (options: TopologyOptions) {
     this.#options = options
     this.#launch = options.mode === 'threads' ? launchThread : launchProcess
     this.#arms = options.arms.filter(({ path }, at) => options.arms.findIndex((arm) => arm.path === path) === at)
-    for (const { transport } of this.#arms) if (isTransport(transport)) transportKindOf(choiceOf(transport, options)).check()
     this.#folder = new SocketFolder()
   }
 
@@ -244,12 +240,14 @@ async function samplesOf (roles: Readonly<Record<string, Sampled>>): Promise<Rec
   return Object.fromEntries(await Promise.all(Object.entries(roles).map(async ([name, role]) => [name, await role.sample()])))
 }
 
-function isTransport (transport: ArmTransport): transport is TransportName {
+export function isTransport (transport: ArmTransport): transport is TransportName {
   return transport === 'stream' || transport === 'shm'
 }
 
+type Memory = Pick<TopologyOptions, 'mode' | 'segment'>
+
 /** Threads share memory as they are; processes need memory that the system shares. */
-function choiceOf (kind: TransportName, { mode, segment }: TopologyOptions): TransportChoice {
+export function choiceOf (kind: TransportName, { mode, segment }: Memory): TransportChoice {
   if (kind === 'stream') return { kind }
   return { kind, memory: mode === 'threads' ? 'shared-array-buffer' : 'memfd', sizes: { ...DEFAULT_SEGMENT_SIZES, ...segment } }
 }

@@ -1,36 +1,44 @@
 #!/usr/bin/env node
+import { buffer } from 'node:stream/consumers'
 import { renderConsoleTables } from '../src/report/console-tables.js'
 import { summarizeRun } from '../src/report/run-summary.js'
 import { renderSweepConsole } from '../src/report/sweep-summary.js'
+import { withAvailableArms } from './available-arms.js'
 import { runProgram } from './cli.js'
 import { EXPORT_COMMAND } from './export.js'
 import { MERGE_COMMAND } from './merge.js'
 import { load } from './load.js'
-import { LOAD_FLAGS, resolveLoadOptions } from './load-options.js'
+import { LOAD_FLAGS, resolveLoadOptions, STANDARD_STREAM } from './load-options.js'
 import { isSweepFolder, readResults, readSweep, renderFolder, renderPlots, renderSweepFolder } from './results-folder.js'
-import { resolveRunOptions, RUN_FLAGS } from './run-options.js'
+import { MEASURE_CURES } from './measure-options.js'
+import { resolveRunOptions, RUN_CURES, RUN_FLAGS } from './run-options.js'
 import { run } from './run.js'
 import { resolveSweepOptions, SWEEP_FLAGS } from './sweep-options.js'
 import { sweep } from './sweep.js'
 
+const NAME = 'tunnel-bench'
+const tell = (sentence: string): void => { console.error(`${NAME}: ${sentence}`) }
+
 await runProgram({
-  name: 'tunnel-bench',
+  name: NAME,
   summary: 'Measures what it costs to put an HTTP service behind a local tunnel.',
   action: [{
     usage: 'run',
     summary: 'Run the matrix: every arm at every response size and concurrency',
     flags: RUN_FLAGS,
+    cures: RUN_CURES,
     run: async (given, { arm = [] }) => {
-      const { options, out, allowInvalid } = resolveRunOptions({ ...given, ...(arm.length === 0 ? {} : { arm }) })
-      return await run(options, { out, allowInvalid })
+      const { options, asked, ...results } = resolveRunOptions({ ...given, ...(arm.length === 0 ? {} : { arm }) })
+      return await run(withAvailableArms(options, asked, tell), results)
     }
   }, {
     usage: 'sweep',
     summary: 'Latency against load of every arm, and the highest rate that each can bear',
     flags: SWEEP_FLAGS,
+    cures: MEASURE_CURES,
     run: async (given) => {
-      const { options, out, allowInvalid } = resolveSweepOptions(given)
-      return await sweep(options, { out, allowInvalid })
+      const { options, asked, ...results } = resolveSweepOptions(given)
+      return await sweep(withAvailableArms(options, asked, tell), results)
     }
   }, {
     usage: 'report <dir>',
@@ -58,6 +66,10 @@ await runProgram({
     summary: 'Load any HTTP/1.1 server: the generator on its own',
     positionals: { url: 'What to request, for example http://127.0.0.1:8080/path' },
     flags: LOAD_FLAGS,
-    run: async (given, lists) => await load(resolveLoadOptions(String(given.url), given, lists))
+    cures: { engine: MEASURE_CURES.engine },
+    run: async (given, lists) => {
+      const input = given['body-file'] === STANDARD_STREAM ? await buffer(process.stdin) : undefined
+      return await load(resolveLoadOptions(String(given.url), given, lists, input))
+    }
   }]
 })

@@ -16,6 +16,8 @@ export interface ProgramOptions {
   readonly cwd?: string
   /** In a process group of its own, as a terminal would start it. */
   readonly ownGroup?: boolean
+  /** What standard input holds; default: nothing, as of /dev/null. */
+  readonly input?: string
 }
 
 /** One of the commands as a process of its own; it is killed with the test. */
@@ -27,9 +29,16 @@ export class Program {
   readonly #changes = new EventEmitter().setMaxListeners(0)
   #hasEnded = false
 
-  constructor (t: ExecutionContext, name: string, args: readonly string[], { env = {}, cwd, ownGroup = false }: ProgramOptions = {}) {
+  constructor (t: ExecutionContext, name: string, args: readonly string[], options: ProgramOptions = {}) {
+    const { env = {}, cwd, ownGroup = false, input } = options
     const entryPoint = fileURLToPath(new URL(`../${name}.js`, import.meta.url))
-    this.child = spawn(process.execPath, [entryPoint, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd, detached: ownGroup })
+    this.child = spawn(process.execPath, [entryPoint, ...args], {
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      cwd,
+      detached: ownGroup
+    })
+    if (input !== undefined) this.child.stdin!.end(input)
     for (const stream of ['stdout', 'stderr'] as const) {
       this.child[stream]!.setEncoding('utf8').on('data', (text: string) => {
         this[stream] += text

@@ -46,13 +46,23 @@ export const ErrorCode = {
 
 export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode]
 
+/**
+ * What helps, where a program has a setting for it. The message says it in general words; a command adds its option.
+ * `engine`, `server`: the one that comes with Node · `generator`: the own one · `transport`: the stream, or threads of
+ * one process · `same-transport`: one for both sides · `segment`: fewer or smaller slots · `port`, `path`: another one.
+ */
+export type Cure = 'engine' | 'server' | 'generator' | 'transport' | 'same-transport' | 'segment' | 'port' | 'path'
+
 export class TunnelError extends Error {
   readonly code: ErrorCode
+  readonly cure: Cure | null
 
-  constructor (code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options)
+  constructor (code: ErrorCode, message: string, options: { cause?: unknown, cure?: Cure | null } = {}) {
+    const { cure = null, ...rest } = options
+    super(message, rest)
     this.name = 'TunnelError'
     this.code = code
+    this.cure = cure
   }
 }
 
@@ -60,17 +70,19 @@ export class TunnelError extends Error {
 export interface ErrorData {
   readonly code: ErrorCode
   readonly message: string
+  readonly cure?: Cure
   readonly stack?: string
 }
 
 export function toErrorData (error: unknown): ErrorData {
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
   const code = error instanceof TunnelError ? error.code : ErrorCode.INTERNAL
-  return { code, message, ...(stack === undefined ? {} : { stack }) }
+  const cure = error instanceof TunnelError ? error.cure : null
+  return { code, message, ...(cure === null ? {} : { cure }), ...(stack === undefined ? {} : { stack }) }
 }
 
 export function fromErrorData (data: ErrorData): TunnelError {
-  const error = new TunnelError(data.code, data.message)
+  const error = new TunnelError(data.code, data.message, { cure: data.cure ?? null })
   if (data.stack !== undefined) error.stack = data.stack
   return error
 }

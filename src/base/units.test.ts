@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { ErrorCode, TunnelError } from './errors.js'
 import { formatAddedUs, formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps, parseDurationMs } from './units.js'
 
@@ -29,20 +30,50 @@ test('formatBytes() uses binary units', t => {
 })
 
 test('formatDuration() uses at most two units', t => {
-  t.deepEqual([0, 250, 1000, 1500, 1999, 59_600, 70_000, 120_000, 7_500_000, 3_600_000].map(formatDuration),
-    ['0ms', '250ms', '1s', '1.5s', '2s', '1m', '1m10s', '2m', '2h5m', '1h'])
+  t.deepEqual([0, 250, 999.6, 1000, 1500, 1999, 59_600, 70_000, 120_000, 7_500_000, 3_600_000].map(formatDuration),
+    ['0ms', '250ms', '1s', '1s', '1.5s', '2s', '1m', '1m10s', '2m', '2h5m', '1h'])
 })
 
-test('parseDurationMs() accepts ms, s and m', t => {
-  t.deepEqual(['250ms', '1s', '2m', '1.5s', '0.001s', '0s', ' 3s '].map(text => parseDurationMs(text, '--duration')), [250, 1000, 120_000, 1500, 1, 0, 3000])
+test('parseDurationMs() accepts h, m, s and ms, alone and together', t => {
+  const read = (...typed: string[]): number[] => typed.map(text => parseDurationMs(text, '--duration'))
+  t.deepEqual(read('250ms', '1s', '2m', '1.5s', '0.001s', '0s', ' 3s '), [250, 1000, 120_000, 1500, 1, 0, 3000])
+  t.deepEqual(read('1h', '90m', '0.5h', '2 s'), [3_600_000, 5_400_000, 1_800_000, 2000])
+  t.deepEqual(read('1m30s', '1m 30s', '1h5m', '1h 0m 1s 5ms'), [90_000, 90_000, 3_900_000, 3_601_005])
+})
+
+test('parseDurationMs() reads whatever formatDuration() prints, as what it stands for', t => {
+  // Any length, and those about a change of unit, where rounding could go over it.
+  const between = (min: number, max: number): fc.Arbitrary<number> => fc.double({ min, max, noNaN: true })
+  const length = fc.oneof(between(0, 2_147_483_647), between(0, 20_000),
+    fc.tuple(fc.constantFrom(1_000, 10_000, 60_000, 3_600_000), between(-600, 600)).map(([at, by]) => at + by))
+  fc.assert(fc.property(length, (durationMs) => {
+    const printed = formatDuration(durationMs)
+    const readMs = parseDurationMs(printed, '--duration')
+    t.is(formatDuration(readMs), printed)
+    const shownToMs = durationMs < 999.5 ? 0.5 : durationMs < 9_999.5 ? 50.5 : durationMs < 3_599_500 ? 500.5 : 60_000.5
+    t.true(Math.abs(readMs - durationMs) <= shownToMs, printed)
+  }))
+})
+
+test('parseDurationMs() reads as much as is written, in units that fall', t => {
+  const parts = fc.tuple(fc.nat(500), fc.nat(100), fc.nat(100), fc.nat(2_000))
+  fc.assert(fc.property(parts, fc.constantFrom('', ' '), ([h, m, s, ms], gap) => {
+    const written = [`${h}h`, `${m}m`, `${s}s`, `${ms}ms`].join(gap)
+    t.is(parseDurationMs(written, '--duration'), ((h * 60 + m) * 60 + s) * 1_000 + ms)
+  }))
 })
 
 for (const [text, rule] of [
   ['5', /needs a unit .*write 5s for seconds or 5ms/],
   ['', /a number and a unit/],
   ['-1s', /a number and a unit/],
-  ['1e3s', /a number and a unit/],
-  ['1h', /is ms, s or m, not h/],
+  ['1e3s', /not e/],
+  ['1m30', /needs a unit .*write 30s for seconds or 30ms/],
+  ['1d', /is h, m, s or ms, not d/],
+  ['30s1m', /once each, the largest first/],
+  ['1s1s', /once each, the largest first/],
+  ['1s,2s', /a number and a unit/],
+  ['x1s', /a number and a unit/],
   ['1S', /not S/],
   ['1constructor', /not constructor/],
   ['0.5ms', /whole number of milliseconds/],

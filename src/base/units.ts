@@ -7,7 +7,9 @@ import { ErrorCode, TunnelError } from './errors.js'
 
 /** Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days); a longer one fires at once. */
 const LONGEST_MS = 2_147_483_647
-const UNIT_MS: ReadonlyMap<string, number> = new Map([['ms', 1], ['s', 1_000], ['m', 60_000]])
+/** From large to small, the order in which they are written. */
+const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
+const UNITS = Object.keys(UNIT_MS) as Array<keyof typeof UNIT_MS>
 const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 /** A whole number with commas: `12,346`. Rounds. */
@@ -53,11 +55,12 @@ export function formatBytes (bytes: number): string {
   return `${Number.isInteger(value) ? formatCount(value) : formatSignificant(value)} ${BINARY_UNITS[unit]}`
 }
 
-/** A length of time for people: `250ms`, `5s`, `1.5s`, `1m10s`, `2h5m`. */
+/** A length of time for people: `250ms`, `5s`, `1.5s`, `1m10s`, `2h5m`. `parseDurationMs` reads each of them. */
 export function formatDuration (durationMs: number): string {
-  if (durationMs < 1_000) return `${Math.round(durationMs)}ms`
-  if (durationMs < 10_000 && durationMs % 1_000 !== 0) return `${Number((durationMs / 1_000).toFixed(1))}s`
-  const seconds = Math.round(durationMs / 1_000)
+  const wholeMs = Math.round(durationMs)
+  if (wholeMs < 1_000) return `${wholeMs}ms`
+  if (wholeMs < 10_000 && wholeMs % 1_000 !== 0) return `${Number((wholeMs / 1_000).toFixed(1))}s`
+  const seconds = Math.round(wholeMs / 1_000)
   if (seconds < 60) return `${seconds}s`
   const [minutes, restSeconds] = [Math.floor(seconds / 60), seconds % 60]
   if (minutes < 60) return restSeconds === 0 ? `${minutes}m` : `${minutes}m${restSeconds}s`
@@ -65,18 +68,31 @@ export function formatDuration (durationMs: number): string {
 }
 
 /**
- * A duration from the command line in milliseconds: a number with `ms`, `s` or `m`, from 0 to 2,147,483,647 ms.
- * `name` is the option, for the message. Throws ERR_TUNNEL_USAGE; a number without a unit is an error, since every tool
- * means something else by it.
+ * A duration as people write it, in milliseconds: numbers with `h`, `m`, `s` or `ms`, the largest unit first, such as
+ * `2m`, `1m30s` or `1h 5m`; from 0 to 2,147,483,647 ms. `name` is the option, for the message. Throws
+ * ERR_TUNNEL_USAGE; a number without a unit is an error, since every tool means something else by it.
  */
 export function parseDurationMs (text: string, name: string): number {
   const fail = (rule: string): never => {
     throw new TunnelError(ErrorCode.USAGE, `Cannot use ${name} ${JSON.stringify(text)}: ${rule}`)
   }
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text.trim()) ?? fail('a duration is a number and a unit (ms, s or m), for example 250ms, 1s or 2m')
-  if (unit === '') fail(`a duration needs a unit (ms, s or m): write ${digits}s for seconds or ${digits}ms for milliseconds`)
-  const factorMs = UNIT_MS.get(unit ?? '') ?? fail(`the unit of a duration is ms, s or m, not ${unit}`)
-  const durationMs = Number(digits) * factorMs
+  const trimmed = text.trim()
+  const parts = [...trimmed.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]*)\s*/gi)]
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== trimmed) {
+    fail('a duration is a number and a unit (h, m, s or ms), for example 250ms, 1s or 1m30s')
+  }
+  let durationMs = 0
+  let before = -1
+  for (const [, digits, unit] of parts) {
+    if (unit === '') {
+      fail(`a duration needs a unit (h, m, s or ms): write ${digits}s for seconds or ${digits}ms for milliseconds`)
+    }
+    const at = UNITS.findIndex((one) => one === unit)
+    if (at === -1) fail(`the unit of a duration is h, m, s or ms, not ${unit}`)
+    if (at <= before) fail('the units of a duration are written once each, the largest first, for example 1m30s')
+    before = at
+    durationMs += Number(digits) * UNIT_MS[UNITS[at]!]
+  }
   const wholeMs = Math.round(durationMs)
   if (Math.abs(durationMs - wholeMs) > 1e-6) fail('a duration is a whole number of milliseconds')
   if (wholeMs > LONGEST_MS) fail(`a duration is at most ${LONGEST_MS} ms (about 24 days)`)

@@ -22,7 +22,11 @@ export function createEngine (choice: EngineChoice, { spin, onFallback = () => {
   try {
     return createEpollEngine(spin)
   } catch (error) {
-    if (choice === 'epoll' || !(error instanceof TunnelError) || error.code !== ErrorCode.UNAVAILABLE) throw error
+    if (!(error instanceof TunnelError) || error.code !== ErrorCode.UNAVAILABLE) throw error
+    if (choice === 'epoll') {
+      const message = `${error.message}: use the engine on node:net`
+      throw new TunnelError(error.code, message, { cause: error, cure: 'engine' })
+    }
     onFallback(`slower node engine in use: ${error.message}`)
     return createNodeEngine()
   }

@@ -61,22 +61,22 @@ export function listenError (address: Address, cause: unknown): TunnelError {
 function tcpListenError (action: string, code: string, cause: unknown): TunnelError | undefined {
   switch (code) {
     case 'EADDRINUSE':
-      return new TunnelError(ErrorCode.ADDRESS_IN_USE, `${action}: the port is taken by another program: stop it or choose another port with --port`, { cause })
+      return new TunnelError(ErrorCode.ADDRESS_IN_USE, `${action}: the port is taken by another program: stop it or choose another port`, { cause, cure: 'port' })
     case 'EACCES':
     case 'EPERM':
-      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: this user may not use the port (${code}): choose a port from 1024 up with --port`, { cause })
+      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: this user may not use the port (${code}): choose a port from 1024 up`, { cause, cure: 'port' })
   }
 }
 
 function unixListenError (action: string, path: string, code: string, cause: unknown): TunnelError | undefined {
   const directory = dirname(path)
-  const denied = (what: string) => new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: ${what} (${code}): create it or choose another --addr`, { cause })
+  const denied = (what: string) => new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: ${what} (${code}): create it or choose another path`, { cause, cure: 'path' })
   switch (code) {
     case 'ENOENT': return denied(`the directory ${directory} does not exist`)
     case 'ENOTDIR': return denied(`${directory} is not a directory`)
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: this user may not write to the directory ${directory} (${code}): make it writable or choose another --addr`, { cause })
+      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: this user may not write to the directory ${directory} (${code}): make it writable or choose another path`, { cause, cure: 'path' })
   }
 }

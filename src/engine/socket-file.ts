@@ -59,7 +59,7 @@ async function findDeadSocket (path: string): Promise<FileIdentity> {
   const stat = statOf(path)
   if (stat === null) return null
   if (!stat.isSocket()) {
-    throw new TunnelError(ErrorCode.ADDRESS_IN_USE, `Cannot listen on ${path}: it exists and is not a socket: it is left alone; choose another --addr or remove it`)
+    throw new TunnelError(ErrorCode.ADDRESS_IN_USE, `Cannot listen on ${path}: it exists and is not a socket: it is left alone; choose another path or remove it`, { cure: 'path' })
   }
   const answer = await tryConnect(path)
   switch (answer) {
@@ -67,9 +67,9 @@ async function findDeadSocket (path: string): Promise<FileIdentity> {
     case 'ENOENT': return identityOf(stat)
     case 'EACCES':
     case 'EPERM':
-      throw new TunnelError(ErrorCode.ADDRESS_DENIED, `Cannot listen on ${path}: a socket of another user is there (${answer}): choose another --addr`)
+      throw new TunnelError(ErrorCode.ADDRESS_DENIED, `Cannot listen on ${path}: a socket of another user is there (${answer}): choose another path`, { cure: 'path' })
     default:
-      throw new TunnelError(ErrorCode.ADDRESS_IN_USE, `Cannot listen on ${path}: another host is listening there: stop it or choose another --addr`)
+      throw new TunnelError(ErrorCode.ADDRESS_IN_USE, `Cannot listen on ${path}: another host is listening there: stop it or choose another path`, { cure: 'path' })
   }
 }
 

@@ -1,4 +1,4 @@
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { type Cure, ErrorCode, TunnelError } from '../base/errors.js'
 import { MAX_PAYLOAD_LIMIT_BYTES } from '../frame/frame-reader.js'
 
 /**
@@ -86,7 +86,8 @@ export function decodeHello (payload: Uint8Array, expected: { role: Role, transp
   }
   const transport = TRANSPORT_KINDS[view.getUint8(7)] ?? 'unknown'
   if (transport !== expected.transport) {
-    throw invalid(`both sides must use one transport: this side uses ${expected.transport} and the peer ${transport}: give both the same --transport`)
+    const found = `this side uses ${expected.transport} and the peer ${transport}`
+    throw invalid(`both sides must use one transport: ${found}: give both the same`, 'same-transport')
   }
   return {
     role: expected.role,
@@ -106,8 +107,8 @@ export function checkLimit (name: keyof typeof HelloLimit, value: number, failur
   return value
 }
 
-function invalid (rule: string): TunnelError {
-  return new TunnelError(ErrorCode.PROTOCOL, `Cannot accept HELLO: ${rule}`)
+function invalid (rule: string, cure: Cure | null = null): TunnelError {
+  return new TunnelError(ErrorCode.PROTOCOL, `Cannot accept HELLO: ${rule}`, { cure })
 }
 
 function roleName (role: number): string {

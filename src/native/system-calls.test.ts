@@ -26,10 +26,10 @@ function fakeKoffi (has: (prototype: string) => boolean = () => true): Koffi {
 }
 
 const refused: Array<[what: string, platform: string, load: () => Koffi, message: RegExp]> = [
-  ['another system', 'darwin', () => fakeKoffi(), /^Cannot make system calls: they are Linux's, and this system is darwin: use --transport=stream, or --mode=threads$/],
-  ['a missing koffi', 'linux', () => { throw moduleNotFound('koffi') }, /koffi is not installed: run npm install koffi; or use --transport=stream, or --mode=threads$/],
-  ['a koffi without its binary', 'linux', () => { throw moduleNotFound('@koromix/koffi-linux-x64') }, /koffi does not work here \(Cannot find module '@koromix\/koffi-linux-x64'\): run npm install koffi for this system/],
-  ['a binary that does not load', 'linux', () => { throw new Error('GLIBC_2.99 not found') }, /koffi does not work here \(GLIBC_2\.99 not found\)/],
+  ['another system', 'darwin', () => fakeKoffi(), /^Cannot make system calls: they are Linux's, and this system is darwin$/],
+  ['a missing koffi', 'linux', () => { throw moduleNotFound('koffi') }, /koffi is not installed \(npm install koffi\)$/],
+  ['a koffi without its binary', 'linux', () => { throw moduleNotFound('@koromix/koffi-linux-x64') }, /koffi does not work here \(Cannot find module '@koromix\/koffi-linux-x64'; npm install koffi on it\)$/],
+  ['a binary that does not load', 'linux', () => { throw new Error('GLIBC_2.99 not found') }, /koffi does not work here \(GLIBC_2\.99 not found;/],
   ['a C library without a function', 'linux', () => fakeKoffi((prototype) => !prototype.includes('memfd_create')), /koffi does not work here \(Cannot find function 'int memfd_create/]
 ]
 

@@ -129,28 +129,30 @@ export interface Koffi {
 
 const require = createRequire(import.meta.url)
 
-/** What else can be done where shared memory is what they are wanted for. */
-const CURE = 'use --transport=stream, or --mode=threads'
-
 let bound: SystemCalls | undefined
 
-/** Bound once per thread. Throws ERR_TUNNEL_UNAVAILABLE, which names `cure`, where koffi is missing or does not load, and on any system but Linux. */
-export function loadSystemCalls (cure = CURE): SystemCalls {
-  bound ??= bindSystemCalls(process.platform, () => require('koffi') as Koffi, cure)
+/**
+ * Bound once per thread. Throws ERR_TUNNEL_UNAVAILABLE where koffi is missing or does not load, and on any system but
+ * Linux.
+ */
+export function loadSystemCalls (): SystemCalls {
+  bound ??= bindSystemCalls(process.platform, () => require('koffi') as Koffi)
   return bound
 }
 
 /** What `loadSystemCalls` does the first time; for tests on a `platform` and with a koffi of their own. */
-export function bindSystemCalls (platform: string, loadKoffi: () => Koffi, cure = CURE): SystemCalls {
-  if (platform !== 'linux') throw new TunnelError(ErrorCode.UNAVAILABLE, `Cannot make system calls: they are Linux's, and this system is ${platform}: ${cure}`)
+export function bindSystemCalls (platform: string, loadKoffi: () => Koffi): SystemCalls {
+  if (platform !== 'linux') {
+    throw new TunnelError(ErrorCode.UNAVAILABLE, `Cannot make system calls: they are Linux's, and this system is ${platform}`)
+  }
   try {
     return declare(loadKoffi())
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const missing = code === 'MODULE_NOT_FOUND' && message.includes("'koffi'")
     throw new TunnelError(ErrorCode.UNAVAILABLE, missing
-      ? `Cannot make system calls: the optional package koffi is not installed: run npm install koffi; or ${cure}`
-      : `Cannot make system calls: koffi does not work here (${message.split('\n')[0]}): run npm install koffi for this system; or ${cure}`, { cause })
+      ? 'Cannot make system calls: the optional package koffi is not installed (npm install koffi)'
+      : `Cannot make system calls: koffi does not work here (${message.split('\n')[0]}; npm install koffi on it)`, { cause })
   }
 }
 

@@ -20,9 +20,9 @@ export function toListenError (error: NodeJS.ErrnoException, host: string, port:
   const action = `Cannot listen on ${formatAddress(tcpAddress(host, port))}`
   switch (error.code) {
     case 'EADDRINUSE':
-      return new TunnelError(ErrorCode.ADDRESS_IN_USE, `${action}: the port is taken: stop what listens there, choose another port, or use port 0 for any free one`, { cause: error })
+      return new TunnelError(ErrorCode.ADDRESS_IN_USE, `${action}: the port is taken: stop what listens there, choose another port, or use port 0 for any free one`, { cause: error, cure: 'port' })
     case 'EACCES':
-      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: permission denied: choose a port from 1024 up`, { cause: error })
+      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: permission denied: choose a port from 1024 up`, { cause: error, cure: 'port' })
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

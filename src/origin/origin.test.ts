@@ -38,7 +38,7 @@ testUws('startOrigin() with auto takes uWebSockets.js where it loads', async t =
 test('startOrigin() with uws refuses to run anything else, and says what to do', async t => {
   const error = await t.throwsAsync(startOrigin({ server: 'uws', port: 0 }, noUws), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.ORIGIN_UNAVAILABLE)
-  t.regex(error.message, /GLIBC_2\.38.*reinstall with optional dependencies.*Node version.*glibc.*--server=node/)
+  t.regex(error.message, /GLIBC_2\.38.*reinstall with optional dependencies.*Node version.*glibc.*use the origin on node:http$/)
 })
 
 test('startOrigin() with node never loads uWebSockets.js', async t => {

@@ -75,7 +75,7 @@ export async function startOrigin (options: OriginOptions, load: () => Promise<U
 function unavailable (cause: unknown): TunnelError {
   return new TunnelError(ErrorCode.ORIGIN_UNAVAILABLE,
     `Cannot start the origin on uWebSockets.js: it does not load with Node ${process.version} on ${process.platform} ${process.arch} (${oneLine(cause)}): ` +
-    'reinstall with optional dependencies (npm install --include=optional), use a Node version and a glibc that its binaries support, or choose --server=node', { cause })
+    'reinstall with optional dependencies (npm install --include=optional), use a Node version and a glibc that its binaries support, or use the origin on node:http', { cause, cure: 'server' })
 }
 
 /** The loader's own words, which name the missing file or glibc in their last line. */

@@ -131,7 +131,7 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number, path
 function listenAt (app: UwsApp, path: string): UwsListenSocket {
   let socket: UwsListenSocket | false = false
   app.listen_unix(listening => { socket = listening }, path)
-  if (socket === false) throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use --server=node`)
+  if (socket === false) throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use the origin on node:http`, { cure: 'server' })
   return socket
 }
 
@@ -166,7 +166,7 @@ async function listenFailure (host: string, port: number): Promise<unknown> {
     return error
   }
   probe.close()
-  return new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${host}:${port}: uWebSockets.js refused, though the port is free: try again, or use --server=node`)
+  return new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${host}:${port}: uWebSockets.js refused, though the port is free: try again, or use the origin on node:http`, { cure: 'server' })
 }
 
 function handleRequest (response: UwsResponse, request: UwsRequest, transfers: Transfers): void {

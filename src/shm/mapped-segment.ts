@@ -1,7 +1,7 @@
 import { getSystemErrorName } from 'node:util'
 import { ErrorCode } from '../base/errors.js'
 import { isMapped, Linux, type SystemCalls } from '../native/system-calls.js'
-import type { cannotAttach } from './segment-errors.js'
+import { type cannotAttach, ELSEWHERE, SMALLER } from './segment-errors.js'
 import type { Segment } from './segment-memory.js'
 import type { SegmentLayout } from './segment-sizes.js'
 
@@ -25,7 +25,7 @@ const unreachable = new FinalizationRegistry<AddressRange>(({ calls, address, by
  */
 export function mapSegment (calls: SystemCalls, fd: number, bytes: number, prepare: (buffer: ArrayBuffer) => SegmentLayout, failure: typeof cannotAttach): Segment {
   const address = calls.mmap(null, bytes, READ_WRITE, Linux.MAP_SHARED, fd, 0)
-  if (!isMapped(address)) throw failure(ErrorCode.UNAVAILABLE, `its ${bytes} bytes cannot be mapped (${getSystemErrorName(-calls.errno())}): choose fewer --slots or smaller --slot-bytes`)
+  if (!isMapped(address)) throw failure(ErrorCode.UNAVAILABLE, `its ${bytes} bytes cannot be mapped (${getSystemErrorName(-calls.errno())}): ${SMALLER}`, undefined, 'segment')
   try {
     const buffer = viewOf(calls, address, bytes, failure)
     const layout = prepare(buffer)
@@ -64,6 +64,6 @@ function viewOf (calls: SystemCalls, address: bigint, bytes: number, failure: ty
   try {
     return calls.view(address, bytes)
   } catch (cause) {
-    throw failure(ErrorCode.UNAVAILABLE, `this runtime forbids buffers over mapped memory (${(cause as Error).message}): use --transport=stream, or --mode=threads`, cause)
+    throw failure(ErrorCode.UNAVAILABLE, `this runtime forbids buffers over mapped memory (${(cause as Error).message}): ${ELSEWHERE}`, cause, 'transport')
   }
 }

@@ -180,14 +180,14 @@ function failing (errno: number, ...names: Array<keyof SystemCalls>): () => Syst
 const noMemory: Array<[what: string, calls: () => SystemCalls, message: RegExp]> = process.platform !== 'linux'
   ? []
   : [
-      ['memory files are refused', failing(ENOSYS, 'memfd_create'), /this system refuses a file in memory \(memfd_create: ENOSYS\): use --transport=stream, or --mode=threads/],
-      ['seals are refused', failing(EINVAL, 'fcntl'), /refuses to seal a file in memory \(F_ADD_SEALS: EINVAL\), and one without seals the peer could cut off: use --transport=stream/],
-      ['memory is full', failing(ENOSPC, 'posix_fallocate'), new RegExp(`memory is full \\(ENOSPC\\): there are no ${totalBytes} bytes: choose fewer --slots or smaller --slot-bytes`)],
+      ['memory files are refused', failing(ENOSYS, 'memfd_create'), /this system refuses a file in memory \(memfd_create: ENOSYS\): use the stream transport, or host and plugin as threads of one process$/],
+      ['seals are refused', failing(EINVAL, 'fcntl'), /refuses to seal a file in memory \(F_ADD_SEALS: EINVAL\), and one without seals the peer could cut off: use the stream transport/],
+      ['memory is full', failing(ENOSPC, 'posix_fallocate'), new RegExp(`memory is full \\(ENOSPC\\): there are no ${totalBytes} bytes: choose fewer slots or smaller ones`)],
       ['memory is full for this group', failing(ENOMEM, 'posix_fallocate'), /memory is full \(ENOMEM\)/],
       ['memory cannot be reserved', failing(EOPNOTSUPP, 'posix_fallocate'), /refuses to reserve \d+ bytes \(posix_fallocate: (EOPNOTSUPP|ENOTSUP)\)/],
       ['addresses are used up', failing(ENOMEM, 'mmap'), /its \d+ bytes cannot be mapped \(ENOMEM\)/],
       ['the runtime forbids buffers over mapped memory', () => ({ ...loadSystemCalls(), view: () => { throw new Error('External buffers are not allowed') } }), /this runtime forbids buffers over mapped memory \(External buffers are not allowed\)/],
-      ['koffi is missing', () => bindSystemCalls('linux', () => { throw new Error('gone') }), /Cannot make system calls: koffi does not work here \(gone\)/]
+      ['koffi is missing', () => bindSystemCalls('linux', () => { throw new Error('gone') }), /Cannot make system calls: koffi does not work here \(gone;/]
     ]
 
 for (const [what, calls, message] of noMemory) {

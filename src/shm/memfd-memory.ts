@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs'
-import { ErrorCode } from '../base/errors.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
 import { loadSystemCalls, type SystemCalls } from '../native/system-calls.js'
 import { mapSegment } from './mapped-segment.js'
 import { createMemoryFile, openMemoryFile } from './memory-file.js'
-import { cannotAttach, cannotOffer } from './segment-errors.js'
+import { cannotAttach, cannotOffer, ELSEWHERE } from './segment-errors.js'
 import { readSegmentHeader, writeSegmentHeader } from './segment-header.js'
 import type { Segment, SegmentMemory, SegmentOffer, SegmentRequest } from './segment-memory.js'
 import { decodeRequest, decodeTicket, encodeRequest, encodeTicket, newRequest } from './segment-messages.js'
@@ -20,7 +20,7 @@ const TRIAL_SIZES: SegmentSizes = { slotBytes: SizeLimit.slotBytes[0], slots: Si
  *
  * @param calls makes the system calls; throws ERR_TUNNEL_UNAVAILABLE where there are none.
  */
-export function memfdMemory (calls: () => SystemCalls = loadSystemCalls): SegmentMemory {
+export function memfdMemory (calls: () => SystemCalls = systemCalls): SegmentMemory {
   return {
     kind: KIND,
     check () {
@@ -30,6 +30,15 @@ export function memfdMemory (calls: () => SystemCalls = loadSystemCalls): Segmen
     },
     request: () => requestSegment(calls()),
     offer: (request, sizes) => offerSegment(calls(), request, sizes)
+  }
+}
+
+function systemCalls (): SystemCalls {
+  try {
+    return loadSystemCalls()
+  } catch (error) {
+    const { code, message } = error as TunnelError
+    throw new TunnelError(code, `${message}: ${ELSEWHERE}`, { cause: error, cure: 'transport' })
   }
 }
 

@@ -3,11 +3,10 @@ import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { ErrorCode, type TunnelError } from '../base/errors.js'
 import { Linux, type SystemCalls } from '../native/system-calls.js'
-import { cannotAttach, cannotOffer } from './segment-errors.js'
+import { cannotAttach, cannotOffer, ELSEWHERE, SMALLER } from './segment-errors.js'
 
 const { EINTR, ENOMEM, ENOSPC } = constants.errno
 const SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL
-const ELSEWHERE = 'use --transport=stream, or --mode=threads'
 
 /**
  * A nameless file in memory (memfd) of `bytes` zeros: all of them really there, so that touching one cannot fail later; of a length that
@@ -15,13 +14,14 @@ const ELSEWHERE = 'use --transport=stream, or --mode=threads'
  */
 export function createMemoryFile (calls: SystemCalls, bytes: number): number {
   const fd = calls.memfd_create('http-tunnel-segment', Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING)
-  if (fd < 0) throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses a file in memory (memfd_create: ${nameOf(calls.errno())}): ${ELSEWHERE}`)
+  if (fd < 0) throw refused(`a file in memory (memfd_create: ${nameOf(calls.errno())})`)
   try {
     fchmodSync(fd, 0o600)
     ftruncateSync(fd, bytes)
     reserve(calls, fd, bytes)
     if (calls.fcntl(fd, Linux.F_ADD_SEALS, SEALS) < 0) {
-      throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses to seal a file in memory (F_ADD_SEALS: ${nameOf(calls.errno())}), and one without seals the peer could cut off: ${ELSEWHERE}`)
+      const name = nameOf(calls.errno())
+      throw refused(`to seal a file in memory (F_ADD_SEALS: ${name}), and one without seals the peer could cut off`)
     }
     return fd
   } catch (error) {
@@ -35,9 +35,13 @@ function reserve (calls: SystemCalls, fd: number, bytes: number): void {
   // A signal that Node handles elsewhere may interrupt it; what it had reserved is given back then.
   do error = calls.posix_fallocate(fd, 0, bytes); while (error === EINTR)
   if (error === ENOSPC || error === ENOMEM) {
-    throw cannotOffer(ErrorCode.UNAVAILABLE, `memory is full (${nameOf(error)}): there are no ${bytes} bytes: choose fewer --slots or smaller --slot-bytes`)
+    throw cannotOffer(ErrorCode.UNAVAILABLE, `memory is full (${nameOf(error)}): there are no ${bytes} bytes: ${SMALLER}`, undefined, 'segment')
   }
-  if (error !== 0) throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses to reserve ${bytes} bytes (posix_fallocate: ${nameOf(error)}): ${ELSEWHERE}`)
+  if (error !== 0) throw refused(`to reserve ${bytes} bytes (posix_fallocate: ${nameOf(error)})`)
+}
+
+function refused (what: string): TunnelError {
+  return cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses ${what}: ${ELSEWHERE}`, undefined, 'transport')
 }
 
 /**
@@ -69,7 +73,7 @@ function open (path: string): number {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException
     if (code === 'ENXIO') throw invalid(`the ticket must name a memory file: ${path} is something else`)
     throw cannotAttach(ErrorCode.UNAVAILABLE,
-      `${path} cannot be opened (${code}): host and plugin must run on one machine, as one user and in one PID namespace (container), and both be alive: or ${ELSEWHERE}`, cause)
+      `${path} cannot be opened (${code}): host and plugin must run on one machine, as one user and in one PID namespace (container), and both be alive: or ${ELSEWHERE}`, cause, 'transport')
   }
 }
 

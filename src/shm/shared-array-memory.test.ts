@@ -57,7 +57,7 @@ test('sharedArrayMemory() attaches however many turns of the loop the ticket tak
 test('sharedArrayMemory() refuses a request and a ticket from another process', (t) => {
   const foreign = t.throws(() => memory.offer(encodeRequest({ ...newRequest(memory.kind), pid: process.pid + 1 }), SMALLEST_SIZES), { instanceOf: TunnelError })
   t.is(foreign.code, ErrorCode.UNAVAILABLE)
-  t.is(foreign.message, `Cannot offer shared memory: host and plugin run in different processes, ${process.pid} and ${process.pid + 1}, and a SharedArrayBuffer is for threads of one process: run both in one, or use --mode=processes (memfd)`)
+  t.is(foreign.message, `Cannot offer shared memory: host and plugin run in different processes, ${process.pid} and ${process.pid + 1}, and a SharedArrayBuffer is for threads of one process: run both in one, or use memory of kind memfd`)
   const request = memory.request()
   const { ticket } = memory.offer(request.bytes, SMALLEST_SIZES)
   new DataView(ticket.buffer).setUint32(4, process.pid + 1, true)
@@ -107,7 +107,7 @@ test('sharedArrayMemory() says how many bytes it lacks when memory is full, and 
   const full = sharedArrayMemory(() => { throw new RangeError('Array buffer allocation failed') })
   const error = t.throws(() => full.offer(full.request().bytes, SMALLEST_SIZES), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.UNAVAILABLE)
-  t.is(error.message, `Cannot offer shared memory: memory is full: there are no ${totalBytes} bytes: choose fewer --slots or smaller --slot-bytes`)
+  t.is(error.message, `Cannot offer shared memory: memory is full: there are no ${totalBytes} bytes: choose fewer slots or smaller ones`)
 })
 
 test('sharedArrayMemory() keeps no process alive for a request that is never answered', async (t) => {

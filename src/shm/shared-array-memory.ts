@@ -1,13 +1,13 @@
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ErrorCode } from '../base/errors.js'
-import { cannotAttach, cannotOffer } from './segment-errors.js'
+import { cannotAttach, cannotOffer, SMALLER } from './segment-errors.js'
 import { readSegmentHeader, writeSegmentHeader } from './segment-header.js'
 import type { Segment, SegmentMemory, SegmentOffer, SegmentRequest } from './segment-memory.js'
 import { decodeRequest, decodeTicket, encodeRequest, encodeTicket, newRequest } from './segment-messages.js'
 import { checkSegmentSizes, layOut, type SegmentLayout, type SegmentSizes } from './segment-sizes.js'
 
 const KIND = 'shared-array-buffer'
-const ONE_PROCESS = 'a SharedArrayBuffer is for threads of one process: run both in one, or use --mode=processes (memfd)'
+const ONE_PROCESS = 'a SharedArrayBuffer is for threads of one process: run both in one, or use memory of kind memfd'
 
 /**
  * Segments between threads of one process. A SharedArrayBuffer cannot travel through the tunnel's socket, so it goes through a
@@ -64,7 +64,7 @@ function offerSegment (bytes: Uint8Array, sizes: SegmentSizes, allocate: (bytes:
   try {
     buffer = allocate(layout.totalBytes)
   } catch (cause) {
-    throw cannotOffer(ErrorCode.UNAVAILABLE, `memory is full: there are no ${layout.totalBytes} bytes: choose fewer --slots or smaller --slot-bytes`, cause)
+    throw cannotOffer(ErrorCode.UNAVAILABLE, `memory is full: there are no ${layout.totalBytes} bytes: ${SMALLER}`, cause, 'segment')
   }
   writeSegmentHeader(buffer, sizes, request.nonce)
   const channel = new BroadcastChannel(nameOf(request.nonce))

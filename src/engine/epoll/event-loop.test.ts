@@ -6,7 +6,7 @@ import { EventLoop } from './event-loop.js'
 const linux = ENGINES_HERE.includes('epoll') ? test : test.skip
 
 linux('a loop that is kept awake gives the processor away after a look that found nothing, and after no other', async (t) => {
-  const system = loadSystemCalls('')
+  const system = loadSystemCalls()
   let log = ''
   const loop = new EventLoop({ ...system, sched_yield: () => { log += 'y'; return system.sched_yield() } })
   let looks = 0

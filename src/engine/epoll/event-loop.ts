@@ -14,7 +14,7 @@ let shared: EventLoop | undefined
 
 /** One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux. */
 export function eventLoop (): EventLoop {
-  shared ??= new EventLoop(loadSystemCalls('use --engine=node'))
+  shared ??= new EventLoop(loadSystemCalls())
   return shared
 }
 

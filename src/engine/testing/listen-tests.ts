@@ -71,7 +71,7 @@ export function registerListenTests (suite: Suite): void {
     t.true(port > 0)
     const error = await rejection(t, rig, address)
     t.is(error.code, ErrorCode.ADDRESS_IN_USE)
-    t.is(error.message, `Cannot listen on 127.0.0.1:${port}: the port is taken by another program: stop it or choose another port with --port`)
+    t.is(error.message, `Cannot listen on 127.0.0.1:${port}: the port is taken by another program: stop it or choose another port`)
   })
 
   suite.once('listen() rejects an address of another machine with ERR_TUNNEL_SOCKET_FAILED', async (t, rig) => {

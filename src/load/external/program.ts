@@ -18,7 +18,10 @@ export function externalVersion (name: ExternalName): string {
   } catch (error) {
     const failed = error as NodeJS.ErrnoException & { stdout?: string, stderr?: string }
     if (typeof failed.stdout !== 'string' || failed.code !== undefined) {
-      throw new TunnelError(ErrorCode.UNAVAILABLE, `Cannot use --generator=${name}: ${name} cannot be run (${failed.code ?? failed.message}): install it so that it is in PATH, or use --generator=own`, { cause: error })
+      throw new TunnelError(ErrorCode.UNAVAILABLE,
+        `Cannot send load with ${name}: it cannot be run (${failed.code ?? failed.message}): ` +
+        'install it so that it is in PATH, or use the own generator',
+        { cause: error, cure: 'generator' })
     }
     output = failed.stdout + (failed.stderr ?? '')
   }
