@@ -31,7 +31,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   const generatorVersion = generator === 'own' ? null : externalVersion(generator)
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment, onNote: (note) => { console.error(`tunnel-bench: ${note}`) } })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })

@@ -25,7 +25,7 @@ export async function sweep (options: SweepOptions, { out, allowInvalid }: { out
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: [], originPort: 0, segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: [], originPort: 0, segment: options.segment, onNote: (note) => { console.error(`tunnel-bench: ${note}`) } })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
