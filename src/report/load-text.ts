@@ -7,7 +7,7 @@ import { percentileOrNull, SAMPLES_NEEDED } from './statistics.js'
 import { describeErrors, formatShare, oneLine } from './words.js'
 
 /** What one load found. */
-export type LoadFigures = Required<Omit<RoundResult, 'reportedNs' | 'round' | 'position' | 'startedAt' | 'cpu' | 'tunnel'>> & { readonly statuses: Readonly<Record<string, number>> }
+export type LoadFigures = Required<Omit<RoundResult, 'reportedNs' | 'round' | 'position' | 'startedAt' | 'cpu' | 'tunnel' | 'throttled'>> & { readonly statuses: Readonly<Record<string, number>> }
 
 const PERCENTILES = [50, 90, 99, 99.9]
 const BINS = 11
