@@ -7,8 +7,12 @@ export interface Throttling {
   readonly us: number
 }
 
+/** mountinfo of proc(5): root of the mount, where it is, type, and options of the file system. */
+const MOUNT = /^\S+ \S+ \S+ (\S+) (\S+) .*?- (cgroup2?) \S+ (\S+)/
+
 /**
- * The CPU quota of this process: of its control group and of all around it, in cgroups(7) of version 1 or 2. Found once; `root` is where
+ * The CPU quota of this process: of its control group and of all around it, in cgroups(7) of version 1 or 2. Found
+ * once; `root` is where
  * the file system begins.
  */
 export class CpuCgroup {
@@ -18,9 +22,11 @@ export class CpuCgroup {
     const read = (path: string): string[] => (tryRead(posix.join(root, path)) ?? '').split('\n')
     const own = read('proc/self/cgroup').map((line) => /^\d+:([^:]*):(.*)$/.exec(line) ?? [])
     this.#folders = read('proc/self/mountinfo').flatMap((line) => {
-      const [, mountRoot = '', mountPoint = '', type = '', options = ''] = /^\S+ \S+ \S+ (\S+) (\S+) .*?- (cgroup2?) \S+ (\S+)/.exec(line) ?? []
+      const [, mountRoot = '', mountPoint = '', type = '', options = ''] = MOUNT.exec(line) ?? []
       if (type === 'cgroup' && !options.split(',').includes('cpu')) return []
-      const path = own.find(([, controllers]) => type === 'cgroup' ? controllers?.split(',').includes('cpu') : type === 'cgroup2' && controllers === '')?.[2]
+      const isOwn = (controllers: string): boolean =>
+        type === 'cgroup' ? controllers.split(',').includes('cpu') : type === 'cgroup2' && controllers === ''
+      const path = own.find(([, controllers]) => controllers !== undefined && isOwn(controllers))?.[2]
       return path === undefined ? [] : levels(posix.join(root, unescape(mountPoint)), unescape(mountRoot), path)
     })
   }
@@ -28,7 +34,8 @@ export class CpuCgroup {
   /** In CPUs, which may be 1.5; null: none. */
   quota (): number | null {
     const quotas = this.#folders.flatMap((folder) => {
-      const [quota, period] = tryRead(`${folder}/cpu.max`)?.split(/\s+/) ?? [tryRead(`${folder}/cpu.cfs_quota_us`), tryRead(`${folder}/cpu.cfs_period_us`)]
+      const version1 = (): Array<string | null> => ['quota', 'period'].map((name) => tryRead(`${folder}/cpu.cfs_${name}_us`))
+      const [quota, period] = tryRead(`${folder}/cpu.max`)?.split(/\s+/) ?? version1()
       const cpus = Number(quota) / Number(period)
       return cpus > 0 && Number.isFinite(cpus) ? [cpus] : []
     })
@@ -38,10 +45,11 @@ export class CpuCgroup {
   /** So far; null where the system does not tell. */
   throttling (): Throttling | null {
     const stats = this.#folders.flatMap((folder) => {
-      const stat = new Map((tryRead(`${folder}/cpu.stat`) ?? '').split('\n').map((line) => line.split(' ') as [string, string]))
+      const lines = (tryRead(`${folder}/cpu.stat`) ?? '').split('\n')
+      const stat = new Map(lines.map((line) => line.split(' ') as [string, string]))
       const count = Number(stat.get('nr_throttled') ?? NaN)
       // Version 1 counts in nanoseconds.
-      const us = stat.has('throttled_usec') ? Number(stat.get('throttled_usec')) : Number(stat.get('throttled_time') ?? NaN) / 1000
+      const us = Number(stat.get('throttled_usec') ?? Number(stat.get('throttled_time') ?? NaN) / 1000)
       return Number.isFinite(count) && Number.isFinite(us) ? [{ count, us: Math.round(us) }] : []
     })
     if (stats.length === 0) return null
@@ -53,9 +61,13 @@ export function throttlingSince (now: Throttling | null, before: Throttling | nu
   return now === null || before === null ? null : { count: now.count - before.count, us: now.us - before.us }
 }
 
-/** The group's folder and those around it. A container sees its own group at the mount point, by a path that begins elsewhere. */
+/**
+ * The group's folder and those around it. A container sees its own group at the mount point, by a path that begins
+ * elsewhere.
+ */
 function levels (mountPoint: string, mountRoot: string, path: string): string[] {
-  const inside = mountRoot === '/' ? path : path === mountRoot || path.startsWith(`${mountRoot}/`) ? path.slice(mountRoot.length) : ''
+  const prefix = mountRoot === '/' ? '' : mountRoot
+  const inside = `${path}/`.startsWith(`${prefix}/`) ? path.slice(prefix.length) : ''
   const names = inside.split('/').filter((name) => name !== '')
   if (names.includes('..')) return [mountPoint]
   return Array.from({ length: names.length + 1 }, (_, count) => [mountPoint, ...names.slice(0, count)].join('/'))

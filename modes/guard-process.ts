@@ -3,7 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { markedProcesses, treeOf } from './process-tree.js'
 import { ignoreStopSignals } from './signals.js'
 
-/** The guard's program; see `guard.ts`. Argument: the mark. Standard input: `+GROUP` and `-GROUP`, a line each, until the run is gone. */
+/**
+ * The guard's program; see `guard.ts`. Argument: the mark. Standard input: `+GROUP` and `-GROUP`, a line each, until
+ * the run is gone.
+ */
 
 /** How long programs, and roles that find their run gone, have to end by themselves. */
 const GRACE_MS = 3000
@@ -30,7 +33,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
 
 /** Processes; without /proc, groups as negative numbers. */
 function living (): number[] {
-  const trees = [...groups].flatMap((group) => treeOf(group)?.map(({ pid }) => pid) ?? (tryKill(-group, 0) ? [-group] : []))
+  const trees = [...groups].flatMap((group) =>
+    treeOf(group)?.map(({ pid }) => pid) ?? (tryKill(-group, 0) ? [-group] : []))
   return [...new Set([...trees, ...markedProcesses(mark)])]
 }
 

@@ -12,7 +12,10 @@ const linux = process.platform === 'linux' ? test.serial : test.serial.skip
 /** In the command lines of this test only. */
 const SECONDS = `600.${process.pid}`
 
-/** Forwards, ignores SIGTERM, and has a child that ignores it and has left its session, and one that has nothing to do with it any more. */
+/**
+ * Forwards, ignores SIGTERM, and has a child that ignores it and has left its session, and one that has nothing to do
+ * with it any more.
+ */
 const PROGRAM = `
   process.title = 'test-guarded'
   const [port, origin] = process.argv.slice(1)

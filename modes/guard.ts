@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { MARK } from './process-tree.js'
 
 /**
- * A small process that ends what this one has started when this one is gone, however it ended: SIGKILL leaves it no time to do so
+ * A small process that ends what this one has started when this one is gone, however it ended: SIGKILL leaves it no
+ * time to do so
  * itself. The guard reads a pipe, which the kernel closes with the last process that could write to it.
  */
 let guard: ChildProcess | null = null
@@ -14,7 +15,8 @@ export function startGuard (): void {
   if (guard !== null) return
   const mark = randomUUID()
   // A session of its own: what a terminal sends to this process's group is not for it.
-  guard = spawn(process.execPath, [fileURLToPath(new URL('guard-process.js', import.meta.url)), mark], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  const program = fileURLToPath(new URL('guard-process.js', import.meta.url))
+  guard = spawn(process.execPath, [program, mark], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   guard.on('error', () => {}) // it could not be started: then all is as it would be without
   guard.stdin!.on('error', () => {})
   guard.unref()

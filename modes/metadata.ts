@@ -14,7 +14,9 @@ const PACKAGES = ['uWebSockets.js', 'koffi', 'hdr-histogram-js', 'comlink', 'pis
 export const PROGRAM = readPackage(PACKAGE_DIRECTORY)!
 
 /** What a result has to say of where it comes from. */
-export function collectMetadata<Options> (options: Options, engine: string, server: string, cgroup = new CpuCgroup()): RunMetadata<Options> {
+export function collectMetadata<Options> (
+  options: Options, engine: string, server: string, cgroup = new CpuCgroup()
+): RunMetadata<Options> {
   const cpus = os.cpus()
   const cpuQuota = cgroup.quota()
   return {

@@ -42,7 +42,8 @@ export function treeCpu (group: number): CpuUsage | null {
 }
 
 /**
- * The living processes that have the mark in the environment they were started with, but for this one; none where there is no /proc. A process
+ * The living processes that have the mark in the environment they were started with, but for this one; none where
+ * there is no /proc. A process
  * that was given another environment, or writes its title over it, is not among them.
  */
 export function markedProcesses (mark: string): number[] {

@@ -40,7 +40,8 @@ export function removeEmptyFolder (folder: string): void {
 }
 
 /**
- * For what is written while it is being measured: a disk that is full, perhaps for now, must not end a run of hours. It is said once, and the end tries
+ * For what is written while it is being measured: a disk that is full, perhaps for now, must not end a run of hours.
+ * It is said once, and the end tries
  * again.
  */
 export function goingOn<Args extends unknown[]> (write: (...args: Args) => void): (...args: Args) => void {
@@ -56,7 +57,10 @@ export function goingOn<Args extends unknown[]> (write: (...args: Args) => void)
   }
 }
 
-/** The end of a measurement whose results cannot be written: what it found is printed at least. Throws what `write` does. */
+/**
+ * The end of a measurement whose results cannot be written: what it found is printed at least. Throws what `write`
+ * does.
+ */
 export function orShow<T> (write: () => T, textOf: () => string): T {
   try {
     return write()

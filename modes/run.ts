@@ -14,7 +14,7 @@ import { collectMetadata } from './metadata.js'
 import { exitCodeOfRun } from './run-outcome.js'
 import { createResultsFolder, goingOn, orShow, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
 import { seldom } from './seldom.js'
-import { createProgress, interruptSignal } from './terminal.js'
+import { createProgress, interruptSignal, printNote } from './terminal.js'
 import { Topology } from './topology.js'
 
 /** Between two measurements: connecting, writing the results. */
@@ -31,7 +31,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   const generatorVersion = generator === 'own' ? null : externalVersion(generator)
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment, onNote: (note) => { console.error(`tunnel-bench: ${note}`) } })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment, onNote: printNote })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -43,7 +43,9 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
     ({ schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, cells })
 
   // Summing up a large run takes a second or two.
-  const writeSeldom = seldom(goingOn((cells: readonly CellResult[], changed: CellResult) => { writeResults(folder, resultAt(cells, null), [changed]) }))
+  const writeSeldom = seldom(goingOn((cells: readonly CellResult[], changed: CellResult) => {
+    writeResults(folder, resultAt(cells, null), [changed])
+  }))
   let cells: CellResult[]
   try {
     cells = await runMatrix(options, createTopology, {
@@ -52,7 +54,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
         metadata = collectMetadata(options, engine, server)
         if (generatorVersion !== null) metadata = { ...metadata, versions: { ...metadata.versions, [generator]: generatorVersion } }
         for (const note of [engineNote, serverNote]) {
-          if (note !== null) console.error(`tunnel-bench: ${note}`)
+          if (note !== null) printNote(note)
         }
         console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, seed ${options.seed}; about ${formatDuration(expectedMs(options))}`)
       },

@@ -1,9 +1,9 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UNIX_PATH_MAX_BYTES } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { holdLock, isAbandoned, type SocketLock } from '../src/engine/socket-lock.js'
 import { runMark } from './guard.js'
 import { markedProcesses } from './process-tree.js'
 
@@ -25,13 +25,15 @@ interface Owner {
 }
 
 /**
- * A private folder for the sockets of one run, below the system's folder for temporary files. A run that is killed cannot remove
- * it, so the next one does. Whether its run is alive is asked of the kernel: the run listens on a socket in it. That holds across
+ * A private folder for the sockets of one run, below the system's folder for temporary files. A run that is killed
+ * cannot remove
+ * it, so the next one does. Whether its run is alive is asked of the kernel: the run listens on a socket in it. That
+ * holds across
  * PID namespaces, where a process's number says nothing.
  */
 export class SocketFolder {
   readonly #path: string
-  readonly #lock = net.createServer((socket) => { socket.destroy() })
+  #lock: SocketLock | null = null
   readonly #remove = (): void => { this.remove() }
 
   private constructor (path: string) {
@@ -39,7 +41,10 @@ export class SocketFolder {
     process.on('exit', this.#remove)
   }
 
-  /** `onFound` is told what runs that were killed have left. Rejects with ERR_TUNNEL_ADDRESS_DENIED or ERR_TUNNEL_ADDRESS_INVALID. */
+  /**
+   * `onFound` is told what runs that were killed have left. Rejects with ERR_TUNNEL_ADDRESS_DENIED or
+   * ERR_TUNNEL_ADDRESS_INVALID.
+   */
   static async make (onFound: (sentence: string) => void): Promise<SocketFolder> {
     await removeLeftovers(onFound)
     let folder: SocketFolder | null = null
@@ -51,8 +56,10 @@ export class SocketFolder {
       folder?.remove()
       if (error instanceof TunnelError) throw error
       const { code, message } = error as NodeJS.ErrnoException
-      const cure = code === 'ENOSPC' || code === 'EDQUOT' ? 'make room there, or set TMPDIR to another folder' : 'set TMPDIR to a folder that can be written'
-      throw new TunnelError(ErrorCode.ADDRESS_DENIED, `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${message}: ${cure}`)
+      const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+      const cure = isFull ? 'make room there, or set TMPDIR to another folder' : 'set TMPDIR to a folder that can be written'
+      throw new TunnelError(ErrorCode.ADDRESS_DENIED,
+        `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${message}: ${cure}`)
     }
   }
 
@@ -62,7 +69,8 @@ export class SocketFolder {
 
   remove (): void {
     process.off('exit', this.#remove)
-    this.#lock.close()
+    this.#lock?.release()
+    this.#lock = null
     tryRemove(this.#path)
   }
 
@@ -70,11 +78,12 @@ export class SocketFolder {
     const bytes = Buffer.byteLength(this.#path) + SOCKET_NAME_BYTES
     if (bytes > UNIX_PATH_MAX_BYTES) {
       throw new TunnelError(ErrorCode.ADDRESS_INVALID,
-        `Cannot make the tunnel's sockets in ${tmpdir()}: their paths would have up to ${bytes} bytes, and a Unix socket path has at most ${UNIX_PATH_MAX_BYTES}: set TMPDIR to a shorter folder, for example /tmp`)
+        `Cannot make the tunnel's sockets in ${tmpdir()}: their paths would have up to ${bytes} bytes, ` +
+        `and a Unix socket path has at most ${UNIX_PATH_MAX_BYTES}: set TMPDIR to a shorter folder, for example /tmp`)
     }
-    await new Promise<void>((resolve, reject) => { this.#lock.once('error', reject).listen(this.pathOf(LOCK), resolve) })
-    this.#lock.unref()
-    const owner: Owner = { pid: process.pid, startedAt: new Date().toISOString(), host: hostname(), boot: bootOf(), mark: runMark() }
+    this.#lock = await holdLock(this.pathOf(LOCK))
+    const startedAt = new Date().toISOString()
+    const owner: Owner = { pid: process.pid, startedAt, host: hostname(), boot: bootOf(), mark: runMark() }
     writeFileSync(this.pathOf(OWNER), JSON.stringify(owner))
   }
 }
@@ -85,8 +94,10 @@ async function removeLeftovers (onFound: (sentence: string) => void): Promise<vo
     const owner = readOwner(path)
     if (owner === null || !await isDead(path, owner)) continue
     const still = owner.mark === null ? [] : markedProcesses(owner.mark)
-    const running = still.length === 0 ? '' : `; of what it started there still run the processes ${still.join(', ')}: end them`
-    onFound(`found ${path}, left by a run that was killed (process ${owner.pid}, started ${owner.startedAt}): ${tryRemove(path) ? 'removed it' : 'it cannot be removed'}${running}`)
+    const running = still.length === 0 ? '' : `; processes that it started still run, end them: ${still.join(', ')}`
+    const outcome = tryRemove(path) ? 'removed it' : 'it cannot be removed'
+    const by = `process ${owner.pid}, started ${owner.startedAt}`
+    onFound(`found ${path}, left by a run that was killed (${by}): ${outcome}${running}`)
   }
 }
 
@@ -95,9 +106,11 @@ function readOwner (path: string): Owner | null {
   try {
     const stat = lstatSync(path)
     if (!stat.isDirectory() || stat.uid !== process.getuid?.()) return null
-    const { pid, startedAt, host, boot, mark } = JSON.parse(readFileSync(join(path, OWNER), 'utf8')) as Record<string, unknown>
+    const text = readFileSync(join(path, OWNER), 'utf8')
+    const { pid, startedAt, host, boot, mark } = JSON.parse(text) as Record<string, unknown>
     const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string'
-    if (typeof pid !== 'number' || typeof startedAt !== 'string' || typeof host !== 'string' || !isTextOrNull(boot) || !isTextOrNull(mark)) return null
+    if (typeof pid !== 'number' || typeof startedAt !== 'string' || typeof host !== 'string') return null
+    if (!isTextOrNull(boot) || !isTextOrNull(mark)) return null
     return { pid, startedAt, host, boot, mark }
   } catch {
     return null
@@ -105,17 +118,11 @@ function readOwner (path: string): Owner | null {
 }
 
 async function isDead (path: string, { host, boot }: Owner): Promise<boolean> {
-  // A folder may be shared with another machine, whose sockets this kernel knows nothing of; of an earlier boot nothing lives.
+  // A folder may be shared with another machine, whose sockets this kernel knows nothing of; of an earlier boot
+  // nothing lives.
   if (host !== hostname() && (boot === null || boot !== bootOf())) return false
   if (boot !== bootOf()) return true
-  return await new Promise((resolve) => {
-    const probe = net.connect({ path: join(path, LOCK) })
-    probe.on('connect', () => {
-      probe.destroy()
-      resolve(false)
-    })
-    probe.on('error', (error: NodeJS.ErrnoException) => { resolve(error.code === 'ECONNREFUSED') })
-  })
+  return await isAbandoned(join(path, LOCK))
 }
 
 function bootOf (): string | null {

@@ -230,7 +230,8 @@ const cpuThrottled: Check = {
   code: 'CPU_THROTTLED',
   threshold: 0.01,
   unit: 'CPUs stopped, on average over the window',
-  reason: 'A control group that has used up its CPU quota stops until its next period, mostly a tenth of a second: that is in every tail and in the rate, and comes from the quota. ' +
+  reason: 'A control group that has used up its CPU quota stops until its next period, mostly a tenth of a second: ' +
+    'that is in every tail and in the rate, and comes from the quota. ' +
     'A warning, since whoever has a quota may want to know what it makes of a tunnel.',
   cure: 'Measure without a CPU quota, or with a lower load.',
   find: ({ rounds }, threshold) => {
@@ -241,10 +242,13 @@ const cpuThrottled: Check = {
     return {
       figure,
       round: worstRound(rounds, share),
-      what: `the CPU quota stopped the program ${formatCount(count)} ${count === 1 ? 'time' : 'times'}, in the worst round for ${percent(figure)} of the window added up over CPUs`,
+      what: `the CPU quota stopped the program ${formatCount(count)} ${count === 1 ? 'time' : 'times'}, ` +
+        `in the worst round for ${percent(figure)} of the window added up over CPUs`,
       severity: 'warning'
     }
   }
 }
 
-export const CHECKS: readonly Check[] = [requestErrors, nothingRight, generatorSaturated, littlesLaw, scheduleLag, rateNotReached, drift, windowShort, cpuThrottled]
+export const CHECKS: readonly Check[] = [
+  requestErrors, nothingRight, generatorSaturated, littlesLaw, scheduleLag, rateNotReached, drift, windowShort, cpuThrottled
+]

@@ -51,16 +51,19 @@ export function machineNotes ({ program, machine }: Pick<RunMetadata, 'program' 
           figure: usableCpus,
           threshold: CPUS_NEEDED,
           unit: 'CPUs',
-          message: `${has}: generator, host, plugin and origin compete for them, so a tunnel costs more here than where each has its own.`,
+          message: `${has}: generator, host, plugin and origin compete for them, ` +
+            'so a tunnel costs more here than where each has its own.',
           cure: 'Compare CPU per response across machines, and RPS only within one.'
         }])
   ]
 }
 
 /** What it is, in a line of a table. */
-export function describeMachine ({ cpuModel, cpus, usableCpus = cpus, cpuQuota = null, memoryBytes, os, kernel, arch }: RunMetadata['machine']): string {
+export function describeMachine (machine: RunMetadata['machine']): string {
+  const { cpuModel, cpus, usableCpus = cpus, cpuQuota = null, memoryBytes, os, kernel, arch } = machine
   const usable = usableCpus === cpus ? '' : ` (usable: ${usableCpus}${cpuQuota === usableCpus ? ', a CPU quota' : ''})`
-  return `${cpuModel}, ${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}${usable}, ${formatBytes(memoryBytes)} of memory, ${os} ${kernel} ${arch}`
+  const count = `${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}`
+  return `${cpuModel}, ${count}${usable}, ${formatBytes(memoryBytes)} of memory, ${os} ${kernel} ${arch}`
 }
 
 /** One warning per percentile, however many cells: with a short run it is nearly all of them. */

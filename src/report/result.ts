@@ -58,7 +58,10 @@ export interface RunMetadata<Options = RunOptions> {
     readonly cpuModel: string
     /** Of the machine. */
     readonly cpus: number
-    /** Those that the program may use, by affinity and CPU quota; 1.5 with a quota. Absent, as the quota, in results of earlier versions. */
+    /**
+     * Those that the program may use, by affinity and CPU quota; 1.5 with a quota. Absent, as the quota, in results
+     * of earlier versions.
+     */
     readonly usableCpus?: number
     /** The smallest of its control groups, in CPUs; null: none. */
     readonly cpuQuota?: number | null
@@ -208,7 +211,8 @@ export interface RoundResult {
   /** Responses over the same span as `cpu` (warm-up included): the divisor for CPU per request. */
   readonly allResponses: number
   /**
-   * How often the CPU quota stopped the program over the same span, and for how long, added up over CPUs; null where the system does
+   * How often the CPU quota stopped the program over the same span, and for how long, added up over CPUs; null where
+   * the system does
    * not tell. Absent in results of earlier versions.
    */
   readonly throttled?: { readonly count: number, readonly us: number } | null
