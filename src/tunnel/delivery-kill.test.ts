@@ -14,20 +14,33 @@ import { BETWEEN_PROCESSES, createTransport, WITHIN_A_PROCESS } from './testing/
 const READ: Step = ['readEnd', 65_536]
 const READ_LATE: readonly Step[] = [['hear', 'killed'], READ]
 
-/** An answer that the origin gave before it was killed, to a client that reads at once or later. Its kernel resets what has bytes unread. */
-const ANSWERS: ReadonlyArray<{ readonly bytes: number, readonly origin: readonly Step[], readonly client: readonly Step[], readonly end: Reception['end'] }> = [
-  ...[10, 2_500_000].map((bytes) => ({ bytes, origin: [['read', 100], ['send', bytes]] as const, client: [READ], end: 'fin' as const })),
-  ...[10, 60_000].map((bytes) => ({ bytes, origin: [['read', 100], ['send', bytes]] as const, client: READ_LATE, end: 'fin' as const })),
-  ...[10, 2_500_000].map((bytes) => ({ bytes, origin: [['unread'], ['send', bytes], ['taken']] as const, client: [READ], end: 'rst' as const })),
-  ...[10, 60_000].map((bytes) => ({ bytes, origin: [['unread'], ['send', bytes], ['taken']] as const, client: READ_LATE, end: 'rst' as const }))
+interface Answer {
+  readonly bytes: number
+  readonly origin: readonly Step[]
+  readonly client: readonly Step[]
+  readonly end: Reception['end']
+}
+
+const ENDS: ReadonlyArray<Pick<Answer, 'end'> & { readonly before: Step, readonly after: readonly Step[] }> = [
+  { end: 'fin', before: ['read', 100], after: [] },
+  // The kernel of a killed origin resets what has bytes unread, and drops what the other kernel has not taken.
+  { end: 'rst', before: ['unread'], after: [['taken']] }
 ]
 
-/** The largest is more than the buffer of a client that does not read, and all of them are less than the socket of the link holds. */
+/** What the origin answers before it is killed, to clients that read at once and to others that do so later. */
+const ANSWERS: readonly Answer[] = ENDS.flatMap(({ end, before, after }) => {
+  const answer = (bytes: number, client: readonly Step[]): Answer =>
+    ({ bytes, origin: [before, ['send', bytes], ...after], client, end })
+  return [answer(10, [READ]), answer(2_500_000, [READ]), answer(10, READ_LATE), answer(60_000, READ_LATE)]
+})
+
+/** The largest is more than the buffer of a client that does not read; all fit into the socket of the link. */
 const ANSWERS_BYTES = [10, 5000, 100_000]
 const BUFFER_BYTES = 4096
 
 async function startOriginProcess (t: ExecutionContext): Promise<{ child: ChildProcess, port: number }> {
-  const child = fork(new URL('./testing/origin-process.js', import.meta.url), [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const program = new URL('./testing/origin-process.js', import.meta.url)
+  const child = fork(program, [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const [{ port }] = await once(child, 'message') as [{ port: number }]
   return { child, port }
@@ -76,11 +89,12 @@ for (const engine of ENGINES_HERE) {
   }
 
   for (const transport of BETWEEN_PROCESSES) {
-    test(`what a plugin had sent when it was killed is delivered, then comes a reset (${transport}, ${engine} engine)`, async (t) => {
+    const over = `${transport}/${engine}` as const
+    test(`what a plugin had sent when it was killed is delivered, then comes a reset (${over})`, async (t) => {
       const rig = new TunnelRig(t)
       const origin = new ScriptedOrigin(t)
-      const host = await new Role(t, `${transport}/${engine}`, 'host', rig.path).up()
-      const plugin = await new Role(t, `${transport}/${engine}`, 'plugin', rig.path, String(origin.port)).up()
+      const host = await new Role(t, over, 'host', rig.path).up()
+      const plugin = await new Role(t, over, 'plugin', rig.path, String(origin.port)).up()
       let id = 0
       const answers = ANSWERS_BYTES.map(async (bytes) => {
         // Kept open, so that it is the killed plugin that ends it.
@@ -94,7 +108,8 @@ for (const engine of ENGINES_HERE) {
       const connections = await Promise.all(answers)
       host.child.kill('SIGSTOP')
       await Promise.all(connections.map(({ bytes, origin }) => origin.run([['send', bytes]])))
-      await plugin.until(({ payloadBytesSent }) => payloadBytesSent === ANSWERS_BYTES.reduce((sum, bytes) => sum + bytes))
+      const totalBytes = ANSWERS_BYTES.reduce((sum, bytes) => sum + bytes)
+      await plugin.until(({ payloadBytesSent }) => payloadBytesSent === totalBytes)
       await plugin.kill()
       host.child.kill('SIGCONT')
       await host.until(({ channels }) => channels === 0)
