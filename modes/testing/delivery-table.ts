@@ -16,10 +16,12 @@ import { connectAs, ScriptedOrigin } from '../../src/tunnel/testing/scripted-ori
 import { BETWEEN_PROCESSES } from '../../src/tunnel/testing/transports.js'
 
 /**
- * How many answers arrive of an origin that resets or closes right behind them: directly, and through what is between. Prints
- * a table. Argument: tries of each cell, default 60. What is not installed (curl, haproxy) is left out.
+ * How many answers arrive of an origin that resets or closes right behind them: directly, and through what is between.
+ * Prints a table. Arguments: tries of each cell, default 60, and the only row, default all. What is not installed (curl,
+ * haproxy) is left out.
  */
 const TRIES = Number(process.argv[2] ?? 60)
+const ROW = process.argv[3]
 const EARLY_UPLOAD_BYTES = 8_000_000
 const NODE_UPLOAD_BYTES = 3_000_000
 const ANSWER = 'HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 8\r\n\r\ntoo long'
@@ -212,6 +214,7 @@ console.log(`answers that arrived whole, of ${TRIES}`)
 console.log(`| | ${cases.map(({ title }) => title).join(' | ')} |`)
 console.log(`|---|${cases.map(() => '---|').join('')}`)
 for (const [name, path] of paths) {
+  if (ROW !== undefined && name !== ROW) continue
   const row: number[] = []
   for (const { originPort, attempt } of cases) {
     const port = await path(originPort)

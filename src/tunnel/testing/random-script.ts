@@ -8,8 +8,8 @@ const UPLOAD_BYTES = 30_000_000
 const MAX_PAUSE_MS = 60
 
 /**
- * A connection of an origin and a client that reset, answer early, stall and close at any time. However the two run beside
- * each other, what must arrive and how each sees the other end is the same: that is what the waiting in it is for.
+ * A connection of an origin and a client that reset, answer early, stall and close at any time. However the two run
+ * beside each other, what must arrive and how each sees the other end is the same: that is why there are waits in it.
  */
 export function randomScript (random: Random): Script {
   const upTo = (max: number): number => Math.floor(random() * (max + 1))
