@@ -17,7 +17,7 @@ import { BETWEEN_PROCESSES } from '../../src/tunnel/testing/transports.js'
 
 /**
  * How many answers arrive of an origin that resets or closes right behind them: directly, and through what is between.
- * Prints a table. Arguments: tries of each cell, default 60, and the only row, default all. What is not installed (curl,
+ * Prints a table. Arguments: tries of each cell, default 60, and the only row, default all. What is not there (curl,
  * haproxy) is left out.
  */
 const TRIES = Number(process.argv[2] ?? 60)
