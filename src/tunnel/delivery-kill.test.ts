@@ -6,10 +6,13 @@ import { createEngine } from '../engine/create-engine.js'
 import { ENGINES_HERE } from '../engine/testing/engines.js'
 import type { Part } from './testing/origin-process.js'
 import { Party, type Reception, type Step } from './testing/party.js'
+import { HAS_RAW_TCP } from './testing/raw-tcp.js'
 import { TunnelRig } from './testing/rig.js'
 import { Role } from './testing/role.js'
 import { connectAs, ScriptedOrigin } from './testing/scripted-origin.js'
 import { BETWEEN_PROCESSES, createTransport, WITHIN_A_PROCESS } from './testing/transports.js'
+
+const rawTest = HAS_RAW_TCP ? test : test.skip
 
 const READ: Step = ['readEnd', 65_536]
 const READ_LATE: readonly Step[] = [['hear', 'killed'], READ]
@@ -72,14 +75,14 @@ async function receptionsOf (child: ChildProcess, port: number): Promise<Recepti
 
 const EXPECTED = ANSWERS.map(({ end }) => ({ lost: 0, isIntact: true, end }))
 
-test('an origin that is killed has given its answers, directly', async (t) => {
+rawTest('an origin that is killed has given its answers, directly', async (t) => {
   const { child, port } = await startOriginProcess(t)
   t.deepEqual(await receptionsOf(child, port), EXPECTED)
 })
 
 for (const engine of ENGINES_HERE) {
   for (const transport of WITHIN_A_PROCESS) {
-    test(`an origin that is killed has given its answers (${transport}, ${engine} engine)`, async (t) => {
+    rawTest(`an origin that is killed has given its answers (${transport}, ${engine} engine)`, async (t) => {
       const origin = await startOriginProcess(t)
       const rig = new TunnelRig(t, createTransport(transport), () => createEngine(engine))
       const { port } = await rig.start(tcpAddress('127.0.0.1', origin.port))
@@ -90,7 +93,7 @@ for (const engine of ENGINES_HERE) {
 
   for (const transport of BETWEEN_PROCESSES) {
     const over = `${transport}/${engine}` as const
-    test(`what a plugin had sent when it was killed is delivered, then comes a reset (${over})`, async (t) => {
+    rawTest(`what a plugin had sent when it was killed is delivered, then comes a reset (${over})`, async (t) => {
       const rig = new TunnelRig(t)
       const origin = new ScriptedOrigin(t)
       const host = await new Role(t, over, 'host', rig.path).up()

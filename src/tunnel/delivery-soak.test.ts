@@ -4,10 +4,13 @@ import { seededRandom } from '../base/random.js'
 import { ENGINES_HERE } from '../engine/testing/engines.js'
 import type { Reception } from './testing/party.js'
 import { randomScript } from './testing/random-script.js'
+import { HAS_RAW_TCP } from './testing/raw-tcp.js'
 import { TunnelRig } from './testing/rig.js'
 import { Role } from './testing/role.js'
 import { ScriptedOrigin } from './testing/scripted-origin.js'
 import { BETWEEN_PROCESSES } from './testing/transports.js'
+
+const rawTest = HAS_RAW_TCP ? test : test.skip
 
 const SECONDS = Number(process.env['SOAK_SECONDS'] ?? (process.env['SLOW_TESTS'] === undefined ? 3 : 600))
 const SEED = Number(process.env['SOAK_SEED'] ?? 1)
@@ -20,7 +23,7 @@ const SCRIPTS_OF_A_SEED = 1_000_000
 
 const isWhole = ({ lost, isIntact, stuckAt }: Reception): boolean => lost === 0 && isIntact && stuckAt === undefined
 
-test('connections that reset, answer early, stall and close at any time come out as they do directly', async (t) => {
+rawTest('connections that reset, answer early, stall and close at any time come out as they do directly', async (t) => {
   t.timeout((SECONDS + 120) * 1000)
   const origin = new ScriptedOrigin(t)
   const tunnels = await Promise.all(ENGINES_HERE.flatMap((engine) => BETWEEN_PROCESSES.map(async (transport) => {

@@ -6,9 +6,12 @@ import { ENGINES_HERE } from '../engine/testing/engines.js'
 import type { SegmentSizes } from '../shm/segment-sizes.js'
 import { Relay } from '../relay/relay.js'
 import { deliveries } from './testing/deliveries.js'
+import { HAS_RAW_TCP } from './testing/raw-tcp.js'
 import { portOf, TunnelRig, until } from './testing/rig.js'
 import { ScriptedOrigin } from './testing/scripted-origin.js'
 import { createTransport, WITHIN_A_PROCESS } from './testing/transports.js'
+
+const rawTest = HAS_RAW_TCP ? test.serial : test.serial.skip
 
 /** Scripts that are played at one time. */
 const AT_ONE_TIME = 24
@@ -49,13 +52,13 @@ async function playAll (origin: ScriptedOrigin, port: number, largeBytes = LARGE
   return different
 }
 
-test.serial('direct connections deliver what every script promises', async (t) => {
+rawTest('direct connections deliver what every script promises', async (t) => {
   const origin = new ScriptedOrigin(t)
   t.deepEqual(await playAll(origin, origin.port), [])
 })
 
 for (const engine of ENGINES_HERE) {
-  test.serial(`what direct connections deliver is delivered, with the same end (relay, ${engine})`, async (t) => {
+  rawTest(`what direct connections deliver is delivered, with the same end (relay, ${engine})`, async (t) => {
     const origin = new ScriptedOrigin(t)
     const target = tcpAddress('127.0.0.1', origin.port)
     const relay = await Relay.start({ engine: createEngine(engine), listen: tcpAddress('127.0.0.1', 0), target })
@@ -67,7 +70,7 @@ for (const engine of ENGINES_HERE) {
   for (const transport of WITHIN_A_PROCESS) {
     for (const size of SIZES) {
       const over = `${transport}, ${engine} engine, ${size.name}`
-      test.serial(`what direct connections deliver is delivered, with the same end (${over})`, async (t) => {
+      rawTest(`what direct connections deliver is delivered, with the same end (${over})`, async (t) => {
         const origin = new ScriptedOrigin(t)
         const rig = new TunnelRig(t, createTransport(transport, { sizes: size.memory }), () => createEngine(engine))
         const { port } = await rig.start(tcpAddress('127.0.0.1', origin.port), size.limits)

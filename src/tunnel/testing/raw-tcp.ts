@@ -1,12 +1,16 @@
 import type { ExecutionContext } from 'ava'
 import { boundPort, inetAddress } from '../../engine/epoll/socket-address.js'
+import { ENGINES_HERE } from '../../engine/testing/engines.js'
 import { Linux, loadSystemCalls } from '../../native/system-calls.js'
+
+/** It needs what the epoll engine needs: Linux, and koffi. */
+export const HAS_RAW_TCP = ENGINES_HERE.includes('epoll')
 
 /**
  * TCP by system calls. Tests of endings need it: `node:net` reports a reset behind data as an end.
  * Nothing here waits: a caller looks again until it has what it wants.
  */
-const system = loadSystemCalls()
+const system = HAS_RAW_TCP ? loadSystemCalls() : undefined as never
 
 const { AF_INET, EAGAIN, EINTR, IPPROTO_TCP, MSG_NOSIGNAL, SOL_SOCKET } = Linux
 const { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } = Linux
