@@ -1,13 +1,16 @@
 import { type Address, unixAddress } from '../src/base/address.js'
+import { ErrorCode } from '../src/base/errors.js'
 import { ENGINES } from '../src/engine/create-engine.js'
+import { HelloLimit } from '../src/mux/hello.js'
+import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
 import type { Flag, Given } from './cli.js'
-import { durationOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
+import { durationOf, integerOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
 
 /** Options and output that the three long-running commands share. */
 
-const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', engine: 'auto', transport: 'stream', drain: '2s' } as const
+const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', engine: 'auto', transport: 'stream', maxConnections: String(DEFAULT_SESSION_OPTIONS.maxChannels), drain: '2s' } as const
 
 export const SERVICE_FLAGS = {
   transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },
@@ -17,6 +20,7 @@ export const SERVICE_FLAGS = {
   server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
+  'max-connections': { describe: `Connections at one time, ${HelloLimit.maxChannels.join(' to ')}; the smaller number of host and plugin counts, and further clients are reset`, standard: STANDARD.maxConnections },
   drain: { describe: 'How long SIGTERM and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
@@ -31,6 +35,7 @@ export const valueOf = {
   server: ({ server = STANDARD.server }: Given) => oneOf('server', server, ['auto', 'uws', 'node']),
   engine: ({ engine = STANDARD.engine }: Given) => oneOf('engine', engine, ENGINES),
   spin: (given: Given) => spinOf(given['spin-us'], valueOf.engine(given)),
+  maxConnections: (given: Given) => integerOf('max-connections', given['max-connections'] ?? STANDARD.maxConnections, ...HelloLimit.maxChannels),
   statsMs: ({ stats }: Given) => stats === undefined ? null : durationOf('stats', stats, 100),
   drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const
@@ -44,10 +49,15 @@ export function announce (json: boolean, event: Record<string, unknown>, sentenc
 export function tunnelEventPrinter (name: string, json: boolean): (event: TunnelEvent) => void {
   return (event) => {
     const error = 'error' in event ? event.error : null
+    const count = 'count' in event ? event.count : 1
     announce(json,
-      { event: event.kind, ...(error === null ? {} : { code: error.code, message: error.message }) },
-      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${error.message}`}`)
+      { event: event.kind, ...(error === null ? {} : { code: error.code, message: error.message }), ...('count' in event ? { count } : {}) },
+      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${error.message}`}${cureOf(event)}${count === 1 ? '' : ` (${count} times since the last line)`}`)
   }
+}
+
+function cureOf (event: TunnelEvent): string {
+  return event.kind === 'turned-away' && event.error.code === ErrorCode.LIMIT ? ': raise --max-connections of both' : ''
 }
 
 const SENTENCES: Readonly<Record<TunnelEvent['kind'], string>> = {
@@ -55,5 +65,8 @@ const SENTENCES: Readonly<Record<TunnelEvent['kind'], string>> = {
   draining: 'the other side is shutting down',
   detached: 'detached',
   refused: 'link refused',
-  waiting: 'waiting for a host'
+  waiting: 'waiting for a host',
+  'turned-away': 'client turned away',
+  'origin-unreachable': 'origin unreachable',
+  'origin-reachable': 'origin reachable again'
 }

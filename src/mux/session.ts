@@ -1,10 +1,11 @@
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { callSafely, ErrorCode, throwLater, TunnelError } from '../base/errors.js'
 import type { FrameHeader } from '../frame/header.js'
 import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
 import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
 import { Farewell } from './farewell.js'
+import { goAwayReasonOf } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
 import { Outgoing } from './outgoing.js'
 import type { SessionOptions } from './session-options.js'
@@ -12,13 +13,14 @@ import { Silence } from './silence.js'
 
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
 
-/** How an error of the handshake is called on the wire; any other is a broken protocol. */
-const REASONS: Partial<Record<ErrorCode, Reason>> = { [ErrorCode.VERSION]: Reason.VERSION, [ErrorCode.UNAVAILABLE]: Reason.UNAVAILABLE }
-
+/**
+ * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link (`onReady`), the channel
+ * (`onChannel`, and what its handler throws) or nothing.
+ */
 export interface SessionHandler {
   /** Host side: the plugin's HELLO is good. Returns why it is turned away all the same, or null. */
   refuse? (): { reason: Reason, text: string } | null
-  /** Both HELLOs are exchanged. */
+  /** Both HELLOs are exchanged, and the medium is attached. */
   onReady (): void
   /** Plugin side: a new channel. Returns its handler; answer with `accept()` or `reject()`. */
   onChannel? (channel: Channel): ChannelHandler
@@ -56,13 +58,15 @@ export class Session {
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
   #peer: Hello | null = null
+  /** The handshake is done. */
+  #isEstablished = false
   #closed = false
 
   constructor (transport: Transport, options: SessionOptions, handler: SessionHandler, atTurnEnd: (task: () => void) => void) {
     this.#transport = transport
     this.#options = options
     this.#handler = handler
-    this.#outgoing = new Outgoing(transport, this.counters, options.maxPayloadBytes, atTurnEnd)
+    this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd)
     this.#farewell = new Farewell(transport)
     this.#link = this.#createLink()
     this.#silence = new Silence(options, (number) => { this.#send(FrameType.PING, 0, number) }, (error) => { transport.abort(error) })
@@ -72,15 +76,24 @@ export class Session {
   start (): void {
     this.#silence.awaitHello()
     this.#transport.start(this.#transportHandler())
-    if (this.#options.role === Role.PLUGIN) this.#sendHello(null)
+    if (this.#options.role === Role.HOST) return
+    try {
+      this.#sendHello(null)
+    } catch (error) {
+      this.#failWith(handshakeError(error))
+    }
   }
 
   /** Channels can be opened. */
-  get ready (): boolean { return this.#peer !== null && !this.draining && !this.#closed }
+  get ready (): boolean { return this.#isEstablished && !this.draining && !this.#closed }
   /** The handshake was done, at any time. */
-  get peerSeen (): boolean { return this.#peer !== null }
+  get peerSeen (): boolean { return this.#isEstablished }
+  /** The peer's HELLO was good, and it has still to attach the medium. */
+  get attaching (): boolean { return this.#peer !== null && !this.#isEstablished && !this.draining && !this.#closed }
   get draining (): boolean { return this.#farewell.isSaid }
   get channelCount (): number { return this.#channels.size }
+  /** Channels that both sides allow at one time. */
+  get maxChannels (): number { return Math.min(this.#options.maxChannels, this.#peer?.maxChannels ?? Infinity) }
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null { return this.#silence.roundTripNs }
   /** Of the transport; null where it has no slots. */
@@ -91,7 +104,7 @@ export class Session {
 
   /** Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side allows. */
   tryOpen (handler: ChannelHandler): Channel | null {
-    if (!this.ready || this.#channels.size >= Math.min(this.#options.maxChannels, this.#peer!.maxChannels)) return null
+    if (!this.ready || this.#channels.size >= this.maxChannels) return null
     do this.#lastChannelId = (this.#lastChannelId + 1) >>> 0
     while (this.#lastChannelId === 0 || this.#channels.has(this.#lastChannelId))
     const channel = this.#addChannel(this.#lastChannelId)
@@ -114,7 +127,7 @@ export class Session {
     this.goAway(reason, text)
     for (const channel of [...this.#channels.values()]) {
       this.#link.sendReset(channel, reason)
-      channel.receiveReset(reason)
+      callSafely(() => { channel.receiveReset(reason) })
     }
     this.#closeIfDrained()
   }
@@ -175,8 +188,17 @@ export class Session {
 
   #transportHandler (): TransportHandler {
     return {
-      onFrame: (header, payload, release) => { this.#handleFrame(header, payload, release) },
+      onFrame: (header, payload, release) => {
+        try {
+          this.#handleFrame(header, payload, release)
+        } catch (error) {
+          throwLater(error)
+          this.#channels.get(header.channelId)?.reset(Reason.CONNECTION_RESET)
+        }
+      },
       onWritable: () => { this.#outgoing.scheduleWake() },
+      onBroken: (error) => { this.#failWith(error) },
+      onAttached: () => { if (this.attaching) this.#establish() },
       onClose: (error) => {
         this.#farewell.stop()
         this.#handleClose(error)
@@ -217,12 +239,22 @@ export class Session {
       else this.#transport.attach(hello.attachment)
       this.#peer = hello
     } catch (error) {
-      if (!(error instanceof TunnelError)) throw error
-      return this.#failWith(error)
+      return this.#failWith(handshakeError(error))
     }
+    this.#outgoing.setMaxPayloadBytes(this.#peer.maxPayloadBytes)
     this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
+    if (this.#transport.isAttached !== false) this.#establish()
+  }
+
+  #establish (): void {
+    this.#isEstablished = true
     this.#silence.helloReceived()
-    this.#handler.onReady()
+    try {
+      this.#handler.onReady()
+    } catch (error) {
+      throwLater(error)
+      this.#failWith(new TunnelError(ErrorCode.INTERNAL, `Cannot serve the link: ${messageOf(error)}`, { cause: error }))
+    }
   }
 
   #handleControl (type: FrameType, channelId: number, argument: number): void {
@@ -255,7 +287,12 @@ export class Session {
     if (this.draining) return this.#sendReject(channelId, Reason.SHUTDOWN)
     if (this.#channels.size >= this.#options.maxChannels) return this.#sendReject(channelId, Reason.LIMIT)
     const channel = this.#addChannel(channelId)
-    channel.handler = this.#handler.onChannel!(channel)
+    try {
+      channel.handler = this.#handler.onChannel!(channel)
+    } catch (error) {
+      throwLater(error)
+      channel.reject(Reason.NONE)
+    }
   }
 
   #handleData (channelId: number, end: boolean, payload: Uint8Array, release: () => void): void {
@@ -280,7 +317,7 @@ export class Session {
 
   #handleGoAway (reason: Reason, text: string): void {
     if (!this.#farewell.receive(reason, text)) return this.#fail('GOAWAY came twice')
-    this.#handler.onGoAway?.()
+    callSafely(() => { this.#handler.onGoAway?.() })
     if (reason !== Reason.SHUTDOWN) this.#closeTransport()
     else this.#closeIfDrained()
   }
@@ -296,8 +333,7 @@ export class Session {
   /** Tells the peer why, as far as it still listens, and ends the link. */
   #failWith (error: TunnelError): void {
     if (this.#closed) return
-    const reason = REASONS[error.code] ?? Reason.PROTOCOL
-    this.#transport.send(FrameType.GOAWAY, 0, reason, 0, Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES))
+    this.#transport.send(FrameType.GOAWAY, 0, goAwayReasonOf(error), 0, Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES))
     this.#closeTransport()
     this.#handleClose(error)
   }
@@ -324,7 +360,17 @@ export class Session {
     this.#closed = true
     this.#silence.stop()
     this.#outgoing.stop()
-    for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
-    this.#handler.onClose(error ?? this.#farewell.errorOf(this))
+    for (const channel of [...this.#channels.values()]) callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
+    callSafely(() => { this.#handler.onClose(this.#farewell.errorOf(error, this)) })
   }
+}
+
+/** What else goes wrong while a medium is offered or attached must not reach the loop either. */
+function handshakeError (error: unknown): TunnelError {
+  if (error instanceof TunnelError) return error
+  return new TunnelError(ErrorCode.INTERNAL, `Cannot shake hands: ${messageOf(error)}`, { cause: error })
+}
+
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

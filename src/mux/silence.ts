@@ -25,6 +25,7 @@ export class Silence {
 
   awaitHello (): void {
     const { helloTimeoutMs } = this.#options
+    if (helloTimeoutMs === 0) return
     this.#timer = setTimeout(() => {
       this.#onDead(new TunnelError(ErrorCode.HANDSHAKE_TIMEOUT, `Cannot shake hands: no HELLO came within ${helloTimeoutMs} ms: whatever connected does not speak this protocol`))
     }, helloTimeoutMs)

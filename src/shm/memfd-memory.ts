@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { ErrorCode } from '../base/errors.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
 import { loadSystemCalls, type SystemCalls } from '../native/system-calls.js'
 import { mapSegment } from './mapped-segment.js'
 import { createMemoryFile, openMemoryFile } from './memory-file.js'
@@ -24,9 +24,13 @@ export function memfdMemory (calls: () => SystemCalls = loadSystemCalls): Segmen
   return {
     kind: KIND,
     check () {
-      const { segment, settle } = offerSegment(calls(), encodeRequest(newRequest(KIND)), TRIAL_SIZES)
-      settle()
-      segment.free()
+      try {
+        const { segment, settle } = offerSegment(calls(), encodeRequest(newRequest(KIND)), TRIAL_SIZES)
+        settle()
+        segment.free()
+      } catch (error) {
+        throw error instanceof TunnelError ? new TunnelError(ErrorCode.UNAVAILABLE, error.message, { cause: error }) : error
+      }
     },
     request: () => requestSegment(calls()),
     offer: (request, sizes) => offerSegment(calls(), request, sizes)

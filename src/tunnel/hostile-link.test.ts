@@ -53,7 +53,7 @@ const FIRST_WORDS: Words[] = [
   ['another transport', (name) => hello(name === 'stream' ? 'shared-array-buffer' : 'stream'), ErrorCode.PROTOCOL],
   ['a limit out of bounds', (name) => hello(name, (payload) => { payload.fill(0, 16, 20) }), ErrorCode.PROTOCOL],
   ['a HELLO too long', () => frame(FrameType.HELLO, 0, contentBytes(1025)), ErrorCode.PROTOCOL],
-  ['a HELLO cut off', (name) => hello(name).subarray(0, 20), ErrorCode.PROTOCOL],
+  ['a HELLO cut off', (name) => hello(name).subarray(0, 20), ErrorCode.PEER_CLOSED],
   ['nothing at all', () => new Uint8Array(0), ErrorCode.PEER_CLOSED]
 ]
 
