@@ -335,6 +335,7 @@ export class ShmTransport implements Transport, Polled {
       return
     }
     this.#deliverRest()
+    this.#link?.receiver.stop()
     this.close()
   }
 
