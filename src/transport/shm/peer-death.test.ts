@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { ErrorCode } from '../../base/errors.js'
 import { createEngine } from '../../engine/create-engine.js'
@@ -5,14 +6,18 @@ import { ENGINES_HERE } from '../../engine/testing/engines.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
+import { WordOffset } from '../../shm/layout.js'
 import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
 import { Link } from '../testing/link.js'
 import { makeShmPair, type ShmPair, writeDescriptor } from '../testing/shm-pair.js'
 import { turn } from '../testing/side.js'
 
 const RING_ENTRIES = 64
-/** Until both sides sleep. */
-const TURNS_TO_SLEEP = 20
+/** Side b sleeps: it looks at nothing until a bell rings. */
+async function untilAsleep ({ segment }: ShmPair): Promise<void> {
+  const words = new Int32Array(segment.buffer)
+  while (Atomics.load(words, WordOffset.HOST_WAIT >> 2) === 0) await setTimeout(1)
+}
 
 function pingHeader (number: number): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES)
@@ -33,14 +38,14 @@ for (const engine of ENGINES_HERE) {
       link.a.send(FrameType.PING, 0, 100)
       link.a.transport.flush()
       await link.untilDelivered(t)
-      for (let i = 0; i < TURNS_TO_SLEEP; i++) await turn()
       pair.sockets.a.stopReading()
       // The first ones an engine may have read already that then finds nobody to take them.
       for (let i = 0; i < 2 && unreadBells > 0; i++) {
         pair.sockets.b.inject(new Uint8Array(unreadBells).fill(1))
         while (pair.sockets.b.pendingBytes > 0) await turn()
-        for (let turns = 0; turns < TURNS_TO_SLEEP; turns++) await turn()
+        await turn()
       }
+      await untilAsleep(pair)
       // Published, and dead before it could ring.
       for (let i = 0; i < RING_ENTRIES; i++) writeDescriptor(pair.segment, ShmSide.PLUGIN, pingHeader(i))
       link.kill('a')
@@ -63,7 +68,7 @@ for (const engine of ENGINES_HERE) {
     const fill = (): void => { for (let i = 0; i < RING_ENTRIES; i++) writeDescriptor(pair.segment, ShmSide.PLUGIN, pingHeader(written++)) }
     // All that is taken makes room for as much.
     link.b.recorder.onEach = () => { if (link.b.recorder.frames.length === written && written < 50 * RING_ENTRIES) fill() }
-    for (let i = 0; i < TURNS_TO_SLEEP; i++) await turn()
+    await untilAsleep(pair)
     fill()
     pair.sockets.a.shutdown()
     await link.b.recorder.untilClose()
