@@ -14,14 +14,16 @@ import { Silence } from './silence.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
 
 /**
- * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link (`onReady`), the channel
+ * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link (`onReady`, `onAttached`), the channel
  * (`onChannel`, and what its handler throws) or nothing.
  */
 export interface SessionHandler {
   /** Host side: the plugin's HELLO is good. Returns why it is turned away all the same, or null. */
   refuse? (): { reason: Reason, text: string } | null
-  /** Both HELLOs are exchanged, and the medium is attached. */
+  /** Both HELLOs are exchanged: channels can be opened. */
   onReady (): void
+  /** The peer has also attached the medium, so the handshake cannot fail any more. */
+  onAttached? (): void
   /** Plugin side: a new channel. Returns its handler; answer with `accept()` or `reject()`. */
   onChannel? (channel: Channel): ChannelHandler
   /** The peer drains: no new channels; those that exist go on. */
@@ -58,8 +60,8 @@ export class Session {
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
   #peer: Hello | null = null
-  /** The handshake is done. */
-  #isEstablished = false
+  /** The peer has attached the medium. */
+  #isAttached = false
   #closed = false
 
   constructor (transport: Transport, options: SessionOptions, handler: SessionHandler, atTurnEnd: (task: () => void) => void) {
@@ -85,11 +87,9 @@ export class Session {
   }
 
   /** Channels can be opened. */
-  get ready (): boolean { return this.#isEstablished && !this.draining && !this.#closed }
+  get ready (): boolean { return this.#peer !== null && !this.draining && !this.#closed }
   /** The handshake was done, at any time. */
-  get peerSeen (): boolean { return this.#isEstablished }
-  /** The peer's HELLO was good, and it has still to attach the medium. */
-  get attaching (): boolean { return this.#peer !== null && !this.#isEstablished && !this.draining && !this.#closed }
+  get peerSeen (): boolean { return this.#isAttached }
   get draining (): boolean { return this.#farewell.isSaid }
   get channelCount (): number { return this.#channels.size }
   /** Channels that both sides allow at one time. */
@@ -198,7 +198,7 @@ export class Session {
       },
       onWritable: () => { this.#outgoing.scheduleWake() },
       onBroken: (error) => { this.#failWith(error) },
-      onAttached: () => { if (this.attaching) this.#establish() },
+      onAttached: () => { if (this.ready) this.#callOrFail(this.#handleAttached) },
       onClose: (error) => {
         this.#farewell.stop()
         this.#handleClose(error)
@@ -243,14 +243,23 @@ export class Session {
     }
     this.#outgoing.setMaxPayloadBytes(this.#peer.maxPayloadBytes)
     this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
-    if (this.#transport.isAttached !== false) this.#establish()
+    this.#callOrFail(() => {
+      this.#handler.onReady()
+      if (this.#transport.isAttached === false) this.#silence.awaitAttach()
+      else this.#handleAttached()
+    })
   }
 
-  #establish (): void {
-    this.#isEstablished = true
-    this.#silence.helloReceived()
+  readonly #handleAttached = (): void => {
+    this.#isAttached = true
+    this.#silence.handshakeDone()
+    this.#handler.onAttached?.()
+  }
+
+  /** Without what this calls of its user's the link is of no use. */
+  #callOrFail (callback: () => void): void {
     try {
-      this.#handler.onReady()
+      callback()
     } catch (error) {
       throwLater(error)
       this.#failWith(new TunnelError(ErrorCode.INTERNAL, `Cannot serve the link: ${messageOf(error)}`, { cause: error }))

@@ -143,12 +143,10 @@ export class TunnelHost {
   #handleLink (socket: Socket): void {
     const transport = this.#transport.accept(this.#engine, socket)
     const session: Session = new Session(transport, this.#sessionOptions, {
-      refuse: () => this.#isTaken ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' } : null,
-      onReady: () => {
-        this.#current = session
-        this.#emit({ kind: 'attached' })
-      },
-      onGoAway: () => { if (this.#current === session) this.#emit({ kind: 'draining' }) },
+      refuse: () => this.attached ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' } : null,
+      onReady: () => { this.#current = session },
+      onAttached: () => { this.#emit({ kind: 'attached' }) },
+      onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
       onClose: (error) => {
         this.#sessions.delete(session)
         addSessionStats(this.#stats, session)
@@ -163,11 +161,6 @@ export class TunnelHost {
     session.start()
     const handshakes = [...this.#sessions].filter((one) => !one.peerSeen).length
     if (handshakes > MAX_HANDSHAKES) session.abort(new TunnelError(ErrorCode.LIMIT, `Cannot accept a link on ${formatAddress(this.tunnelAddress)}: ${handshakes} handshakes are pending, and at most ${MAX_HANDSHAKES} may be`))
-  }
-
-  /** A plugin is attached, or about to be. */
-  get #isTaken (): boolean {
-    return this.attached || [...this.#sessions].some(({ attaching }) => attaching)
   }
 
   #noteRefusal (error: TunnelError): void {
