@@ -52,6 +52,7 @@ export class Session {
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler
+  readonly #atTurnEnd: (task: () => void) => void
   readonly #channels = new Map<number, Channel>()
   readonly #outgoing: Outgoing
   readonly #farewell: Farewell
@@ -68,6 +69,7 @@ export class Session {
     this.#transport = transport
     this.#options = options
     this.#handler = handler
+    this.#atTurnEnd = atTurnEnd
     this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd)
     this.#farewell = new Farewell(transport)
     this.#link = this.#createLink()
@@ -156,6 +158,7 @@ export class Session {
       sendAccept: (channel) => { this.#send(FrameType.ACCEPT, channel.id, 0) },
       sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
       sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
+      onGathered: (channel) => { this.#atTurnEnd(() => { channel.deliverGathered() }) },
       onCreditStall: () => { this.counters.creditStalls++ },
       onClosed: (channel) => {
         this.counters.channelsClosed++
