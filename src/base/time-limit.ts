@@ -5,7 +5,7 @@ const LONGEST_TIMER_MS = 2_147_483_647
 
 /** Returns `value`, a time in ms from 0 or `Infinity`. Throws ERR_TUNNEL_USAGE. */
 export function checkTimeMs (name: string, value: number): number {
-  if (value === Infinity || (value >= 0 && value <= LONGEST_TIMER_MS)) return value
+  if (typeof value === 'number' && (value === Infinity || (value >= 0 && value <= LONGEST_TIMER_MS))) return value
   throw new TunnelError(ErrorCode.USAGE,
     `Cannot use ${name}: it must be a time from 0 to ${LONGEST_TIMER_MS} ms, or Infinity: it is ${String(value)}`)
 }
