@@ -78,7 +78,8 @@ export function fromErrorData (data: ErrorData): TunnelError {
 }
 
 /**
- * For what a user's callback threw: it ends up uncaught, as an error of the user's own, but outside the work of others that was going on
+ * For what a user's callback threw: it ends up uncaught, as an error of the user's own, but outside the work of others
+ * that was going on
  * when the callback was called.
  */
 export function throwLater (error: unknown): void {

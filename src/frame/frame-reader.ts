@@ -59,7 +59,10 @@ export class FrameReader {
     return this.#chunk.bytes.subarray(this.#writePosition)
   }
 
-  /** `bytes` bytes arrived at the start of the memory claimed last. Throws ERR_TUNNEL_PROTOCOL; `stop()` is all that is left to do then. */
+  /**
+   * `bytes` bytes arrived at the start of the memory claimed last. Throws ERR_TUNNEL_PROTOCOL; `stop()` is all that is
+   * left to do then.
+   */
   commit (bytes: number): void {
     if (this.#stopped) return
     this.#writePosition += bytes

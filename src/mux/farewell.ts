@@ -42,7 +42,10 @@ export class Farewell {
     if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer)
   }
 
-  /** What the end means, `error` being that of the medium. null: it was in good order. Why the peer ends the link it knows best. */
+  /**
+   * What the end means, `error` being that of the medium. null: it was in good order. Why the peer ends the link it
+   * knows best.
+   */
   errorOf (error: TunnelError | null, { peerSeen }: { readonly peerSeen: boolean }): TunnelError | null {
     if (this.#received !== null && this.#received.code !== ErrorCode.CLOSED) return this.#received
     if (error !== null) return error

@@ -6,8 +6,10 @@ const SHORT_BYTES = 1024
 const GATHER_BYTES = 4096
 
 /**
- * Short payloads for a user who holds many already, one after the other in one piece of memory. Credit counts bytes, and each payload that is held
- * costs about a KiB more: so what a peer can make this side keep is about what it was granted, also where it sends single bytes.
+ * Short payloads for a user who holds many already, one after the other in one piece of memory. Credit counts bytes,
+ * and each payload that is held
+ * costs about a KiB more: so what a peer can make this side keep is about what it was granted, also where it sends
+ * single bytes.
  */
 export class GatheredPayloads {
   #memory: Uint8Array | null = null

@@ -15,10 +15,14 @@ export interface MemoryWaiter {
  * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that order, and
  * only as many as there is room for, or as keep the link busy until the next time: to wake all for every frame that leaves would be quadratic work, of which
  * each gets a sliver of memory. Who has been served and stalls again goes behind the others, so nobody is starved. One that is still
- * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place, and so does one that was told and found nothing left.
+ * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place, and so does
+ * one that was told and found nothing left.
  */
 export class MemoryQueue<W extends MemoryWaiter> {
-  /** How many bytes each was refused; `TOLD`: it may claim, and has not done so yet, since an engine may read a turn later. */
+  /**
+   * How many bytes each was refused; `TOLD`: it may claim, and has not done so yet, since an engine may read a turn
+   * later.
+   */
   readonly #waiters = new Map<W, number>()
   readonly #canClaim: (waiter: W, bytes: number) => boolean
   readonly #room: () => number

@@ -13,7 +13,10 @@ export class Flow {
  * the same connection passes too.
  */
 export class Scheduler<F extends Flow> {
-  /** At least the largest frame, so that every turn of a flow sends one. A longer one (of constants) costs its flow the next turns. */
+  /**
+   * At least the largest frame, so that every turn of a flow sends one. A longer one (of constants) costs its flow the
+   * next turns.
+   */
   quantumBytes: number
   readonly #hasFrames: (flow: F) => boolean
   readonly #new: Queue<F> = new Queue()

@@ -14,7 +14,8 @@ import { Silence } from './silence.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
 
 /**
- * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link (`onReady`, `onAttached`), the channel
+ * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link
+ * (`onReady`, `onAttached`), the channel
  * (`onChannel`, and what its handler throws) or nothing.
  */
 export interface SessionHandler {

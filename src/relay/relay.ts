@@ -55,7 +55,10 @@ export class Relay {
   /** Sockets that are open, two for each connection. */
   get sockets (): number { return this.#ends.size }
 
-  /** Stops accepting, lets connections at hand finish for at most `drainMs` (default 2,000), and resets what is left. A second call may shorten the wait; `Infinity` waits for all. */
+  /**
+   * Stops accepting, lets connections at hand finish for at most `drainMs` (default 2,000), and resets what is left. A
+   * second call may shorten the wait; `Infinity` waits for all.
+   */
   async close ({ drainMs = 2000 }: { readonly drainMs?: number } = {}): Promise<void> {
     const cancelCut = after(checkTimeMs('drainMs', drainMs), () => { for (const end of this.#ends) end.socket.reset() })
     this.#closing ??= this.#drain()

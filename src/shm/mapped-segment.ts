@@ -21,7 +21,8 @@ interface AddressRange {
 const unreachable = new FinalizationRegistry<AddressRange>(({ calls, address, bytes }) => { calls.munmap(address, bytes) })
 
 /**
- * Maps `bytes` of the memory file `fd`. `prepare` writes or checks the header; if it throws, nothing of the memory stays mapped. The descriptor is the
+ * Maps `bytes` of the memory file `fd`. `prepare` writes or checks the header; if it throws, nothing of the memory
+ * stays mapped. The descriptor is the
  * caller's to close, at any time. Throws ERR_TUNNEL_UNAVAILABLE or ERR_TUNNEL_LIMIT through `failure`.
  */
 export function mapSegment (calls: SystemCalls, fd: number, bytes: number, prepare: (buffer: ArrayBuffer) => SegmentLayout, failure: typeof cannotAttach): Segment {
@@ -59,7 +60,8 @@ class MappedSegment implements Segment {
 }
 
 /**
- * Puts empty private pages in the place of the shared ones, in one step. They cost nothing while nobody touches them. If the system has no
+ * Puts empty private pages in the place of the shared ones, in one step. They cost nothing while nobody touches them.
+ * If the system has no
  * room for even that, the shared pages stay until the buffer is unreachable.
  */
 function letGo ({ calls, address, bytes }: AddressRange): void {

@@ -24,7 +24,8 @@ export function writeSegmentHeader (buffer: ArrayBufferLike, sizes: SegmentSizes
 
 /**
  * The layout of a segment that the peer made for `nonce`. The peer may write to it at any time, so each word is read once, and what
- * comes back is this side's own. Throws ERR_TUNNEL_PEER_CLOSED (it is no segment, or another's), ERR_TUNNEL_PROTOCOL or ERR_TUNNEL_VERSION.
+ * comes back is this side's own. Throws ERR_TUNNEL_PEER_CLOSED (it is no segment, or another's), ERR_TUNNEL_PROTOCOL
+ * or ERR_TUNNEL_VERSION.
  */
 export function readSegmentHeader (buffer: ArrayBufferLike, nonce: Uint8Array): SegmentLayout {
   if (buffer.byteLength < HEADER_BYTES) throw invalid(`its header has ${HEADER_BYTES} bytes: the whole segment has ${buffer.byteLength}`)

@@ -53,7 +53,8 @@ export interface Transport {
 
   /**
    * What the peer must know to use this medium; it travels at the end of this side's HELLO. `request` is the end of the peer's HELLO, or null
-   * where this side speaks first. The side that speaks second uses the medium from here on. Throws ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_VERSION or
+   * where this side speaks first. The side that speaks second uses the medium from here on. Throws
+   * ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_VERSION or
    * ERR_TUNNEL_UNAVAILABLE where the two cannot do with one another, and any other error for what may pass.
    */
   offer (request: Uint8Array | null): Uint8Array
@@ -79,7 +80,8 @@ export interface TransportHandler {
   /** `claim()` may succeed again, or `writable` is true again. */
   onWritable (): void
   /**
-   * What arrived cannot be a frame, or breaks a rule of the medium; nothing more is delivered. Frames may still be sent: say why, and `close()`.
+   * What arrived cannot be a frame, or breaks a rule of the medium; nothing more is delivered. Frames may still be
+   * sent: say why, and `close()`.
    * Not called inside a method of the transport. A handler without it: the link is aborted.
    */
   onBroken? (error: TunnelError): void

@@ -120,7 +120,8 @@ testEach('links that say nothing are bounded in number, and then make room again
   await rig.verify()
 })
 
-// Over shared memory these come on the socket, from a plugin that has not attached yet: it is refused before it gets any client.
+// Over shared memory these come on the socket, from a plugin that has not attached yet: it is refused before it gets
+// any client.
 const LATER_WORDS: Array<[title: string, bytes: (name: TransportName) => Uint8Array]> = [
   ['a second HELLO', hello],
   ['OPEN, which is the host\'s', () => frame(FrameType.OPEN, 5)],

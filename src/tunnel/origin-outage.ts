@@ -2,7 +2,10 @@ import type { ErrorCode, TunnelError } from '../base/errors.js'
 import { RepeatedEvents } from './repeated-events.js'
 import type { TunnelEvent } from './tunnel.js'
 
-/** Outages that are told as they come: an origin that is restarted a few times. One that comes and goes all the time is told once a minute. */
+/**
+ * Outages that are told as they come: an origin that is restarted a few times. One that comes and goes all the time is
+ * told once a minute.
+ */
 const BURST = 5
 
 /** Tells that the origin cannot be reached, once per outage and reason, and when it can be again. */

@@ -7,7 +7,8 @@ export type RepeatedEvent = Extract<TunnelEvent, { readonly count: number }>
 type WithoutCount<E> = E extends RepeatedEvent ? Omit<E, 'count'> : never
 
 /**
- * Events that clients, strangers or an origin can cause without end. Of each kind and reason the first ones are told at once, and then one a minute,
+ * Events that clients, strangers or an origin can cause without end. Of each kind and reason the first ones are told
+ * at once, and then one a minute,
  * with how many there were.
  */
 export class RepeatedEvents {

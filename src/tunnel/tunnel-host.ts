@@ -17,7 +17,10 @@ import {
 /** Links whose handshake is not done, at one time: enough for any honest use, and a bound for a dishonest one. */
 const MAX_HANDSHAKES = 16
 
-/** Links that are refused are told at once as long as they are so few: strangers, not a second plugin, which tries again and again. */
+/**
+ * Links that are refused are told at once as long as they are so few: strangers, not a second plugin, which tries
+ * again and again.
+ */
 const REFUSED_BURST = 8
 
 const SHUTTING_DOWN = 'the host is shutting down'
@@ -91,7 +94,8 @@ export class TunnelHost {
 
   /**
    * Stops accepting, lets the connections at hand finish for at most `drainMs` (default 2,000), resets what is left, closes the link and
-   * removes the socket file. Calling it again with a shorter time shortens the wait. Rejects with ERR_TUNNEL_USAGE, and nothing is closed, for a
+   * removes the socket file. Calling it again with a shorter time shortens the wait. Rejects with ERR_TUNNEL_USAGE,
+   * and nothing is closed, for a
    * `drainMs` that is no time; and in the end as `Listener.close()` does.
    */
   async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
@@ -136,7 +140,7 @@ export class TunnelHost {
   #turnedAwayError (): TunnelError {
     return this.attached
       ? new TunnelError(ErrorCode.LIMIT,
-        `Cannot carry one more client: ${this.#current!.maxChannels} connections are open, which is all that host and plugin allow (maxChannels)`)
+        `Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: ${this.#current!.maxChannels})`)
       : new TunnelError(ErrorCode.NOT_ATTACHED, `Cannot carry a client: no plugin is attached at ${formatAddress(this.tunnelAddress)}: start one`)
   }
 

@@ -21,7 +21,10 @@ const RETRY_MAX_MS = 500
 
 const SHUTTING_DOWN = 'the plugin is shutting down'
 
-/** Errors of a handshake after which trying again cannot help: the two programs do not fit together. All others may pass. */
+/**
+ * Errors of a handshake after which trying again cannot help: the two programs do not fit together. All others may
+ * pass.
+ */
 const FATAL = new Set<string>([ErrorCode.VERSION, ErrorCode.PROTOCOL, ErrorCode.UNAVAILABLE])
 
 export interface TunnelPluginOptions extends TunnelLimits {
@@ -102,7 +105,10 @@ export class TunnelPlugin {
     return stats
   }
 
-  /** Takes no new channels, lets those at hand finish for at most `drainMs` (default 2,000), resets what is left and closes the link. Rejects as `TunnelHost.close()`. */
+  /**
+   * Takes no new channels, lets those at hand finish for at most `drainMs` (default 2,000), resets what is left and
+   * closes the link. Rejects as `TunnelHost.close()`.
+   */
   async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
     const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
       this.#session?.close(Reason.SHUTDOWN, SHUTTING_DOWN)

@@ -16,7 +16,10 @@ export interface DrainOptions {
   readonly drainMs?: number
 }
 
-/** What happens to a host or a plugin. `count`: such events since the last one that was told, this one included; the first ones are told at once, then one a minute. */
+/**
+ * What happens to a host or a plugin. `count`: such events since the last one that was told, this one included; the
+ * first ones are told at once, then one a minute.
+ */
 export type TunnelEvent =
   /** A handshake succeeded: traffic flows. */
   | { readonly kind: 'attached' }
@@ -26,9 +29,14 @@ export type TunnelEvent =
   | { readonly kind: 'detached', readonly error: TunnelError | null }
   /** A link ended before its handshake was done. */
   | { readonly kind: 'refused', readonly error: TunnelError, readonly count: number }
-  /** Host: a client was reset, for want of a plugin (ERR_TUNNEL_NOT_ATTACHED) or since as many as may be are there (ERR_TUNNEL_LIMIT). */
+  /**
+   * Host: a client was reset, for want of a plugin (ERR_TUNNEL_NOT_ATTACHED) or since as many as may be are there
+   * (ERR_TUNNEL_LIMIT).
+   */
   | { readonly kind: 'turned-away', readonly error: TunnelError, readonly count: number }
-  /** Plugin: no host answers at the address, or none that can serve now; it is tried again. Once per outage and reason. */
+  /**
+   * Plugin: no host answers at the address, or none that can serve now; it is tried again. Once per outage and reason.
+   */
   | { readonly kind: 'waiting', readonly error: TunnelError }
   /** Plugin: no connection to the origin, so the client is reset. Once per outage and reason. */
   | { readonly kind: 'origin-unreachable', readonly error: TunnelError, readonly count: number }

@@ -15,7 +15,8 @@ const MAX_IDLE_MS = 10
 let shared: EventLoop | undefined
 
 /**
- * One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux, and
+ * One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without
+ * koffi, and on any system but Linux, and
  * ERR_TUNNEL_LIMIT where no descriptor is left for it.
  */
 export function eventLoop (): EventLoop {

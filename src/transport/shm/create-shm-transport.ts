@@ -5,7 +5,10 @@ import type { TransportKind } from '../transport.js'
 import { ShmTransport } from './shm-transport.js'
 
 export interface ShmOptions {
-  /** `shared-array-buffer`: host and plugin are threads of one process. `memfd`: processes of one user on one Linux machine; needs koffi. */
+  /**
+   * `shared-array-buffer`: host and plugin are threads of one process. `memfd`: processes of one user on one Linux
+   * machine; needs koffi.
+   */
   readonly memory: 'shared-array-buffer' | 'memfd'
   /** The host's say; the plugin is told. Defaults: see `SegmentSizes`. */
   readonly sizes?: Partial<SegmentSizes>

@@ -3,7 +3,10 @@ import { WordOffset } from '../../shm/layout.js'
 import type { Segment, SegmentMemory, SegmentRequest } from '../../shm/segment-memory.js'
 import type { SegmentSizes } from '../../shm/segment-sizes.js'
 
-/** How two sides come to share a segment: the plugin requests one, the host makes it and answers, the plugin attaches it and says so in it. */
+/**
+ * How two sides come to share a segment: the plugin requests one, the host makes it and answers, the plugin attaches
+ * it and says so in it.
+ */
 export class ShmHandshake {
   readonly #side: ShmSide
   readonly #memory: SegmentMemory

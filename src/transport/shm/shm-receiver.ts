@@ -70,7 +70,10 @@ export class ShmReceiver {
   /** Payloads that this side's users have not released. */
   get held (): number { return this.#heldCount }
 
-  /** Delivers up to a batch of frames, and no more than `limit`. Returns how many there were. Throws ERR_TUNNEL_PROTOCOL. */
+  /**
+   * Delivers up to a batch of frames, and no more than `limit`. Returns how many there were. Throws
+   * ERR_TUNNEL_PROTOCOL.
+   */
   deliver (handler: TransportHandler, limit = BATCH_FRAMES): number {
     const { peerFrames } = this.#endpoint
     if (this.#stopped || !peerFrames.refresh()) return 0

@@ -65,7 +65,9 @@ export class RawPlugin {
     this.transport.flush()
   }
 
-  /** A header as no honest program makes it, by whatever way frames take. `slot`: of shared memory, where it is in one. */
+  /**
+   * A header as no honest program makes it, by whatever way frames take. `slot`: of shared memory, where it is in one.
+   */
   sendHeader (type: number, channelId: number, payloadBytes: number, flags = 0, slot?: number): void {
     const header = new Uint8Array(HEADER_BYTES)
     encodeHeader(header, 0, type as FrameType, channelId, payloadBytes, flags, 0)

@@ -13,7 +13,8 @@ import { portOf, until } from './rig.js'
 import { createTransport, type TransportName } from './transports.js'
 
 /**
- * A host and plugins whose every callback throws, in a process of its own, where what ends up uncaught can be counted. Arguments: engine and transport.
+ * A host and plugins whose every callback throws, in a process of its own, where what ends up uncaught can be counted.
+ * Arguments: engine and transport.
  * Sends what was uncaught, and what the clients got that came afterwards.
  */
 const [engineName, transportName] = process.argv.slice(2) as [EngineName, TransportName]
@@ -81,8 +82,12 @@ function ask (end: boolean): Promise<string> {
 const answers = [await ask(false), await ask(false), await ask(true), await ask(true), await ask(false)]
 await until(() => host.stats().counters.channelsOpened === 5)
 const other = TunnelPlugin.start({
-  engine: createEngine(engineName), tunnel, transport: createTransport(transportName === 'stream' ? 'shared-array-buffer' : 'stream'), serve,
-  onEvent: ({ kind }) => fail(`other ${kind}`), onFatal: () => fail('onFatal')
+  engine: createEngine(engineName),
+  tunnel,
+  transport: createTransport(transportName === 'stream' ? 'shared-array-buffer' : 'stream'),
+  serve,
+  onEvent: ({ kind }) => fail(`other ${kind}`),
+  onFatal: () => fail('onFatal')
 })
 await other.attached().catch(() => {})
 await other.close()
