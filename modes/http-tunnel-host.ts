@@ -20,13 +20,27 @@ const windowFlag = {
   standard: String(DEFAULT_SESSION_OPTIONS.windowBytes)
 }
 
-const { transport, engine, 'spin-us': spin, addr, port, host, 'max-connections': maxConnections, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, 'spin-us': spin, addr, port, host, 'max-connections': maxConnections, drain, stats, json } =
+  SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
   action: {
-    flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, 'window-bytes': windowFlag, port, host, 'max-connections': maxConnections, drain, stats, json },
+    flags: {
+      transport,
+      engine,
+      'spin-us': spin,
+      addr,
+      ...SEGMENT_FLAGS,
+      'window-bytes': windowFlag,
+      port,
+      host,
+      'max-connections': maxConnections,
+      drain,
+      stats,
+      json
+    },
     run: async (given) => {
       const json = given.json === true
       const transport = transportOf(given)
@@ -38,7 +52,14 @@ await runProgram({
       const statsMs = valueOf.statsMs(given)
       const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
 
-      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), limits: { windowBytes, maxChannels }, onEvent: tunnelEventPrinter(NAME, json) })
+      const starting = TunnelHost.start({
+        engine,
+        listen,
+        tunnel,
+        transport: transportKindOf(transport),
+        limits: { windowBytes, maxChannels },
+        onEvent: tunnelEventPrinter(NAME, json)
+      })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const tunnelHost = await starting
       const http = `http://${formatAddress(tunnelHost.address)}`

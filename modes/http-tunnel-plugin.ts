@@ -16,7 +16,8 @@ const NAME = 'http-tunnel-plugin'
 const ORIGIN_PORT = '9876'
 const UNIX_PREFIX = 'unix:'
 
-const { transport, engine, 'spin-us': spin, addr, server, 'max-connections': maxConnections, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, 'spin-us': spin, addr, server, 'max-connections': maxConnections, drain, stats, json } =
+  SERVICE_FLAGS
 
 await runProgram({
   name: NAME,

@@ -10,7 +10,15 @@ import { durationOf, integerOf, oneOf, portOf, SPIN_DESCRIPTION, spinOf, textOf 
 
 /** Options and output that the three long-running commands share. */
 
-const STANDARD = { port: '4000', host: '127.0.0.1', server: 'auto', engine: 'auto', transport: 'stream', maxConnections: String(DEFAULT_SESSION_OPTIONS.maxChannels), drain: '2s' } as const
+const STANDARD = {
+  port: '4000',
+  host: '127.0.0.1',
+  server: 'auto',
+  engine: 'auto',
+  transport: 'stream',
+  maxConnections: String(DEFAULT_SESSION_OPTIONS.maxChannels),
+  drain: '2s'
+} as const
 
 export const SERVICE_FLAGS = {
   transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },
@@ -20,7 +28,11 @@ export const SERVICE_FLAGS = {
   server: { describe: 'Origin server: uws (uWebSockets.js), node (node:http), or auto, which is uws where it loads', standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
-  'max-connections': { describe: `Connections at one time, ${HelloLimit.maxChannels.join(' to ')}; the smaller number of host and plugin counts, and further clients are reset`, standard: STANDARD.maxConnections },
+  'max-connections': {
+    describe: `Connections at one time, ${HelloLimit.maxChannels.join(' to ')}; the smaller number of host and plugin counts, and ` +
+      'further clients are reset',
+    standard: STANDARD.maxConnections
+  },
   drain: { describe: 'How long SIGTERM and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
@@ -35,7 +47,8 @@ export const valueOf = {
   server: ({ server = STANDARD.server }: Given) => oneOf('server', server, ['auto', 'uws', 'node']),
   engine: ({ engine = STANDARD.engine }: Given) => oneOf('engine', engine, ENGINES),
   spin: (given: Given) => spinOf(given['spin-us'], valueOf.engine(given)),
-  maxConnections: (given: Given) => integerOf('max-connections', given['max-connections'] ?? STANDARD.maxConnections, ...HelloLimit.maxChannels),
+  maxConnections: ({ 'max-connections': given = STANDARD.maxConnections }: Given) =>
+    integerOf('max-connections', given, ...HelloLimit.maxChannels),
   statsMs: ({ stats }: Given) => stats === undefined ? null : durationOf('stats', stats, 100),
   drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const
@@ -49,11 +62,16 @@ export function announce (json: boolean, event: Record<string, unknown>, sentenc
 export function tunnelEventPrinter (name: string, json: boolean): (event: TunnelEvent) => void {
   return (event) => {
     const error = 'error' in event ? event.error : null
-    const count = 'count' in event ? event.count : 1
+    const count = 'count' in event ? { count: event.count } : {}
+    const why = error === null ? '' : `: ${error.message}${cureOf(event)}${timesOf(event)}`
     announce(json,
-      { event: event.kind, ...(error === null ? {} : { code: error.code, message: error.message }), ...('count' in event ? { count } : {}) },
-      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${error.message}`}${cureOf(event)}${count === 1 ? '' : ` (${count} times since the last line)`}`)
+      { event: event.kind, ...(error === null ? {} : { code: error.code, message: error.message }), ...count },
+      `${name}: ${SENTENCES[event.kind]}${why}`)
   }
+}
+
+function timesOf (event: TunnelEvent): string {
+  return 'count' in event && event.count > 1 ? ` (${event.count} times since the last line)` : ''
 }
 
 function cureOf (event: TunnelEvent): string {

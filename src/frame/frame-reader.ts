@@ -125,7 +125,8 @@ export class FrameReader {
 
 /** Bytes of a stream end amid a frame where the program that sent them was killed, not where it breaks a rule. */
 export function linkCutError (): TunnelError {
-  return new TunnelError(ErrorCode.PEER_CLOSED, 'Cannot read a frame to its end: the peer closed the link inside it; it was probably killed')
+  return new TunnelError(ErrorCode.PEER_CLOSED,
+    'Cannot read a frame to its end: the peer closed the link inside it; it was probably killed')
 }
 
 interface Chunk {

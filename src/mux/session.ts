@@ -266,7 +266,8 @@ export class Session {
       callback()
     } catch (error) {
       throwLater(error)
-      this.#failWith(new TunnelError(ErrorCode.INTERNAL, `Cannot serve the link: ${messageOf(error)}`, { cause: error }))
+      const message = `Cannot serve the link: ${messageOf(error)}`
+      this.#failWith(new TunnelError(ErrorCode.INTERNAL, message, { cause: error }))
     }
   }
 
@@ -346,7 +347,8 @@ export class Session {
   /** Tells the peer why, as far as it still listens, and ends the link. */
   #failWith (error: TunnelError): void {
     if (this.#closed) return
-    this.#transport.send(FrameType.GOAWAY, 0, goAwayReasonOf(error), 0, Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES))
+    const text = Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES)
+    this.#transport.send(FrameType.GOAWAY, 0, goAwayReasonOf(error), 0, text)
     this.#closeTransport()
     this.#handleClose(error)
   }
@@ -373,7 +375,9 @@ export class Session {
     this.#closed = true
     this.#silence.stop()
     this.#outgoing.stop()
-    for (const channel of [...this.#channels.values()]) callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
+    for (const channel of [...this.#channels.values()]) {
+      callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
+    }
     callSafely(() => { this.#handler.onClose(this.#farewell.errorOf(error, this)) })
   }
 }

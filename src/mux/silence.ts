@@ -29,7 +29,8 @@ export class Silence {
 
   /** HELLO came, and the peer has as long again to attach the medium. */
   awaitAttach (): void {
-    this.#await((timeoutMs) => `the peer did not attach the shared memory within ${timeoutMs} ms: it hangs or is stopped`)
+    this.#await((timeoutMs) =>
+      `the peer did not attach the shared memory within ${timeoutMs} ms: it hangs or is stopped`)
   }
 
   #await (rule: (timeoutMs: number) => string): void {

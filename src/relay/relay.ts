@@ -40,7 +40,8 @@ export class Relay {
     this.#options = options
     this.#connectTimeoutMs = checkTimeLimitMs('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS)
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS
-    if (!(this.#maxConnections >= 1)) throw new TunnelError(ErrorCode.USAGE, `Cannot use maxConnections: it must be at least 1: it is ${this.#maxConnections}`)
+    if (this.#maxConnections >= 1) return
+    throw new TunnelError(ErrorCode.USAGE, `Cannot use maxConnections: it must be at least 1: it is ${this.#maxConnections}`)
   }
 
   /** Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for a limit that is none. */

@@ -29,7 +29,8 @@ export function memfdMemory (calls: () => SystemCalls = loadSystemCalls): Segmen
         settle()
         segment.free()
       } catch (error) {
-        throw error instanceof TunnelError ? new TunnelError(ErrorCode.UNAVAILABLE, error.message, { cause: error }) : error
+        if (!(error instanceof TunnelError)) throw error
+        throw new TunnelError(ErrorCode.UNAVAILABLE, error.message, { cause: error })
       }
     },
     request: () => requestSegment(calls()),

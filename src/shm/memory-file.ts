@@ -6,7 +6,7 @@ import { Linux, type SystemCalls } from '../native/system-calls.js'
 import { cannotAttach, cannotOffer } from './segment-errors.js'
 
 const { EINTR } = constants.errno
-const OUT_OF = 'this process or the system is out of descriptors or memory: raise the limit (ulimit -n), or stop something'
+const OUT_OF = 'this process or the system is out of descriptors or memory: raise the limit (ulimit -n)'
 const SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL
 const ELSEWHERE = 'use --transport=stream, or --mode=threads'
 
@@ -18,8 +18,9 @@ export function createMemoryFile (calls: SystemCalls, bytes: number): number {
   const fd = calls.memfd_create('http-tunnel-segment', Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING)
   if (fd < 0) {
     const name = nameOf(calls.errno())
-    if (isPassing(name)) throw cannotOffer(ErrorCode.LIMIT, `no file in memory can be made now (memfd_create: ${name}): ${OUT_OF}`)
-    throw cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses a file in memory (memfd_create: ${name}): ${ELSEWHERE}`)
+    throw isPassing(name)
+      ? cannotOffer(ErrorCode.LIMIT, `no file in memory can be made now (memfd_create: ${name}): ${OUT_OF}`)
+      : cannotOffer(ErrorCode.UNAVAILABLE, `this system refuses a file in memory (memfd_create: ${name}): ${ELSEWHERE}`)
   }
   try {
     fchmodSync(fd, 0o600)
@@ -41,7 +42,8 @@ function setLength (fd: number, bytes: number): void {
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException
     throw cannotOffer(ErrorCode.LIMIT, code === 'EFBIG'
-      ? `its ${bytes} bytes are more than a file of this process may have (EFBIG): raise that limit (ulimit -f), or choose fewer or smaller slots`
+      ? `its ${bytes} bytes are more than a file of this process may have (EFBIG): raise that limit (ulimit -f), ` +
+        'or choose fewer or smaller slots'
       : `a file in memory cannot have its ${bytes} bytes (ftruncate: ${code}): ${OUT_OF}`, cause)
   }
 }

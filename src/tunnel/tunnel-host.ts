@@ -138,10 +138,13 @@ export class TunnelHost {
   }
 
   #turnedAwayError (): TunnelError {
-    return this.attached
-      ? new TunnelError(ErrorCode.LIMIT,
-        `Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: ${this.#current!.maxChannels})`)
-      : new TunnelError(ErrorCode.NOT_ATTACHED, `Cannot carry a client: no plugin is attached at ${formatAddress(this.tunnelAddress)}: start one`)
+    if (this.attached) {
+      const { maxChannels } = this.#current!
+      return new TunnelError(ErrorCode.LIMIT,
+        `Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: ${maxChannels})`)
+    }
+    const address = formatAddress(this.tunnelAddress)
+    return new TunnelError(ErrorCode.NOT_ATTACHED, `Cannot carry a client: no plugin is attached at ${address}: start one`)
   }
 
   #handleLink (socket: Socket): void {

@@ -26,7 +26,8 @@ export function eventLoop (): EventLoop {
     shared = new EventLoop(system)
   } catch (cause) {
     throw new TunnelError(ErrorCode.LIMIT,
-      `Cannot start the epoll engine: ${systemCode(cause)}: this process or the system is out of descriptors or memory: raise the limit (ulimit -n)`, { cause })
+      `Cannot start the epoll engine: ${systemCode(cause)}: this process or the system is out of descriptors or memory: ` +
+      'raise the limit (ulimit -n)', { cause })
   }
   return shared
 }

@@ -5,7 +5,9 @@ import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
 import type { Segment, SegmentMemory } from '../../shm/segment-memory.js'
 import type { SegmentSizes } from '../../shm/segment-sizes.js'
-import { type Claim, type Constants, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
+import {
+  type Claim, type Constants, emptyTransportCounters, type Transport, type TransportHandler
+} from '../transport.js'
 import { NO_CONSTANTS } from './constant-memory.js'
 import { ControlSocket } from './control-socket.js'
 import { ShmHandshake } from './shm-handshake.js'
