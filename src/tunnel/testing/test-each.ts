@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import type { ShmOptions } from '../../transport/shm/shm-transport.js'
+import type { ShmOptions } from '../../transport/shm/create-shm-transport.js'
 import { TunnelRig } from './rig.js'
 import { createTransport, type TransportName, WITHIN_A_PROCESS } from './transports.js'
 
