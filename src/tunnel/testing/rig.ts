@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type Address, tcpAddress, unixAddress } from '../../base/address.js'
-import type { Engine } from '../../engine/engine.js'
+import { createEngine } from '../../engine/create-engine.js'
+import type { Engine, EngineName } from '../../engine/engine.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { streamTransport } from '../../transport/stream/stream-transport.js'
 import type { TransportKind } from '../../transport/transport.js'
@@ -61,11 +62,13 @@ export class TunnelRig {
   readonly tunnel: Address
   readonly transport: TransportKind
   readonly #t: ExecutionContext
+  readonly #createEngine: () => Engine
   readonly #hosts: HostRig[] = []
   readonly #plugins: PluginRig[] = []
 
-  constructor (t: ExecutionContext, transport: TransportKind = streamTransport) {
+  constructor (t: ExecutionContext, transport: TransportKind = streamTransport, engine?: EngineName) {
     this.#t = t
+    this.#createEngine = engine === undefined ? createTestEngine : () => createEngine(engine)
     this.transport = transport
     this.directory = mkdtempSync(join(tmpdir(), 'tunnel-'))
     this.tunnel = unixAddress(join(this.directory, 't.sock'))
@@ -75,7 +78,7 @@ export class TunnelRig {
   get path (): string { return join(this.directory, 't.sock') }
 
   async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
-    const engine = createTestEngine()
+    const engine = this.#createEngine()
     const events = new Events()
     const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
@@ -93,7 +96,7 @@ export class TunnelRig {
   }
 
   #startPlugin (options: Partial<TunnelPluginOptions>): PluginRig {
-    const engine = createTestEngine()
+    const engine = this.#createEngine()
     const events = new Events()
     const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))
