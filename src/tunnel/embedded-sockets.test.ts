@@ -243,8 +243,12 @@ testEach('a client on a Unix socket has the address 0.0.0.0', async (t, rig) => 
 
 // --- Drain
 
-testEach('close() waits for WebSockets, CONNECT, expectations and half a head', async (t, rig) => {
-  const server = createServer((req, res) => { res.end(req.url) })
+testEach('close() waits for WebSockets, CONNECT, expectations, pipelined requests and half a head', async (t, rig) => {
+  let answerHeld!: () => void
+  const server = createServer((req, res) => {
+    if (req.url === '/held') answerHeld = () => { res.end('held') }
+    else res.end(req.url)
+  })
   let continued!: IncomingMessage
   let finish!: () => void
   server.on('checkContinue', (req, res) => {
@@ -275,8 +279,11 @@ testEach('close() waits for WebSockets, CONNECT, expectations and half a head', 
   expecting.write(requestHead('POST', '/', 'Content-Length: 0', 'Expect: more', 'Connection: close'))
   const begun = await connect(t, port)
   begun.write('GET /begun HTTP/1.1\r\nHost:')
-  await Promise.all([opened, connected, invited])
-  await until(() => finish !== undefined)
+  const pipelined = await connect(t, port)
+  const first = once(pipelined, 'data')
+  pipelined.write(requestHead('GET', '/first') + requestHead('GET', '/held'))
+  await Promise.all([opened, connected, invited, first])
+  await until(() => finish !== undefined && answerHeld !== undefined)
   // What the client of half a head sent is there, since what is sent behind it has been answered.
   t.is((await request(port, '/behind')).body.toString(), '/behind')
 
@@ -294,6 +301,10 @@ testEach('close() waits for WebSockets, CONNECT, expectations and half a head', 
   t.false(continued.complete)
   continuing.end('body')
   t.regex((await continuedAnswer).bytes.toString(), /continued/)
+  const heldAnswer = readAll(pipelined)
+  answerHeld()
+  t.regex((await heldAnswer).bytes.toString(), /held$/)
+  pipelined.end()
   const expectedAnswer = readAll(expecting)
   finish()
   t.regex((await expectedAnswer).bytes.toString(), /expected/)

@@ -128,7 +128,7 @@ test('a client that still takes the last response is not cut off, and one that s
   })
   const awake = setInterval(() => {}, 1000)
   t.teardown(() => { clearInterval(awake) })
-  await moving
+  await Promise.race([moving, cut])
   t.false(isCut)
   await cut
   t.is(looks, 20 + limits.stalledMs / limits.lingerMs)
