@@ -84,7 +84,7 @@ for (const engine of ENGINES_HERE) {
   for (const transport of WITHIN_A_PROCESS) {
     rawTest(`an origin that is killed has given its answers (${transport}, ${engine} engine)`, async (t) => {
       const origin = await startOriginProcess(t)
-      const rig = new TunnelRig(t, createTransport(transport), () => createEngine(engine))
+      const rig = new TunnelRig(t, createTransport(transport), engine)
       const { port } = await rig.start(tcpAddress('127.0.0.1', origin.port))
       t.deepEqual(await receptionsOf(origin.child, port), EXPECTED)
       await rig.verify()

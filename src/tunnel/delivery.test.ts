@@ -72,7 +72,7 @@ for (const engine of ENGINES_HERE) {
       const over = `${transport}, ${engine} engine, ${size.name}`
       rawTest(`what direct connections deliver is delivered, with the same end (${over})`, async (t) => {
         const origin = new ScriptedOrigin(t)
-        const rig = new TunnelRig(t, createTransport(transport, { sizes: size.memory }), () => createEngine(engine))
+        const rig = new TunnelRig(t, createTransport(transport, { sizes: size.memory }), engine)
         const { port } = await rig.start(tcpAddress('127.0.0.1', origin.port), size.limits)
         t.deepEqual(await playAll(origin, port, size.largeBytes), [])
         await rig.verify()
