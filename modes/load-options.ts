@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { METHODS } from 'node:http'
 import { type Address, tcpAddress, unixAddress } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { type EngineChoice, ENGINES } from '../src/engine/create-engine.js'
@@ -137,10 +136,9 @@ function outputOf ({ output }: Given): string | null {
   return output === undefined || output === STANDARD_STREAM ? null : textOf('output', output, 'result.json')
 }
 
-/** Methods are case-sensitive, and these are written in capitals: `post` is no method of any server. */
+/** Methods are case-sensitive, and those of RFC 9110 and 5789 are written in capitals: `post` is no method of any server. */
 function methodOf (text: string): string {
-  const capitals = text.toUpperCase()
-  return METHODS.includes(capitals) ? capitals : text
+  return /^(get|head|post|put|delete|patch|options|trace|connect)$/i.test(text) ? text.toUpperCase() : text
 }
 
 function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Array } {

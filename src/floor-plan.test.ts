@@ -38,7 +38,8 @@ const LIBRARIES: Record<string, string> = {
   'dejavu-fonts-ttf': 'src/report/plot.ts',
   comlink: 'workers/control.ts',
   piscina: 'src/load/slice-pool.ts',
-  yargs: 'modes/cli.ts'
+  yargs: 'modes/cli.ts',
+  'fastest-levenshtein': 'modes/arguments.ts'
 }
 
 /** Modules of Node that move bytes, and where they may. Types move none. */

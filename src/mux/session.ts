@@ -10,48 +10,19 @@ import { Farewell } from './farewell.js'
 import { goAwayReasonOf } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
 import { Outgoing } from './outgoing.js'
+import { emptySessionCounters, type SessionCounters, type SessionHandler } from './session-handler.js'
 import type { SessionOptions } from './session-options.js'
 import { Silence } from './silence.js'
 
+export type { SessionCounters, SessionHandler } from './session-handler.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
-
-/**
- * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link
- * (`onReady`, `onAttached`), the channel
- * (`onChannel`, and what its handler throws) or nothing.
- */
-export interface SessionHandler {
-  /** Host side: the plugin's HELLO is good. Returns why it is turned away all the same, or null. */
-  refuse? (): { reason: Reason, text: string } | null
-  /** Both HELLOs are exchanged: channels can be opened. */
-  onReady (): void
-  /** The peer has also attached the medium, so the handshake cannot fail any more. */
-  onAttached? (): void
-  /** Plugin side: a new channel. Returns its handler; answer with `accept()` or `reject()`. */
-  onChannel? (channel: Channel): ChannelHandler
-  /** The peer drains: no new channels; those that exist go on. */
-  onGoAway? (): void
-  /** Exactly once, last, after every channel's onReset(). null: the link ended in good order (a go-away, then no channels left). */
-  onClose (error: TunnelError | null): void
-}
-
-export interface SessionCounters {
-  channelsOpened: number
-  channelsClosed: number
-  channelsRejected: number
-  creditStalls: number
-  /** Times a channel began to wait for memory, and its reads rested. */
-  parkedReads: number
-  creditFramesSent: number
-  lateFrames: number
-}
 
 /**
  * The life of one link between a host and a plugin: handshake, channels, credit, fair order of frames, PING, drain.
  * The peer is not trusted: whatever breaks the protocol ends the link with ERR_TUNNEL_PROTOCOL and a GOAWAY that says why.
  */
 export class Session {
-  readonly counters: SessionCounters = { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, parkedReads: 0, creditFramesSent: 0, lateFrames: 0 }
+  readonly counters: SessionCounters = emptySessionCounters()
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler

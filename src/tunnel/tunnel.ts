@@ -2,6 +2,7 @@ import { callSafely, ErrorCode, TunnelError } from '../base/errors.js'
 import { checkTimeLimitMs } from '../base/time-limit.js'
 import type { EngineCounters } from '../engine/engine.js'
 import { checkLimit, HelloLimit } from '../mux/hello.js'
+import { emptySessionCounters } from '../mux/session-handler.js'
 import type { Session, SessionCounters, SessionOptions } from '../mux/session.js'
 import { emptyTransportCounters, type TransportCounters } from '../transport/transport.js'
 
@@ -75,7 +76,7 @@ export function emptyTunnelStats (): TunnelStats {
     clientsTurnedAway: 0,
     roundTripNs: null,
     freeSlots: null,
-    counters: { channelsOpened: 0, channelsClosed: 0, channelsRejected: 0, creditStalls: 0, parkedReads: 0, creditFramesSent: 0, lateFrames: 0 },
+    counters: emptySessionCounters(),
     transport: emptyTransportCounters(),
     engine: { spins: 0, spinHits: 0, spinUs: 0 }
   }
