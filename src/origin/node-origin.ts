@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { tcpAddress } from '../base/address.js'
+import { listenServer, listenServerAt } from '../engine/node/listen-server.js'
+import { SocketFile } from '../engine/socket-file.js'
 import { type Body, CollectedBody } from './body.js'
 import { closerOf } from './drain.js'
-import { listen } from './listen.js'
+import { listenOn, type ListenPlaces, placesOf } from './listen.js'
 import type { Origin } from './origin.js'
-import { listenOnUnix, type UnixSocket } from './unix-socket.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
 /** Longer than a run keeps a connection idle: between two requests of an open loop, or while the other arm is measured. */
@@ -18,36 +18,37 @@ interface Prepared {
   readonly body: string | Uint8Array
 }
 
-/** The origin on node:http: runs wherever Node does. Rejects as `listen()` does. */
-export async function startNodeOrigin (host: string, port: number, path: string | null): Promise<Origin> {
-  const server = createHttpServer()
-  const address = tcpAddress(host, await listen(server, host, port))
-  const servers = [server]
-  let unix: UnixSocket | null = null
-  if (path !== null) {
-    const other = createHttpServer()
-    try {
-      unix = await listenOnUnix(path, async (place) => { await listenAt(other, place) })
-    } catch (error) {
-      server.close()
-      other.close()
-      throw error
-    }
-    servers.push(other)
+/** The origin on node:http: runs wherever Node does. Rejects as `listenOn()` does. */
+export async function startNodeOrigin (places: ListenPlaces): Promise<Origin> {
+  const { path, onSocketFile } = places
+  const servers = new Set<Server>()
+  const createServer = (): Server => {
+    const server = createHttpServer()
+    servers.add(server)
+    return server.on('close', () => { servers.delete(server) })
   }
-  let open = servers.length
+  const tcp = await listenOn(places, (ip, port) => listenServer(createServer(), ip, port))
+  let unix: SocketFile | null = null
+  try {
+    if (path !== null) {
+      unix = await SocketFile.listen(path, (place) => listenServerAt(createServer(), place),
+        onSocketFile)
+    }
+  } catch (error) {
+    tcp.close()
+    throw error
+  }
   return {
     server: 'node',
-    address,
-    unixAddress: unix?.address ?? null,
+    ...placesOf(places, tcp),
     close: closerOf(
       () => {
-        unix?.remove()
-        for (const one of servers) one.close(() => { open-- })
+        void unix?.close()
+        tcp.close()
       },
       () => {
         for (const one of servers) one.closeIdleConnections()
-        return open === 0
+        return servers.size === 0
       },
       () => { for (const one of servers) one.closeAllConnections() })
   }
@@ -61,16 +62,6 @@ function createHttpServer (): Server {
     // An upload may take as long as it needs.
     requestTimeout: 0
   }, handleRequest)
-}
-
-async function listenAt (server: Server, path: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ path }, () => {
-      server.removeAllListeners('error')
-      resolve()
-    })
-  })
 }
 
 const preparedRoutes = new Map([...FIXED_ROUTES].map(([path, answer]) => [path, prepare(answer)]))

@@ -1,5 +1,6 @@
 import { type Address, tcpAddress, unixAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import type { SocketFileEvent } from '../engine/socket-file.js'
 import { startNodeOrigin } from './node-origin.js'
 import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
 
@@ -7,8 +8,10 @@ import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
 export interface Origin {
   /** The server that really runs. */
   readonly server: 'uws' | 'node'
-  /** TCP, with the real port. */
+  /** TCP, as asked for and with the real port. */
   readonly address: Address
+  /** All addresses of the host that it listens on. */
+  readonly addresses: readonly Address[]
   /** The Unix socket, where one was asked for. */
   readonly unixAddress: Address | null
   /** Why `auto` did not take uWebSockets.js, in a sentence. */
@@ -31,6 +34,8 @@ export interface OriginOptions {
   readonly port: number
   /** Path of a Unix socket to listen on as well, with mode 0600. Default null: none. */
   readonly path?: string | null
+  /** Told what happens to that socket's file. */
+  readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
 }
 
 /**
@@ -39,18 +44,19 @@ export interface OriginOptions {
  *
  * @param load How to load uWebSockets.js.
  */
-export async function startOrigin ({ server, host = '127.0.0.1', port, path = null }: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
+export async function startOrigin ({ server, host = '127.0.0.1', port, path = null, onSocketFile }: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
+  const places = { host, port, path, onSocketFile }
   tcpAddress(host, port)
   if (path !== null) unixAddress(path)
-  if (server === 'node') return await startNodeOrigin(host, port, path)
+  if (server === 'node') return await startNodeOrigin(places)
   let uws: Uws
   try {
     uws = await load()
   } catch (error) {
     if (server === 'uws') throw unavailable(error)
-    return { ...await startNodeOrigin(host, port, path), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
+    return { ...await startNodeOrigin(places), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
   }
-  return await startUwsOrigin(uws, host, port, path)
+  return await startUwsOrigin(uws, places)
 }
 
 function unavailable (cause: unknown): TunnelError {
