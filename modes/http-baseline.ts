@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-import { formatAddress } from '../src/base/address.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './cli.js'
-import { announce, SERVICE_FLAGS, valueOf } from './service-options.js'
+import { announce, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 
 const NAME = 'http-baseline'
@@ -17,14 +16,15 @@ await runProgram({
     run: async (given) => {
       const drainMs = valueOf.drainMs(given)
       const path = given.addr === undefined ? null : valueOf.addr(given).path
-      const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given), path })
+      const json = given.json === true
+      const onSocketFile = tunnelEventPrinter(NAME, json)
+      const starting = startOrigin({ server: valueOf.server(given), host: valueOf.host(given), port: valueOf.port(given), path, onSocketFile })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const origin = await starting
-      const json = given.json === true
-      const http = `http://${formatAddress(origin.address)}`
+      const { data, words } = urlOf(origin)
       if (origin.note !== undefined && !json) console.error(`${NAME}: ${origin.note}`)
-      announce(json, { event: 'listening', name: NAME, http, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },
-        `${NAME}: listening on ${http}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`)
+      announce(json, { event: 'listening', name: NAME, ...data, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },
+        `${NAME}: listening on ${words}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`)
       return undefined
     }
   }

@@ -67,3 +67,15 @@ test.serial('SocketFolder says what to do where no folder can be made', (t) => {
   t.regex(error.message, /^Cannot make a folder for the tunnel's sockets in \S+missing: ENOENT.*: set TMPDIR to a folder that can be written$/)
   t.false(existsSync(missing))
 })
+
+test.serial('SocketFolder says that TMPDIR is too long for a socket, or is not there', (t) => {
+  const long = join(temporaryFolder(t), 'd'.repeat(100))
+  mkdirSync(long)
+  setTemporary(t, long)
+  const folder = new SocketFolder()
+  t.teardown(() => { folder.remove() })
+  t.throws(() => folder.pathOf('stream.sock'), { code: ErrorCode.ADDRESS_INVALID, message: /its path has \d+ bytes, and may have \d+ at most: set TMPDIR, which is \S+d, to a shorter folder$/ })
+  setTemporary(t, join(long, 'missing'))
+  t.throws(() => new SocketFolder(),
+    { code: ErrorCode.ADDRESS_DENIED, message: /missing: ENOENT: .*: set TMPDIR to a folder that can be written$/ })
+})

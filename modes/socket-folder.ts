@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { UNIX_PATH_MAX_BYTES } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 
 const PREFIX = 'tunnel-bench-'
@@ -19,13 +20,20 @@ export class SocketFolder {
     try {
       this.#path = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`))
     } catch (error) {
-      throw new TunnelError(ErrorCode.ADDRESS_DENIED, `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${(error as Error).message}: set TMPDIR to a folder that can be written`)
+      throw new TunnelError(ErrorCode.ADDRESS_DENIED, `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${(error as Error).message}: set TMPDIR to a folder that can be written`, { cause: error })
     }
     process.on('exit', this.#remove)
   }
 
+  /** Throws ERR_TUNNEL_ADDRESS_INVALID where TMPDIR is too long for a socket. */
   pathOf (name: string): string {
-    return join(this.#path, name)
+    const path = join(this.#path, name)
+    const bytes = Buffer.byteLength(path)
+    if (bytes > UNIX_PATH_MAX_BYTES) {
+      throw new TunnelError(ErrorCode.ADDRESS_INVALID,
+        `Cannot make the socket ${path}: its path has ${bytes} bytes, and may have ${UNIX_PATH_MAX_BYTES} at most: set TMPDIR, which is ${tmpdir()}, to a shorter folder`)
+    }
+    return path
   }
 
   remove (): void {
