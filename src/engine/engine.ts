@@ -28,7 +28,7 @@ export interface Engine {
   /**
    * Connects, then calls `reader.connect()`. The addresses of a name are tried in turn, the one that worked last
    * first; an attempt that
-   * hangs has a quarter of `timeoutMs` while others are left. On failure calls `reader.close()` with
+   * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()` with
    * ERR_TUNNEL_CONNECT_REFUSED,
    * ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the
    * connection stands are kept and sent then. The socket is started: do not call `start()`.

@@ -13,15 +13,13 @@ const MAX_RESERVATIONS = 8
 const NODE_MIN_ATTEMPT_MS = 10
 
 /**
- * For `net.connect()`, which asks for all addresses where it may choose among them, tries them in the order given,
- * and gives up on all but the last
- * after a time: each gets a second chance, since it may be slow and right, and the first a third with all the time
- * that is left.
+ * For `net.connect()`, which asks for all addresses where it may choose among them, and tries each once, in the order given.
+ * It gives up on all but the last after a time, and does not come back to them: an address that is slow and right has to be given more
+ * of the time limit than where it can be tried again (epoll).
  */
 const lookupAll: net.LookupFunction = (host, _options, callback) => {
   addressesOf(host, (error, addresses) => {
-    const tries = addresses.length > 1 ? [...addresses, ...addresses, addresses[0]!] : addresses
-    process.nextTick(callback, error, tries.map((address) => ({ address, family: net.isIP(address) })))
+    process.nextTick(callback, error, addresses.map((address) => ({ address, family: net.isIP(address) })))
   })
 }
 
@@ -62,7 +60,7 @@ export class ConnectingSocket extends NodeSocket {
         port: address.port,
         lookup: lookupAll,
         autoSelectFamily: true,
-        autoSelectFamilyAttemptTimeout: Math.max(NODE_MIN_ATTEMPT_MS, attemptMsOf(timeoutMs))
+        autoSelectFamilyAttemptTimeout: Math.max(NODE_MIN_ATTEMPT_MS, 2 * attemptMsOf(timeoutMs))
       })
       : net.connect({ ...options, path: address.path })
     this.watch()

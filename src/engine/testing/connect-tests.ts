@@ -89,13 +89,16 @@ export function registerConnectTests (suite: Suite): void {
   })
 
   linux('connect() gives an address that is slow a second chance when the others have failed', async (t, rig) => {
+    if (rig.engine.name === 'node') return t.pass('Node tries every address once, and cannot')
     const [slow, dead] = loopbacks(2) as [string, string]
     const deaf = await startDeafListener(t, slow)
     const client = rig.connect(tcpAddress(makeName([slow, dead]).host, deaf.port), {}, 3200)
     // The first attempt is lost: the kernel repeats it after a second, when the other address has been tried.
     await rig.turns(5)
     deaf.hear()
-    await client.reader.untilConnect()
+    client.socket.shutdown()
+    await Promise.race([client.reader.untilConnect(), client.reader.untilClose()])
+    t.true(client.reader.hasConnected)
     client.socket.reset()
     await client.reader.untilClose()
   })
