@@ -89,7 +89,10 @@ export function registerConnectTests (suite: Suite): void {
   })
 
   linux('connect() gives an address that is slow a second chance when the others have failed', async (t, rig) => {
-    if (rig.engine.name === 'node') return t.pass('Node tries every address once, and cannot')
+    if (rig.engine.name === 'node') {
+      t.pass('Node tries every address once')
+      return
+    }
     const [slow, dead] = loopbacks(2) as [string, string]
     const deaf = await startDeafListener(t, slow)
     const client = rig.connect(tcpAddress(makeName([slow, dead]).host, deaf.port), {}, 3200)
