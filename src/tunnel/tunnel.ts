@@ -1,5 +1,5 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import type { EngineCounters } from '../engine/engine.js'
+import type { EngineCounters, SocketFileEvent } from '../engine/engine.js'
 import { checkLimit, HelloLimit } from '../mux/hello.js'
 import type { Session, SessionCounters, SessionOptions } from '../mux/session.js'
 import { emptyTransportCounters, type TransportCounters } from '../transport/transport.js'
@@ -26,6 +26,11 @@ export type TunnelEvent =
   | { readonly kind: 'refused', readonly error: TunnelError }
   /** Plugin: no host answers at the address; it is tried again. Once per outage. */
   | { readonly kind: 'waiting', readonly error: TunnelError }
+  /**
+   * Host: its socket file had vanished and has been made again (`restored`), or cannot be made again
+   * (`unreachable`, once per outage).
+   */
+  | SocketFileEvent
 
 export interface TunnelStats {
   /** Sockets to clients (host) or to the origin (plugin) that exist now. */
