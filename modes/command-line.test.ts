@@ -15,8 +15,8 @@ import { temporaryFolder } from './testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
   ['http-baseline', [], ['port', 'host', 'addr', 'server', 'engine', 'spin-us', 'drain', 'json']],
-  ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'window-bytes', 'port', 'host', 'drain', 'stats', 'json']],
-  ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'drain', 'stats', 'json']],
+  ['http-tunnel-host', [], ['engine', 'spin-us', 'transport', 'addr', ...Object.keys(SEGMENT_FLAGS), 'window-bytes', 'port', 'host', 'max-connections', 'drain', 'stats', 'json']],
+  ['http-tunnel-plugin', [], ['engine', 'spin-us', 'transport', 'addr', 'origin', 'origin-port', 'server', 'max-connections', 'drain', 'stats', 'json']],
   ['tunnel-bench', [], []],
   ['tunnel-bench', ['run'], Object.keys(RUN_FLAGS)],
   ['tunnel-bench', ['sweep'], Object.keys(SWEEP_FLAGS)],
@@ -142,6 +142,7 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://me:secret@localhost:3000'], USAGE, /it must name a host and a port only/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:0'], USAGE, /it must name a port from 1 to 65535$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=embedded', '--server=node'], USAGE, /^Cannot use --server=node: it is for an origin that is started: leave it out, or --origin$/],
+  ['http-tunnel-host', [...HOST, '--max-connections=0'], USAGE, /^Cannot use --max-connections=0: it must be an integer from 1 to 65536$/],
   ['http-tunnel-host', [...HOST, '--window-bytes=1'], USAGE, /^Cannot use --window-bytes=1: it must be an integer from 1024 to 1073741824$/],
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:1', '--origin-port=2'], USAGE, /^Cannot use --origin-port=2: it is for an origin that is started: leave it out, or --origin$/]
 ]

@@ -20,13 +20,27 @@ const windowFlag = {
   standard: String(DEFAULT_SESSION_OPTIONS.windowBytes)
 }
 
-const { transport, engine, 'spin-us': spin, addr, port, host, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, 'spin-us': spin, addr, port, host, 'max-connections': maxConnections, drain, stats, json } =
+  SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
   summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
   action: {
-    flags: { transport, engine, 'spin-us': spin, addr, ...SEGMENT_FLAGS, 'window-bytes': windowFlag, port, host, drain, stats, json },
+    flags: {
+      transport,
+      engine,
+      'spin-us': spin,
+      addr,
+      ...SEGMENT_FLAGS,
+      'window-bytes': windowFlag,
+      port,
+      host,
+      'max-connections': maxConnections,
+      drain,
+      stats,
+      json
+    },
     cures: SERVICE_CURES,
     run: async (given) => {
       const json = given.json === true
@@ -35,11 +49,19 @@ await runProgram({
       const tunnel = valueOf.addr(given)
       const listen = tcpAddress(valueOf.host(given), valueOf.port(given))
       const windowBytes = integerOf('window-bytes', given['window-bytes'] ?? windowFlag.standard, WINDOW_MIN_BYTES, WINDOW_MAX_BYTES)
+      const maxChannels = valueOf.maxConnections(given)
       const drainMs = valueOf.drainMs(given)
       const statsMs = valueOf.statsMs(given)
       const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
 
-      const starting = TunnelHost.start({ engine, listen, tunnel, transport: transportKindOf(transport), limits: { windowBytes }, onEvent: tunnelEventPrinter(NAME, json, SERVICE_CURES) })
+      const starting = TunnelHost.start({
+        engine,
+        listen,
+        tunnel,
+        transport: transportKindOf(transport),
+        limits: { windowBytes, maxChannels },
+        onEvent: tunnelEventPrinter(NAME, json, SERVICE_CURES)
+      })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const tunnelHost = await starting
       const { data, words } = urlOf(tunnelHost)

@@ -23,7 +23,8 @@ const CLOSE_AT_EXIT_MS = 500
 const CURES = { ...SERVICE_CURES, port: '--origin-port=0 takes any free one' }
 const UNIX_PREFIX = 'unix:'
 
-const { transport, engine, 'spin-us': spin, addr, server, drain, stats, json } = SERVICE_FLAGS
+const { transport, engine, 'spin-us': spin, addr, server, 'max-connections': maxConnections, drain, stats, json } =
+  SERVICE_FLAGS
 
 await runProgram({
   name: NAME,
@@ -37,6 +38,7 @@ await runProgram({
       'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
       server,
       'spin-us': spin,
+      'max-connections': maxConnections,
       drain,
       stats,
       json
@@ -59,6 +61,7 @@ async function start (given: Given): Promise<void> {
   // The host's sizes count: this side is told them.
   const transportKind = transportKindOf(transport === 'shm' ? { kind: transport, memory: 'memfd', sizes: DEFAULT_SEGMENT_SIZES } : { kind: transport })
   const tunnel = valueOf.addr(given)
+  const maxChannels = valueOf.maxConnections(given)
   const drainMs = valueOf.drainMs(given)
   const statsMs = valueOf.statsMs(given)
   const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
@@ -93,6 +96,7 @@ async function start (given: Given): Promise<void> {
     tunnel,
     ...(origin === undefined ? { serve: labServer() } : { origin }),
     transport: transportKind,
+    limits: { maxChannels },
     // Why it gives up is said once, as an error.
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
     onFatal: fail

@@ -1,12 +1,16 @@
 import { type Address, formatAddress, unixAddress } from '../src/base/address.js'
 import { ENGINES } from '../src/engine/create-engine.js'
+import { HelloLimit } from '../src/mux/hello.js'
+import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
 import { SERVERS } from '../src/origin/origin.js'
 import { TRANSPORTS } from '../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../src/tunnel/tunnel.js'
 import { type Cures, type Flag, type Given, sentenceOf } from './cli.js'
 import { LineOutput } from './line-output.js'
 import { failOutput } from './standard-output.js'
-import { durationOf, oneOf, portOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf } from './option-values.js'
+import {
+  durationOf, integerOf, oneOf, portOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf
+} from './option-values.js'
 
 /** Options and output that the three long-running commands share. */
 
@@ -16,6 +20,7 @@ const STANDARD = {
   server: 'lab',
   engine: 'auto',
   transport: 'stream',
+  maxConnections: String(DEFAULT_SESSION_OPTIONS.maxChannels),
   drain: '2s'
 } as const
 
@@ -31,6 +36,11 @@ export const SERVICE_FLAGS = {
   server: { describe: SERVER_DESCRIPTION, standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
+  'max-connections': {
+    describe: `Connections at one time, ${HelloLimit.maxChannels.join(' to ')}; the smaller number of host and plugin counts, and ` +
+      'further clients are reset',
+    standard: STANDARD.maxConnections
+  },
   drain: { describe: 'How long SIGTERM, SIGHUP and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
@@ -43,6 +53,7 @@ export const SERVICE_CURES = {
   transport: '--transport=stream on both sides',
   'same-transport': '--transport',
   segment: '--slots or --slot-bytes of the host',
+  connections: '--max-connections of both',
   port: '--port=0 takes any free one',
   path: '--addr'
 } as const satisfies Cures
@@ -57,6 +68,8 @@ export const valueOf = {
   server: ({ server = STANDARD.server }: Given) => oneOf('server', server, SERVERS),
   engine: ({ engine = STANDARD.engine }: Given) => oneOf('engine', engine, ENGINES),
   spin: (given: Given) => spinOf(given['spin-us'], valueOf.engine(given)),
+  maxConnections: ({ 'max-connections': given = STANDARD.maxConnections }: Given) =>
+    integerOf('max-connections', given, ...HelloLimit.maxChannels),
   statsMs: ({ stats }: Given) => stats === undefined ? null : durationOf('stats', stats, 100),
   drainMs: ({ drain = STANDARD.drain }: Given) => durationOf('drain', drain, 0)
 } as const
@@ -103,10 +116,16 @@ export function urlOf ({ address, addresses }: Listening): { data: { http: strin
 export function tunnelEventPrinter (name: string, json: boolean, cures: Cures): (event: TunnelEvent) => void {
   return (event) => {
     const error = 'error' in event ? event.error : null
+    const count = 'count' in event ? { count: event.count } : {}
+    const message = error === null ? '' : sentenceOf(error, cures)
     announce(json,
-      { event: event.kind, ...(error === null ? {} : { code: error.code, message: sentenceOf(error, cures) }) },
-      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${sentenceOf(error, cures)}`}`)
+      { event: event.kind, ...(error === null ? {} : { code: error.code, message }), ...count },
+      `${name}: ${SENTENCES[event.kind]}${error === null ? '' : `: ${message}`}${timesOf(event)}`)
   }
+}
+
+function timesOf (event: TunnelEvent): string {
+  return 'count' in event && event.count > 1 ? ` (${event.count} times since the last line)` : ''
 }
 
 const SENTENCES: Readonly<Record<TunnelEvent['kind'], string>> = {
@@ -115,6 +134,9 @@ const SENTENCES: Readonly<Record<TunnelEvent['kind'], string>> = {
   detached: 'detached',
   refused: 'link refused',
   waiting: 'waiting for a host',
+  'turned-away': 'client turned away',
+  'origin-unreachable': 'origin unreachable',
+  'origin-reachable': 'origin reachable again',
   restored: 'the socket file was removed by somebody, and has been made again',
   unreachable: 'the socket file was removed by somebody, and cannot be made again'
 }

@@ -231,3 +231,34 @@ test.serial('a service lives on when nobody reads its output any more', async (t
   await startPlugin(t, addr).event('attached')
   t.is(String((await get(t, `${url}/small`)).body), 'ok')
 })
+
+test.serial('clients beyond --max-connections are turned away in a sentence, and an origin that is gone has one, too', async (t) => {
+  const addr = join(temporaryFolder(t), 's')
+  const host = new Program(t, 'http-tunnel-host', ['--transport=stream', `--addr=${addr}`, '--port=0', '--max-connections=1'])
+  const [, port] = await host.output(/listening on http:\/\/127\.0\.0\.1:(\d+)/)
+  const connectClient = (): { socket: net.Socket, closed: Promise<void> } => {
+    const socket = net.connect({ host: '127.0.0.1', port: Number(port) })
+    t.teardown(() => { socket.destroy() })
+    socket.on('error', () => {})
+    return { socket, closed: new Promise((resolve) => { socket.on('close', () => { resolve() }) }) }
+  }
+  await connectClient().closed
+  await host.output(/\nhttp-tunnel-host: client turned away: Cannot carry a client: no plugin is attached at [^\n]*: start one\n/)
+  const origin = net.createServer()
+  t.teardown(() => { origin.close() })
+  await once(origin.listen(0, '127.0.0.1'), 'listening')
+  const plugin = new Program(t, 'http-tunnel-plugin', ['--transport=stream', `--addr=${addr}`, `--origin=http://127.0.0.1:${(origin.address() as net.AddressInfo).port}`])
+  await host.output(/\nhttp-tunnel-host: attached\n/)
+  const accepted = once(origin, 'connection')
+  const first = connectClient()
+  await accepted
+  await connectClient().closed
+  await host.output(/client turned away: Cannot carry one more client: as many connections are open as host and plugin allow \(maxChannels: 1\): raise both limits \(--max-connections of both\)\n/)
+  first.socket.destroy()
+  origin.close()
+  const unreachable = plugin.output(/\nhttp-tunnel-plugin: origin unreachable: Cannot connect to 127\.0\.0\.1:\d+: nothing listens there \(ECONNREFUSED\)[^\n]*\n/)
+  // As long as the first connection is still open others are turned away by the host.
+  while (!plugin.stdout.includes('origin unreachable')) await connectClient().closed
+  await unreachable
+  t.is([...plugin.stdout.matchAll(/origin unreachable/g)].length, 1)
+})

@@ -25,9 +25,11 @@ export const ErrorCode = {
   PEER_SILENT: 'ERR_TUNNEL_PEER_SILENT',
   /** The host serves another plugin already. */
   PEER_BUSY: 'ERR_TUNNEL_PEER_BUSY',
-  /** A table or queue is at its configured bound. */
+  /** A table or queue is at its configured bound, or the system is out of something for now (memory, descriptors). */
   LIMIT: 'ERR_TUNNEL_LIMIT',
   CLOSED: 'ERR_TUNNEL_CLOSED',
+  /** A client came while no plugin was attached. */
+  NOT_ATTACHED: 'ERR_TUNNEL_NOT_ATTACHED',
   /** This system, or what is installed on it, lacks something that was asked for (koffi, Linux, memory). */
   UNAVAILABLE: 'ERR_TUNNEL_UNAVAILABLE',
   ORIGIN_UNAVAILABLE: 'ERR_TUNNEL_ORIGIN_UNAVAILABLE',
@@ -51,7 +53,7 @@ export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode]
  * `engine`, `server`: the one that comes with Node · `generator`: the own one · `transport`: the stream, or threads of
  * one process · `same-transport`: one for both sides · `segment`: fewer or smaller slots · `port`, `path`: another one.
  */
-export type Cure = 'engine' | 'server' | 'generator' | 'transport' | 'same-transport' | 'segment' | 'port' | 'path'
+export type Cure = 'engine' | 'server' | 'generator' | 'transport' | 'same-transport' | 'segment' | 'connections' | 'port' | 'path'
 
 export class TunnelError extends Error {
   readonly code: ErrorCode
@@ -85,6 +87,24 @@ export function fromErrorData (data: ErrorData): TunnelError {
   const error = new TunnelError(data.code, data.message, { cure: data.cure ?? null })
   if (data.stack !== undefined) error.stack = data.stack
   return error
+}
+
+/**
+ * For what a user's callback threw: it ends up uncaught, as an error of the user's own, but outside the work of others
+ * that was going on
+ * when the callback was called.
+ */
+export function throwLater (error: unknown): void {
+  queueMicrotask(() => { throw error })
+}
+
+/** Calls `callback`, whose exception ends up as that of `throwLater()`. */
+export function callSafely (callback: () => void): void {
+  try {
+    callback()
+  } catch (error) {
+    throwLater(error)
+  }
 }
 
 /** Exit codes of all commands: 0 done, 1 failure, 2 usage, 3 invalid measurement, 130 interrupted. */

@@ -16,7 +16,10 @@ export interface EngineOptions {
   readonly onFallback?: (why: string) => void
 }
 
-/** Throws ERR_TUNNEL_UNAVAILABLE where `epoll` is asked for and cannot be had. */
+/**
+ * Throws ERR_TUNNEL_UNAVAILABLE where `epoll` is asked for and cannot be had, and ERR_TUNNEL_LIMIT where no descriptor
+ * is left for it.
+ */
 export function createEngine (choice: EngineChoice, { spin, onFallback = () => {} }: EngineOptions = {}): Engine {
   if (choice === 'node') return createNodeEngine()
   try {

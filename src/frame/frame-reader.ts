@@ -47,7 +47,7 @@ export class FrameReader {
 
   /** True while the stream stands inside a frame: its end here would be a truncation. */
   get insideFrame (): boolean {
-    return this.#writePosition > this.#readPosition
+    return !this.#stopped && this.#writePosition > this.#readPosition
   }
 
   /** Where the next bytes go. Never empty, and valid until the next call. */
@@ -59,8 +59,12 @@ export class FrameReader {
     return this.#chunk.bytes.subarray(this.#writePosition)
   }
 
-  /** `bytes` bytes arrived at the start of the memory claimed last. Throws ERR_TUNNEL_PROTOCOL; the reader is useless then. */
+  /**
+   * `bytes` bytes arrived at the start of the memory claimed last. Throws ERR_TUNNEL_PROTOCOL; `stop()` is all that is
+   * left to do then.
+   */
   commit (bytes: number): void {
+    if (this.#stopped) return
     this.#writePosition += bytes
     const header = this.#header
     while (!this.#stopped && this.#writePosition - this.#readPosition >= HEADER_BYTES) {
@@ -73,7 +77,7 @@ export class FrameReader {
     }
   }
 
-  /** Delivers nothing from now on. */
+  /** Delivers nothing from now on: what arrives is thrown away. */
   stop (): void {
     this.#stopped = true
   }
@@ -117,6 +121,12 @@ export class FrameReader {
     }
     return chunk
   }
+}
+
+/** Bytes of a stream end amid a frame where the program that sent them was killed, not where it breaks a rule. */
+export function linkCutError (): TunnelError {
+  return new TunnelError(ErrorCode.PEER_CLOSED,
+    'Cannot read a frame to its end: the peer closed the link inside it; it was probably killed')
 }
 
 interface Chunk {

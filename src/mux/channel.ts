@@ -2,6 +2,7 @@ import type { ConnectionAddresses } from '../base/address.js'
 import { Reason } from '../frame/layout.js'
 import type { Claim, Constant } from '../transport/transport.js'
 import { ReceiveCredit, SendCredit } from './credit.js'
+import { GatheredPayloads, MANY_PAYLOADS } from './gathered-payloads.js'
 import { Flow, Queue } from './scheduler.js'
 
 /** What a channel's user is told. Never called inside one of the channel's own methods. */
@@ -39,6 +40,8 @@ export interface ChannelLink {
   sendReject (channel: Channel, reason: Reason): void
   sendReset (channel: Channel, reason: Reason): void
   onCreditStall (): void
+  /** Calls `channel.deliverGathered()` at the end of this turn. */
+  onGathered (channel: Channel): void
   /** The channel has ended: drop it from the table. */
   onClosed (channel: Channel): void
 }
@@ -76,6 +79,10 @@ export class Channel extends Flow {
   readonly #queue: Queue<Claim> = new Queue()
   /** Used again for the next payloads: a list, since an array would be shrunk and grown again with every message. */
   #freeReceived: Received | null = null
+  /** Payloads in the user's hands. */
+  #held = 0
+  /** Not empty only while the user holds many. */
+  #gathered: GatheredPayloads | null = null
   #claim: Claim | null = null
   #accepted = false
   #creditStalled = false
@@ -216,16 +223,11 @@ export class Channel extends Flow {
     if (this.#endReceived) return 'DATA after EOS'
     if (!this.#receiveCredit.tryReceive(payload.length)) return `DATA of ${payload.length} bytes beyond the credit granted`
     this.#endReceived = end
-    if (payload.length === 0) {
-      release()
-    } else {
-      const received = this.#freeReceived ?? new Received((one) => { this.#handleRelease(one) })
-      this.#freeReceived = received.next
-      received.bytes = payload.length
-      received.releaseMemory = release
-      this.handler.onData(payload, received.release)
-    }
+    if (payload.length === 0) release()
+    else if (this.#held < MANY_PAYLOADS && this.#gathered === null) this.#deliver(payload, release)
+    else this.#gather(payload, release)
     if (end && !this.#closed) {
+      this.deliverGathered()
       this.#grant(0)
       this.handler.onEnd()
       this.#closeIfDone()
@@ -233,8 +235,37 @@ export class Channel extends Flow {
     return null
   }
 
+  #deliver (payload: Uint8Array, release: () => void): void {
+    const received = this.#freeReceived ?? new Received((one) => { this.#handleRelease(one) })
+    this.#freeReceived = received.next
+    received.bytes = payload.length
+    received.releaseMemory = release
+    this.#held++
+    this.handler.onData(payload, received.release)
+  }
+
+  /** The user holds many payloads, and what comes behind gathered ones must not pass them. */
+  #gather (payload: Uint8Array, release: () => void): void {
+    this.#gathered ??= new GatheredPayloads()
+    if (this.#gathered.tryAdd(payload)) return release()
+    this.deliverGathered()
+    if (this.#closed) return release()
+    const next = new GatheredPayloads()
+    if (this.#held < MANY_PAYLOADS || !next.tryAdd(payload)) return this.#deliver(payload, release)
+    this.#gathered = next
+    release()
+  }
+
+  deliverGathered (): void {
+    const gathered = this.#gathered
+    this.#gathered = null
+    if (gathered !== null && !gathered.isEmpty && !this.#closed) this.#deliver(gathered.take(), releaseNothing)
+  }
+
   #handleRelease (received: Received): void {
     received.releaseMemory()
+    // Not here and now: the user may be amid anything.
+    if (--this.#held === MANY_PAYLOADS - 1 && this.#gathered !== null) this.#link.onGathered(this)
     received.next = this.#freeReceived
     this.#freeReceived = received
     this.#grant(received.bytes)
@@ -262,6 +293,8 @@ export class Channel extends Flow {
   /** The peer rejected or reset the channel, or the link is gone. */
   receiveReset (reason: Reason): void {
     if (this.#closed) return
+    this.deliverGathered()
+    if (this.#closed) return
     this.#close()
     this.handler.onReset(reason)
   }
@@ -285,3 +318,5 @@ export class Channel extends Flow {
     this.#claim = null
   }
 }
+
+function releaseNothing (): void {}

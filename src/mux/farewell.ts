@@ -42,9 +42,13 @@ export class Farewell {
     if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer)
   }
 
-  /** What an end without an error of the medium means. null: it was in good order. */
-  errorOf ({ peerSeen }: { readonly peerSeen: boolean }): TunnelError | null {
+  /**
+   * What the end means, `error` being that of the medium. null: it was in good order. Why the peer ends the link it
+   * knows best.
+   */
+  errorOf (error: TunnelError | null, { peerSeen }: { readonly peerSeen: boolean }): TunnelError | null {
     if (this.#received !== null && this.#received.code !== ErrorCode.CLOSED) return this.#received
+    if (error !== null) return error
     if (this.isSaid) return null
     return new TunnelError(ErrorCode.PEER_CLOSED, peerSeen
       ? 'Cannot go on with the link: the peer closed it without a go-away; it was probably killed'

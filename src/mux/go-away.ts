@@ -13,7 +13,19 @@ function codeOf (reason: Reason): ErrorCode {
     case Reason.SHUTDOWN: return ErrorCode.CLOSED
     case Reason.BUSY: return ErrorCode.PEER_BUSY
     case Reason.VERSION: return ErrorCode.VERSION
+    case Reason.LIMIT: return ErrorCode.LIMIT
     case Reason.UNAVAILABLE: return ErrorCode.UNAVAILABLE
     default: return ErrorCode.PROTOCOL
   }
+}
+
+/** How an error of this side's is called on the wire. What is named here the peer takes as final; the rest may pass. */
+const FINAL_REASONS: Partial<Record<ErrorCode, Reason>> = {
+  [ErrorCode.VERSION]: Reason.VERSION,
+  [ErrorCode.UNAVAILABLE]: Reason.UNAVAILABLE,
+  [ErrorCode.PROTOCOL]: Reason.PROTOCOL
+}
+
+export function goAwayReasonOf (error: TunnelError): Reason {
+  return FINAL_REASONS[error.code] ?? Reason.LIMIT
 }

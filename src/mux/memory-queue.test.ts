@@ -109,3 +109,20 @@ test('MemoryQueue.stop() wakes nobody any more', async (t) => {
   await new Promise((resolve) => { setTimeout(resolve, 20) })
   t.is(wakesDue(), 0)
 })
+
+test('MemoryQueue keeps the place of one that is told, claims a turn later, and is refused again', (t) => {
+  const told: string[] = []
+  const queue = new MemoryQueue<Waiter>(() => true, () => 0, () => {})
+  const [slow, other, third] = ['slow', 'other', 'third'].map((name): Waiter => ({ name, handler: { onClaimable: () => { told.push(name) } } }))
+  for (const waiter of [slow!, other!, third!]) queue.handleRefusal(waiter, 1)
+  queue.wake()
+  // A turn later only the last one finds memory; the others have begun no new wait.
+  t.false(queue.handleRefusal(other!, 1))
+  t.false(queue.handleRefusal(slow!, 1))
+  queue.remove(third!)
+  t.true(queue.handleRefusal(third!, 1))
+  told.length = 0
+  queue.wake()
+  t.deepEqual(told, ['slow', 'other', 'third'])
+  queue.stop()
+})

@@ -1,6 +1,10 @@
+import { throwLater } from '../base/errors.js'
+
 /** Channels that go on reading when memory is free again, each with a frame or a few; more where the transport has room for more. */
 const WAKE_AT_LEAST = 4
 const WAKE_AGAIN_MS = 1
+
+const TOLD = 0
 
 /** Who may wait: a channel. */
 export interface MemoryWaiter {
@@ -11,16 +15,18 @@ export interface MemoryWaiter {
  * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that order, and
  * only as many as there is room for, or as keep the link busy until the next time: to wake all for every frame that leaves would be quadratic work, of which
  * each gets a sliver of memory. Who has been served and stalls again goes behind the others, so nobody is starved. One that is still
- * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place.
+ * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place, and so does
+ * one that was told and found nothing left.
  */
 export class MemoryQueue<W extends MemoryWaiter> {
-  /** How many bytes each was refused. */
+  /**
+   * How many bytes each was refused; `TOLD`: it may claim, and has not done so yet, since an engine may read a turn
+   * later.
+   */
   readonly #waiters = new Map<W, number>()
   readonly #canClaim: (waiter: W, bytes: number) => boolean
   readonly #room: () => number
   readonly #onWakeDue: () => void
-  /** Somebody was refused since this was last set to false. */
-  #refused = false
   #timer: NodeJS.Timeout | null = null
 
   /** `canClaim` and `room` ask the transport. `onWakeDue` is called when it is time for `wake()` although the transport has no reason to say so. */
@@ -33,7 +39,6 @@ export class MemoryQueue<W extends MemoryWaiter> {
   /** A claim of `bytes` failed. One that waits already keeps its place. Returns whether it is new here. */
   handleRefusal (waiter: W, bytes: number): boolean {
     const isNew = !this.#waiters.has(waiter)
-    this.#refused = true
     this.#waiters.set(waiter, bytes)
     return isNew
   }
@@ -50,11 +55,21 @@ export class MemoryQueue<W extends MemoryWaiter> {
     for (const [waiter, bytes] of this.#waiters) {
       // The transport calls again for those whom it refuses only, and those just woken may have nothing to send.
       if (left === 0) return this.#wakeSoon()
-      if (!this.#canClaim(waiter, bytes)) continue
-      left--
-      this.#refused = false
+      if (bytes === TOLD) this.#waiters.delete(waiter)
+      else if (this.#canClaim(waiter, bytes)) {
+        left--
+        this.#tell(waiter)
+      }
+    }
+  }
+
+  #tell (waiter: W): void {
+    this.#waiters.set(waiter, TOLD)
+    try {
       waiter.handler.onClaimable()
-      if (!this.#refused) this.#waiters.delete(waiter)
+    } catch (error) {
+      // Of the waiter's user. The others wait for their turn all the same.
+      throwLater(error)
     }
   }
 

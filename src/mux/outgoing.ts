@@ -1,3 +1,4 @@
+import { throwLater } from '../base/errors.js'
 import { FrameFlag, FrameType, HEADER_BYTES } from '../frame/layout.js'
 import type { Claim, Transport } from '../transport/transport.js'
 import type { Channel } from './channel.js'
@@ -15,12 +16,17 @@ export class Outgoing {
   #wakeDue = false
   #stopped = false
 
-  constructor (transport: Transport, counters: { parkedReads: number }, maxPayloadBytes: number, atTurnEnd: (task: () => void) => void) {
+  constructor (transport: Transport, counters: { parkedReads: number }, atTurnEnd: (task: () => void) => void) {
     this.#transport = transport
     this.#counters = counters
     this.#atTurnEnd = atTurnEnd
-    this.#scheduler = new Scheduler(HEADER_BYTES + maxPayloadBytes, (channel) => channel.hasFrames)
+    this.#scheduler = new Scheduler((channel) => channel.hasFrames)
     this.#memoryQueue = new MemoryQueue((channel, bytes) => transport.canClaim(bytes, channel.id), () => transport.room, () => { this.#wake() })
+  }
+
+  /** Frames carry at most so many bytes: what the peer takes. */
+  setMaxPayloadBytes (bytes: number): void {
+    this.#scheduler.quantumBytes = HEADER_BYTES + bytes
   }
 
   /** null: no memory; the channel is told when there is some again. */
@@ -76,9 +82,18 @@ export class Outgoing {
       this.#scheduler.charge(channel, HEADER_BYTES + (claim?.committedBytes ?? 0))
       if (claim !== null) transport.sendData(claim, channel.id, flags)
       else transport.send(FrameType.DATA, channel.id, 0, flags)
-      channel.handleSent()
+      this.#handleSent(channel)
     }
     transport.flush()
+  }
+
+  #handleSent (channel: Channel): void {
+    try {
+      channel.handleSent()
+    } catch (error) {
+      // Of the channel's user. The other channels' frames have still to leave.
+      throwLater(error)
+    }
   }
 
   readonly #wake = (): void => {

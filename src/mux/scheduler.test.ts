@@ -18,7 +18,7 @@ class TestFlow extends Flow {
 
 /** A scheduler with the loop that a session runs around it. */
 class Link {
-  readonly scheduler = new Scheduler<TestFlow>(QUANTUM_BYTES, (flow) => flow.frames.length > 0)
+  readonly scheduler = new Scheduler<TestFlow>((flow) => flow.frames.length > 0, QUANTUM_BYTES)
 
   enqueue (flow: TestFlow, ...frames: number[]): void {
     flow.frames.push(...frames)

@@ -13,21 +13,24 @@ export class Flow {
  * the same connection passes too.
  */
 export class Scheduler<F extends Flow> {
-  readonly #quantumBytes: number
+  /**
+   * At least the largest frame, so that every turn of a flow sends one. A longer one (of constants) costs its flow the
+   * next turns.
+   */
+  quantumBytes: number
   readonly #hasFrames: (flow: F) => boolean
   readonly #new: Queue<F> = new Queue()
   readonly #old: Queue<F> = new Queue()
 
-  /** `quantumBytes` should be at least the largest frame, so that every turn of a flow sends one. A longer one (of constants) costs its flow the next turns. */
-  constructor (quantumBytes: number, hasFrames: (flow: F) => boolean) {
-    this.#quantumBytes = quantumBytes
+  constructor (hasFrames: (flow: F) => boolean, quantumBytes = 0) {
+    this.quantumBytes = quantumBytes
     this.#hasFrames = hasFrames
   }
 
   /** The flow has something to send. Harmless when it is listed already. */
   activate (flow: F): void {
     if (flow.list === 'none') {
-      flow.deficitBytes = this.#quantumBytes
+      flow.deficitBytes = this.quantumBytes
       flow.list = 'new'
     } else if (flow.list === 'parked') {
       flow.list = 'both'
@@ -54,7 +57,7 @@ export class Scheduler<F extends Flow> {
       }
       if (flow.list !== 'both') {
         this.#old.push(flow)
-        if (!isEmpty) flow.deficitBytes += this.#quantumBytes
+        if (!isEmpty) flow.deficitBytes += this.quantumBytes
       }
       flow.list = isEmpty ? 'parked' : 'old'
     }

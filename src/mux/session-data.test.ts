@@ -315,3 +315,18 @@ test('Session shares memory that runs out: a channel with endless data does not 
   t.true(isWhole(firstEnd, contentSlice(1, 20_000)) && isWhole(secondEnd, contentSlice(2, 20_000)))
   t.true(endlessEnd.receivedBytes < 200_000, `the endless channel sent ${endlessEnd.receivedBytes} bytes meanwhile`)
 })
+
+test('Session decides whose frame is next in a few looks, however long frames the peer takes', async (t) => {
+  const { host, plugin } = await createReadyPair(t, { host: { limits: { maxPayloadBytes: 1024 } }, plugin: { limits: { maxPayloadBytes: 131_072, windowBytes: 16_777_216 } } })
+  const ends = [host.open(), host.open(), host.open()]
+  let looks = 0
+  for (const { channel } of ends) {
+    const hasFrames = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(channel), 'hasFrames')!.get!
+    Object.defineProperty(channel, 'hasFrames', { get () { looks++; return hasFrames.call(channel) } })
+  }
+  const body = contentSlice(0, 1_000_000)
+  for (const end of ends) end.send(body)
+  await until(() => plugin.endpoints.length === 3 && plugin.endpoints.every(({ receivedBytes }) => receivedBytes === body.length), 'the bodies')
+  const frames = host.sentFrames(FrameType.DATA).length
+  t.true(looks < 5 * frames + 20, `${looks} looks for ${frames} frames`)
+})

@@ -202,3 +202,14 @@ for (const [name, role] of [['host', Role.HOST], ['plugin', Role.PLUGIN]] as con
     t.true(outcomes.size >= 3, [...outcomes].join(' '))
   })
 }
+
+test('Session answers what cannot be a frame with GOAWAY and the rule', async (t) => {
+  for (const role of [Role.HOST, Role.PLUGIN]) {
+    const { victim, peer } = await createReadyVictim(t, role)
+    peer.inject(frame(99 as FrameType, 1))
+    t.is((await victim.closed)?.code, ErrorCode.PROTOCOL)
+    await until(() => peer.goAway !== null, 'GOAWAY')
+    t.is(peer.goAway!.reason, Reason.PROTOCOL)
+    t.regex(peer.goAway!.text, /type must be 1 to 10: it is 99/)
+  }
+})

@@ -10,7 +10,10 @@ export interface SessionOptions {
   readonly windowBytes: number
   /** Channels at one time. Default 4,096. */
   readonly maxChannels: number
-  /** The peer's HELLO must be here this long after the start. Default 2,000. */
+  /**
+   * The peer's HELLO must be here this long after the start, and as long again it may take to attach shared memory.
+   * Default 2,000; 0 waits for ever. This and the other times may also be `Infinity` for a host or plugin.
+   */
   readonly helloTimeoutMs: number
   /** Time between PINGs; 0 sends none. Default 1,000. */
   readonly pingIntervalMs: number

@@ -1,5 +1,5 @@
 import type { ConnectionAddresses } from '../base/address.js'
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { callSafely, ErrorCode, throwLater, TunnelError } from '../base/errors.js'
 import type { FrameHeader } from '../frame/header.js'
 import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
@@ -7,6 +7,7 @@ import type { Constants, Transport, TransportHandler } from '../transport/transp
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
 import { decodeConnection, encodeConnection } from './connection-text.js'
 import { Farewell } from './farewell.js'
+import { goAwayReasonOf } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
 import { Outgoing } from './outgoing.js'
 import type { SessionOptions } from './session-options.js'
@@ -14,14 +15,18 @@ import { Silence } from './silence.js'
 
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
 
-/** How an error of the handshake is called on the wire; any other is a broken protocol. */
-const REASONS: Partial<Record<ErrorCode, Reason>> = { [ErrorCode.VERSION]: Reason.VERSION, [ErrorCode.UNAVAILABLE]: Reason.UNAVAILABLE }
-
+/**
+ * What a session's user is told. What one of these throws ends up uncaught (`throwLater()`), and ends the link
+ * (`onReady`, `onAttached`), the channel
+ * (`onChannel`, and what its handler throws) or nothing.
+ */
 export interface SessionHandler {
   /** Host side: the plugin's HELLO is good. Returns why it is turned away all the same, or null. */
   refuse? (): { reason: Reason, text: string } | null
-  /** Both HELLOs are exchanged. */
+  /** Both HELLOs are exchanged: channels can be opened. */
   onReady (): void
+  /** The peer has also attached the medium, so the handshake cannot fail any more. */
+  onAttached? (): void
   /** Plugin side: a new channel. Returns its handler; answer with `accept()` or `reject()`. */
   onChannel? (channel: Channel): ChannelHandler
   /** The peer drains: no new channels; those that exist go on. */
@@ -50,6 +55,7 @@ export class Session {
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler
+  readonly #atTurnEnd: (task: () => void) => void
   readonly #channels = new Map<number, Channel>()
   readonly #outgoing: Outgoing
   readonly #farewell: Farewell
@@ -58,13 +64,16 @@ export class Session {
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
   #peer: Hello | null = null
+  /** The peer has attached the medium. */
+  #isAttached = false
   #closed = false
 
   constructor (transport: Transport, options: SessionOptions, handler: SessionHandler, atTurnEnd: (task: () => void) => void) {
     this.#transport = transport
     this.#options = options
     this.#handler = handler
-    this.#outgoing = new Outgoing(transport, this.counters, options.maxPayloadBytes, atTurnEnd)
+    this.#atTurnEnd = atTurnEnd
+    this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd)
     this.#farewell = new Farewell(transport)
     this.#link = this.#createLink()
     this.#silence = new Silence(options, (number) => { this.#send(FrameType.PING, 0, number) }, (error) => { transport.abort(error) })
@@ -74,7 +83,12 @@ export class Session {
   start (): void {
     this.#silence.awaitHello()
     this.#transport.start(this.#transportHandler())
-    if (this.#options.role === Role.PLUGIN) this.#sendHello(null)
+    if (this.#options.role === Role.HOST) return
+    try {
+      this.#sendHello(null)
+    } catch (error) {
+      this.#failWith(handshakeError(error))
+    }
   }
 
   /** Channels can be opened. */
@@ -82,9 +96,11 @@ export class Session {
   /** Host side: the plugin serves its channels itself, and wants to know where clients connected from. */
   get wantsAddresses (): boolean { return this.#peer?.serves ?? false }
   /** The handshake was done, at any time. */
-  get peerSeen (): boolean { return this.#peer !== null }
+  get peerSeen (): boolean { return this.#isAttached }
   get draining (): boolean { return this.#farewell.isSaid }
   get channelCount (): number { return this.#channels.size }
+  /** Channels that both sides allow at one time. */
+  get maxChannels (): number { return Math.min(this.#options.maxChannels, this.#peer?.maxChannels ?? Infinity) }
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null { return this.#silence.roundTripNs }
   /** Of the transport; null where it has no slots. */
@@ -98,7 +114,7 @@ export class Session {
    * allows. `addresses`: see `wantsAddresses`.
    */
   tryOpen (handler: ChannelHandler, addresses: ConnectionAddresses | null = null): Channel | null {
-    if (!this.ready || this.#channels.size >= Math.min(this.#options.maxChannels, this.#peer!.maxChannels)) return null
+    if (!this.ready || this.#channels.size >= this.maxChannels) return null
     do this.#lastChannelId = (this.#lastChannelId + 1) >>> 0
     while (this.#lastChannelId === 0 || this.#channels.has(this.#lastChannelId))
     const channel = this.#addChannel(this.#lastChannelId)
@@ -121,7 +137,7 @@ export class Session {
     this.goAway(reason, text)
     for (const channel of [...this.#channels.values()]) {
       this.#link.sendReset(channel, reason)
-      channel.receiveReset(reason)
+      callSafely(() => { channel.receiveReset(reason) })
     }
     this.#closeIfDrained()
   }
@@ -151,6 +167,7 @@ export class Session {
       sendAccept: (channel) => { this.#send(FrameType.ACCEPT, channel.id, 0) },
       sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
       sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
+      onGathered: (channel) => { this.#atTurnEnd(() => { channel.deliverGathered() }) },
       onCreditStall: () => { this.counters.creditStalls++ },
       onClosed: (channel) => {
         this.counters.channelsClosed++
@@ -185,8 +202,17 @@ export class Session {
 
   #transportHandler (): TransportHandler {
     return {
-      onFrame: (header, payload, release) => { this.#handleFrame(header, payload, release) },
+      onFrame: (header, payload, release) => {
+        try {
+          this.#handleFrame(header, payload, release)
+        } catch (error) {
+          throwLater(error)
+          this.#channels.get(header.channelId)?.reset(Reason.CONNECTION_RESET)
+        }
+      },
       onWritable: () => { this.#outgoing.scheduleWake() },
+      onBroken: (error) => { this.#failWith(error) },
+      onAttached: () => { if (this.ready) this.#callOrFail(this.#handleAttached) },
       onClose: (error) => {
         this.#farewell.stop()
         this.#handleClose(error)
@@ -228,12 +254,32 @@ export class Session {
       else this.#transport.attach(hello.attachment)
       this.#peer = hello
     } catch (error) {
-      if (!(error instanceof TunnelError)) throw error
-      return this.#failWith(error)
+      return this.#failWith(handshakeError(error))
     }
+    this.#outgoing.setMaxPayloadBytes(this.#peer.maxPayloadBytes)
     this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
-    this.#silence.helloReceived()
-    this.#handler.onReady()
+    this.#callOrFail(() => {
+      this.#handler.onReady()
+      if (this.#transport.isAttached === false) this.#silence.awaitAttach()
+      else this.#handleAttached()
+    })
+  }
+
+  readonly #handleAttached = (): void => {
+    this.#isAttached = true
+    this.#silence.handshakeDone()
+    this.#handler.onAttached?.()
+  }
+
+  /** Without what this calls of its user's the link is of no use. */
+  #callOrFail (callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      throwLater(error)
+      const message = `Cannot serve the link: ${messageOf(error)}`
+      this.#failWith(new TunnelError(ErrorCode.INTERNAL, message, { cause: error }))
+    }
   }
 
   #handleControl (type: FrameType, channelId: number, argument: number): void {
@@ -275,7 +321,12 @@ export class Session {
     if (this.#channels.size >= this.#options.maxChannels) return this.#sendReject(channelId, Reason.LIMIT)
     const channel = this.#addChannel(channelId)
     channel.addresses = addresses
-    channel.handler = this.#handler.onChannel!(channel)
+    try {
+      channel.handler = this.#handler.onChannel!(channel)
+    } catch (error) {
+      throwLater(error)
+      channel.reject(Reason.NONE)
+    }
   }
 
   #handleData (channelId: number, end: boolean, payload: Uint8Array, release: () => void): void {
@@ -300,7 +351,7 @@ export class Session {
 
   #handleGoAway (reason: Reason, text: string): void {
     if (!this.#farewell.receive(reason, text)) return this.#fail('GOAWAY came twice')
-    this.#handler.onGoAway?.()
+    callSafely(() => { this.#handler.onGoAway?.() })
     if (reason !== Reason.SHUTDOWN) this.#closeTransport()
     else this.#closeIfDrained()
   }
@@ -316,8 +367,8 @@ export class Session {
   /** Tells the peer why, as far as it still listens, and ends the link. */
   #failWith (error: TunnelError): void {
     if (this.#closed) return
-    const reason = REASONS[error.code] ?? Reason.PROTOCOL
-    this.#transport.send(FrameType.GOAWAY, 0, reason, 0, Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES))
+    const text = Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES)
+    this.#transport.send(FrameType.GOAWAY, 0, goAwayReasonOf(error), 0, text)
     this.#closeTransport()
     this.#handleClose(error)
   }
@@ -344,7 +395,19 @@ export class Session {
     this.#closed = true
     this.#silence.stop()
     this.#outgoing.stop()
-    for (const channel of [...this.#channels.values()]) channel.receiveReset(Reason.CONNECTION_RESET)
-    this.#handler.onClose(error ?? this.#farewell.errorOf(this))
+    for (const channel of [...this.#channels.values()]) {
+      callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
+    }
+    callSafely(() => { this.#handler.onClose(this.#farewell.errorOf(error, this)) })
   }
+}
+
+/** What else goes wrong while a medium is offered or attached must not reach the loop either. */
+function handshakeError (error: unknown): TunnelError {
+  if (error instanceof TunnelError) return error
+  return new TunnelError(ErrorCode.INTERNAL, `Cannot shake hands: ${messageOf(error)}`, { cause: error })
+}
+
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

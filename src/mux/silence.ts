@@ -24,13 +24,25 @@ export class Silence {
   }
 
   awaitHello (): void {
+    this.#await((timeoutMs) => `no HELLO came within ${timeoutMs} ms: whatever connected does not speak this protocol`)
+  }
+
+  /** HELLO came, and the peer has as long again to attach the medium. */
+  awaitAttach (): void {
+    this.#await((timeoutMs) =>
+      `the peer did not attach the shared memory within ${timeoutMs} ms: it hangs or is stopped`)
+  }
+
+  #await (rule: (timeoutMs: number) => string): void {
+    this.stop()
     const { helloTimeoutMs } = this.#options
+    if (helloTimeoutMs === 0) return
     this.#timer = setTimeout(() => {
-      this.#onDead(new TunnelError(ErrorCode.HANDSHAKE_TIMEOUT, `Cannot shake hands: no HELLO came within ${helloTimeoutMs} ms: whatever connected does not speak this protocol`))
+      this.#onDead(new TunnelError(ErrorCode.HANDSHAKE_TIMEOUT, `Cannot shake hands: ${rule(helloTimeoutMs)}`))
     }, helloTimeoutMs)
   }
 
-  helloReceived (): void {
+  handshakeDone (): void {
     this.stop()
     if (this.#options.pingIntervalMs > 0) this.#timer = setInterval(this.#tick, this.#options.pingIntervalMs)
   }

@@ -1,4 +1,6 @@
 import type { Address } from '../base/address.js'
+import { ErrorCode, TunnelError } from '../base/errors.js'
+import { after, checkTimeLimitMs, checkTimeMs } from '../base/time-limit.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { PiecePool, RelayEnd } from './relay-pipe.js'
 
@@ -13,7 +15,7 @@ export interface RelayOptions {
   readonly listen: Address
   /** Where every connection is carried to. */
   readonly target: Address
-  /** Time limit of a connection to the target. Default 5,000; 0 waits for ever. */
+  /** Time limit of a connection to the target, in ms. Default 5,000; 0 and `Infinity` wait for ever. */
   readonly connectTimeoutMs?: number
   /** Further clients are reset at once. Default 4,096. */
   readonly maxConnections?: number
@@ -26,6 +28,8 @@ export interface RelayOptions {
  */
 export class Relay {
   readonly #options: RelayOptions
+  readonly #connectTimeoutMs: number
+  readonly #maxConnections: number
   readonly #pool = new PiecePool(KEPT_PIECES)
   readonly #ends = new Set<RelayEnd>()
   #listener!: Listener
@@ -34,9 +38,13 @@ export class Relay {
 
   private constructor (options: RelayOptions) {
     this.#options = options
+    this.#connectTimeoutMs = checkTimeLimitMs('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS)
+    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS
+    if (this.#maxConnections >= 1) return
+    throw new TunnelError(ErrorCode.USAGE, `Cannot use maxConnections: it must be at least 1: it is ${this.#maxConnections}`)
   }
 
-  /** Rejects as `Engine.listen()` does. */
+  /** Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for a limit that is none. */
   static async start (options: RelayOptions): Promise<Relay> {
     const relay = new Relay(options)
     relay.#listener = await options.engine.listen(options.listen, (socket) => { relay.#handleClient(socket) })
@@ -48,19 +56,23 @@ export class Relay {
   /** Sockets that are open, two for each connection. */
   get sockets (): number { return this.#ends.size }
 
-  /** Stops accepting, lets connections at hand finish for at most `drainMs` (default 2,000), and resets what is left. A second call may shorten the wait. */
-  close ({ drainMs = 2000 }: { readonly drainMs?: number } = {}): Promise<void> {
-    const cut = setTimeout(() => { for (const end of this.#ends) end.socket.abort() }, drainMs)
+  /**
+   * Stops accepting, lets connections at hand finish for at most `drainMs` (default 2,000), and resets what is left. A
+   * second call may shorten the wait; `Infinity` waits for all.
+   */
+  async close ({ drainMs = 2000 }: { readonly drainMs?: number } = {}): Promise<void> {
+    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => { for (const end of this.#ends) end.socket.abort() })
     this.#closing ??= this.#drain()
-    return this.#closing.finally(() => { clearTimeout(cut) })
+    await this.#closing.finally(cancelCut)
   }
 
   async #drain (): Promise<void> {
-    await this.#listener.close()
+    const [closed] = await Promise.allSettled([this.#listener.close()])
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve
       this.#resolveIfDrained()
     })
+    if (closed!.status === 'rejected') throw closed!.reason
   }
 
   #resolveIfDrained (): void {
@@ -68,10 +80,10 @@ export class Relay {
   }
 
   #handleClient (socket: Socket): void {
-    const { engine, target, connectTimeoutMs = CONNECT_TIMEOUT_MS, maxConnections = MAX_CONNECTIONS } = this.#options
+    const { engine, target } = this.#options
     const client = this.#createEnd()
     client.socket = socket
-    if (this.#ends.size > 2 * maxConnections) {
+    if (this.#ends.size > 2 * this.#maxConnections) {
       client.other = client
       socket.start(client)
       socket.abort()
@@ -80,7 +92,7 @@ export class Relay {
     const server = this.#createEnd()
     client.other = server
     server.other = client
-    server.socket = engine.connect(target, server, { timeoutMs: connectTimeoutMs })
+    server.socket = engine.connect(target, server, { timeoutMs: this.#connectTimeoutMs })
     socket.start(client)
   }
 

@@ -1,6 +1,7 @@
 import { getSystemErrorName } from 'node:util'
 import { ErrorCode } from '../base/errors.js'
 import { isMapped, Linux, type SystemCalls } from '../native/system-calls.js'
+import { isPassing } from './memory-file.js'
 import { type cannotAttach, ELSEWHERE, SMALLER } from './segment-errors.js'
 import type { Segment } from './segment-memory.js'
 import type { SegmentLayout } from './segment-sizes.js'
@@ -20,20 +21,24 @@ interface AddressRange {
 const unreachable = new FinalizationRegistry<AddressRange>(({ calls, address, bytes }) => { calls.munmap(address, bytes) })
 
 /**
- * Maps `bytes` of the memory file `fd`. `prepare` writes or checks the header; if it throws, nothing stays mapped. The descriptor is the
- * caller's to close, at any time. Throws ERR_TUNNEL_UNAVAILABLE through `failure`.
+ * Maps `bytes` of the memory file `fd`. `prepare` writes or checks the header; if it throws, nothing of the memory
+ * stays mapped. The descriptor is the
+ * caller's to close, at any time. Throws ERR_TUNNEL_UNAVAILABLE or ERR_TUNNEL_LIMIT through `failure`.
  */
 export function mapSegment (calls: SystemCalls, fd: number, bytes: number, prepare: (buffer: ArrayBuffer) => SegmentLayout, failure: typeof cannotAttach): Segment {
   const address = calls.mmap(null, bytes, READ_WRITE, Linux.MAP_SHARED, fd, 0)
-  if (!isMapped(address)) throw failure(ErrorCode.UNAVAILABLE, `its ${bytes} bytes cannot be mapped (${getSystemErrorName(-calls.errno())}): ${SMALLER}`, undefined, 'segment')
+  if (!isMapped(address)) {
+    const name = getSystemErrorName(-calls.errno())
+    const code = isPassing(name) ? ErrorCode.LIMIT : ErrorCode.UNAVAILABLE
+    throw failure(code, `its ${bytes} bytes cannot be mapped (${name}): ${SMALLER}`, undefined, 'segment')
+  }
+  const range = { calls, address, bytes }
+  const buffer = viewOf(range, failure)
+  unreachable.register(buffer, range)
   try {
-    const buffer = viewOf(calls, address, bytes, failure)
-    const layout = prepare(buffer)
-    const range = { calls, address, bytes }
-    unreachable.register(buffer, range)
-    return new MappedSegment(buffer, layout, range)
+    return new MappedSegment(buffer, prepare(buffer), range)
   } catch (error) {
-    calls.munmap(address, bytes)
+    letGo(range)
     throw error
   }
 }
@@ -50,20 +55,27 @@ class MappedSegment implements Segment {
     this.#range = range
   }
 
-  /**
-   * Puts empty private pages in the place of the shared ones, in one step. They cost nothing while nobody touches them. If the system has no
-   * room for even that, the shared pages stay until the buffer is unreachable.
-   */
   free (): void {
-    const { calls, address, bytes } = this.#range
-    calls.mmap(address, bytes, READ_WRITE, Linux.MAP_FIXED | Linux.MAP_PRIVATE | Linux.MAP_ANONYMOUS | Linux.MAP_NORESERVE, -1, 0)
+    letGo(this.#range)
   }
 }
 
-function viewOf (calls: SystemCalls, address: bigint, bytes: number, failure: typeof cannotAttach): ArrayBuffer {
+/**
+ * Puts empty private pages in the place of the shared ones, in one step. They cost nothing while nobody touches them.
+ * If the system has no
+ * room for even that, the shared pages stay until the buffer is unreachable.
+ */
+function letGo ({ calls, address, bytes }: AddressRange): void {
+  calls.mmap(address, bytes, READ_WRITE, Linux.MAP_FIXED | Linux.MAP_PRIVATE | Linux.MAP_ANONYMOUS | Linux.MAP_NORESERVE, -1, 0)
+}
+
+/** Nothing stays mapped where it throws. */
+function viewOf ({ calls, address, bytes }: AddressRange, failure: typeof cannotAttach): ArrayBuffer {
   try {
     return calls.view(address, bytes)
   } catch (cause) {
-    throw failure(ErrorCode.UNAVAILABLE, `this runtime forbids buffers over mapped memory (${(cause as Error).message}): ${ELSEWHERE}`, cause, 'transport')
+    calls.munmap(address, bytes)
+    throw failure(ErrorCode.UNAVAILABLE,
+      `this runtime forbids buffers over mapped memory (${(cause as Error).message}): ${ELSEWHERE}`, cause, 'transport')
   }
 }

@@ -18,7 +18,7 @@ import { SMALLEST_SIZES } from './testing/arbitrary-sizes.js'
 const test = process.platform === 'linux' ? ava : ava.skip
 const memory = memfdMemory()
 const { totalBytes } = layOut(SMALLEST_SIZES)
-const { EINTR, EINVAL, ENOMEM, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno
+const { EINTR, EINVAL, EMFILE, ENFILE, ENOMEM, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno
 const ALL_SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL
 const SEGMENT = /memfd:(http-tunnel-segment|stranger)/
 
@@ -80,15 +80,15 @@ test('memfdMemory() attach() comes too late once the offer is settled (Linux)', 
   const request = memory.request()
   const { segment, ticket, settle } = memory.offer(request.bytes, SMALLEST_SIZES)
   settle()
-  refusal(t, () => request.attach(ticket), ErrorCode.UNAVAILABLE,
+  refusal(t, () => request.attach(ticket), ErrorCode.PEER_CLOSED,
     /\/proc\/\d+\/fd\/\d+ cannot be opened \(ENOENT\): host and plugin must run on one machine, as one user and in one PID namespace/)
   segment.free()
 })
 
 test('memfdMemory() attach() refuses a descriptor or a process that does not exist (Linux)', (t) => {
-  attachTo(t, 0xFFFFFFFF, ErrorCode.UNAVAILABLE, /cannot be opened \(ENOENT\)/)
-  attachTo(t, 0, ErrorCode.UNAVAILABLE, /cannot be opened \(ENOENT\)/, totalBytes, 0)
-  attachTo(t, 0, ErrorCode.UNAVAILABLE, /cannot be opened \(ENOENT\)/, totalBytes, 0xFFFFFFFF)
+  attachTo(t, 0xFFFFFFFF, ErrorCode.PEER_CLOSED, /cannot be opened \(ENOENT\)/)
+  attachTo(t, 0, ErrorCode.PEER_CLOSED, /cannot be opened \(ENOENT\)/, totalBytes, 0)
+  attachTo(t, 0, ErrorCode.PEER_CLOSED, /cannot be opened \(ENOENT\)/, totalBytes, 0xFFFFFFFF)
 })
 
 test('memfdMemory() attach() refuses what is no memory file: a FIFO, a socket, a folder, a device, a file on disk (Linux)', async (t) => {
@@ -99,36 +99,36 @@ test('memfdMemory() attach() refuses what is no memory file: a FIFO, a socket, a
     return fd
   }
   execFileSync('mkfifo', [join(folder, 'fifo')])
-  attachTo(t, open(join(folder, 'fifo'), fsConstants.O_RDONLY | fsConstants.O_NONBLOCK), ErrorCode.PROTOCOL, /descriptor \d+ of process \d+ is something else/)
-  attachTo(t, open('/dev/null', fsConstants.O_RDONLY), ErrorCode.PROTOCOL, /something else/)
-  attachTo(t, open(folder, fsConstants.O_RDONLY), ErrorCode.UNAVAILABLE, /cannot be opened \(EISDIR\)/)
+  attachTo(t, open(join(folder, 'fifo'), fsConstants.O_RDONLY | fsConstants.O_NONBLOCK), ErrorCode.PEER_CLOSED, /descriptor \d+ of process \d+ is something else/)
+  attachTo(t, open('/dev/null', fsConstants.O_RDONLY), ErrorCode.PEER_CLOSED, /something else/)
+  attachTo(t, open(folder, fsConstants.O_RDONLY), ErrorCode.PEER_CLOSED, /cannot be opened \(EISDIR\)/)
   const file = open(join(folder, 'file'), fsConstants.O_RDWR | fsConstants.O_CREAT)
   ftruncateSync(file, totalBytes)
-  attachTo(t, file, ErrorCode.PROTOCOL, /something else|must be sealed/)
+  attachTo(t, file, ErrorCode.PEER_CLOSED, /something else|must be sealed/)
   const server = createServer().listen(join(folder, 'socket'))
   t.teardown(() => { server.close() })
   await once(server, 'listening')
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle
-  attachTo(t, fd, ErrorCode.PROTOCOL, /something else/)
+  attachTo(t, fd, ErrorCode.PEER_CLOSED, /cannot be opened \(ENXIO\)/)
 })
 
 test('memfdMemory() attach() refuses a memory file that lacks a seal (Linux)', (t) => {
   for (const missing of [ALL_SEALS, Linux.F_SEAL_SHRINK, Linux.F_SEAL_GROW, Linux.F_SEAL_SEAL]) {
-    attachTo(t, strangeFile(t, ALL_SEALS & ~missing), ErrorCode.PROTOCOL, new RegExp(`must be sealed against a change of length \\(seals 0x7\\): it has 0x${ALL_SEALS & ~missing}`))
+    attachTo(t, strangeFile(t, ALL_SEALS & ~missing), ErrorCode.PEER_CLOSED, new RegExp(`must be sealed against a change of length \\(seals 0x7\\): it has 0x${ALL_SEALS & ~missing}`))
   }
 })
 
 test('memfdMemory() attach() refuses a memory file of another length than announced, and one without a header (Linux)', (t) => {
-  attachTo(t, strangeFile(t, ALL_SEALS, totalBytes - 4096), ErrorCode.PROTOCOL, /must have the \d+ bytes that the ticket says: it has \d+/)
-  attachTo(t, strangeFile(t, ALL_SEALS, totalBytes + 1), ErrorCode.PROTOCOL, /that the ticket says/)
-  attachTo(t, strangeFile(t, ALL_SEALS), ErrorCode.PROTOCOL, /magic HTSM/)
+  attachTo(t, strangeFile(t, ALL_SEALS, totalBytes - 4096), ErrorCode.PEER_CLOSED, /must have the \d+ bytes that the ticket says: it has \d+/)
+  attachTo(t, strangeFile(t, ALL_SEALS, totalBytes + 1), ErrorCode.PEER_CLOSED, /that the ticket says/)
+  attachTo(t, strangeFile(t, ALL_SEALS), ErrorCode.PEER_CLOSED, /magic HTSM/)
   attachTo(t, strangeFile(t, ALL_SEALS, 1), ErrorCode.PROTOCOL, /its header has 128 bytes: the whole segment has 1/, 1)
 })
 
 test('memfdMemory() attach() refuses a segment that was made for another request (Linux)', (t) => {
   const other = memory.request()
   const { segment, ticket, settle } = memory.offer(other.bytes, SMALLEST_SIZES)
-  attachTo(t, new DataView(ticket.buffer as ArrayBuffer).getUint32(24, true), ErrorCode.PROTOCOL, /nonce of this request: it was made for another one/)
+  attachTo(t, new DataView(ticket.buffer as ArrayBuffer).getUint32(24, true), ErrorCode.PEER_CLOSED, /nonce of this request: it was made for another one/)
   settle()
   segment.free()
 })
@@ -177,32 +177,37 @@ function failing (errno: number, ...names: Array<keyof SystemCalls>): () => Syst
   return () => ({ ...calls, errno: () => errno, ...Object.fromEntries(Object.entries(failed).filter(([name]) => names.includes(name as keyof SystemCalls))) })
 }
 
-const noMemory: Array<[what: string, calls: () => SystemCalls, message: RegExp]> = process.platform !== 'linux'
+const noMemory: Array<[what: string, calls: () => SystemCalls, message: RegExp, code?: ErrorCode]> = process.platform !== 'linux'
   ? []
   : [
       ['memory files are refused', failing(ENOSYS, 'memfd_create'), /this system refuses a file in memory \(memfd_create: ENOSYS\): use the stream transport, or host and plugin as threads of one process$/],
+      ['no descriptor is left', failing(EMFILE, 'memfd_create'), /no file in memory can be made now \(memfd_create: EMFILE\): .*ulimit -n/, ErrorCode.LIMIT],
+      ['the system has no descriptor left', failing(ENFILE, 'memfd_create'), /\(memfd_create: ENFILE\)/, ErrorCode.LIMIT],
       ['seals are refused', failing(EINVAL, 'fcntl'), /refuses to seal a file in memory \(F_ADD_SEALS: EINVAL\), and one without seals the peer could cut off: use the stream transport/],
-      ['memory is full', failing(ENOSPC, 'posix_fallocate'), new RegExp(`memory is full \\(ENOSPC\\): there are no ${totalBytes} bytes: choose fewer slots or smaller ones`)],
-      ['memory is full for this group', failing(ENOMEM, 'posix_fallocate'), /memory is full \(ENOMEM\)/],
+      ['memory is full', failing(ENOSPC, 'posix_fallocate'), new RegExp(`memory is full \\(ENOSPC\\): there are no ${totalBytes} bytes: choose fewer slots or smaller ones`), ErrorCode.LIMIT],
+      ['memory is full for this group', failing(ENOMEM, 'posix_fallocate'), /memory is full \(ENOMEM\)/, ErrorCode.LIMIT],
       ['memory cannot be reserved', failing(EOPNOTSUPP, 'posix_fallocate'), /refuses to reserve \d+ bytes \(posix_fallocate: (EOPNOTSUPP|ENOTSUP)\)/],
-      ['addresses are used up', failing(ENOMEM, 'mmap'), /its \d+ bytes cannot be mapped \(ENOMEM\)/],
+      ['addresses are used up', failing(ENOMEM, 'mmap'), /its \d+ bytes cannot be mapped \(ENOMEM\)/, ErrorCode.LIMIT],
       ['the runtime forbids buffers over mapped memory', () => ({ ...loadSystemCalls(), view: () => { throw new Error('External buffers are not allowed') } }), /this runtime forbids buffers over mapped memory \(External buffers are not allowed\)/],
       ['koffi is missing', () => bindSystemCalls('linux', () => { throw new Error('gone') }), /Cannot make system calls: koffi does not work here \(gone;/]
     ]
 
-for (const [what, calls, message] of noMemory) {
+for (const [what, calls, message, code = ErrorCode.UNAVAILABLE] of noMemory) {
   test(`memfdMemory() offer() and check() say so when ${what} (Linux)`, (t) => {
     const poor = memfdMemory(calls)
-    refusal(t, () => poor.offer(memory.request().bytes, SMALLEST_SIZES), ErrorCode.UNAVAILABLE, message)
+    refusal(t, () => poor.offer(memory.request().bytes, SMALLEST_SIZES), code, message)
     refusal(t, () => { poor.check() }, ErrorCode.UNAVAILABLE, /./)
   })
 }
 
 test('memfdMemory() attach() says so when addresses are used up or buffers forbidden (Linux)', (t) => {
-  for (const calls of [failing(ENOMEM, 'mmap'), () => ({ ...loadSystemCalls(), view: () => { throw new Error('forbidden') } })]) {
+  for (const [calls, code] of [
+    [failing(ENOMEM, 'mmap'), ErrorCode.LIMIT],
+    [() => ({ ...loadSystemCalls(), view: () => { throw new Error('forbidden') } }), ErrorCode.UNAVAILABLE]
+  ] as const) {
     const request = memfdMemory(calls).request()
     const { segment, ticket, settle } = memory.offer(request.bytes, SMALLEST_SIZES)
-    refusal(t, () => request.attach(ticket), ErrorCode.UNAVAILABLE, /^Cannot attach the shared memory: .*(ENOMEM|forbidden)/)
+    refusal(t, () => request.attach(ticket), code, /^Cannot attach the shared memory: .*(ENOMEM|forbidden)/)
     settle()
     segment.free()
   }
@@ -232,7 +237,7 @@ test('memfdMemory() attach() learns the seals before the length, which is final 
   }))
   const request = late.request()
   const ticket = encodeTicket('memfd', request.bytes.slice(8), { fd, totalBytes })
-  refusal(t, () => request.attach(ticket), ErrorCode.PROTOCOL, /must have the \d+ bytes that the ticket says: it has 4096/)
+  refusal(t, () => request.attach(ticket), ErrorCode.PEER_CLOSED, /must have the \d+ bytes that the ticket says: it has 4096/)
 })
 
 test('memfdMemory() segment.free() lets go of the memory at once, though views of it are left (Linux)', (t) => {

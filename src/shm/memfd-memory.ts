@@ -24,9 +24,14 @@ export function memfdMemory (calls: () => SystemCalls = systemCalls): SegmentMem
   return {
     kind: KIND,
     check () {
-      const { segment, settle } = offerSegment(calls(), encodeRequest(newRequest(KIND)), TRIAL_SIZES)
-      settle()
-      segment.free()
+      try {
+        const { segment, settle } = offerSegment(calls(), encodeRequest(newRequest(KIND)), TRIAL_SIZES)
+        settle()
+        segment.free()
+      } catch (error) {
+        if (!(error instanceof TunnelError)) throw error
+        throw new TunnelError(ErrorCode.UNAVAILABLE, error.message, { cause: error })
+      }
     },
     request: () => requestSegment(calls()),
     offer: (request, sizes) => offerSegment(calls(), request, sizes)

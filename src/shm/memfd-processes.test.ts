@@ -81,7 +81,7 @@ test('memfdMemory() attach() says that the host has gone (Linux)', async (t) => 
   const ticket = await host.peer.bytesOf({ do: 'offer', request: request.bytes, sizes: SMALLEST_SIZES })
   await kill(host.child)
   const error = t.throws(() => request.attach(ticket), { instanceOf: TunnelError, message: /\(ENOENT\): .*both be alive/ })
-  t.is(error.code, ErrorCode.UNAVAILABLE)
+  t.is(error.code, ErrorCode.PEER_CLOSED)
 })
 
 test("memfdMemory() does not attach another user's memory, whoever of the two is root (Linux, as root)", async (t) => {

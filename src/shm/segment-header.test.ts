@@ -42,9 +42,9 @@ test('readSegmentHeader() lays out what writeSegmentHeader() wrote, in both kind
   }), { numRuns: 30 })
 })
 
-const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: number, message: RegExp]> = [
-  ['no magic', 'MAGIC', 0, /it must begin with the magic HTSM/],
-  ['a magic with another case', 'MAGIC', 0x4D535468, /magic HTSM/],
+const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: number, message: RegExp, code?: ErrorCode]> = [
+  ['no magic', 'MAGIC', 0, /it must begin with the magic HTSM/, ErrorCode.PEER_CLOSED],
+  ['a magic with another case', 'MAGIC', 0x4D535468, /magic HTSM/, ErrorCode.PEER_CLOSED],
   ['too small slots', 'SLOT_BYTES', 512, /slotBytes must be an integer from 1024/],
   ['slots that are no power of two', 'SLOT_BYTES', 2049, /slotBytes must be a power of two/],
   ['no slots', 'SLOTS', 0, /slots must be an integer/],
@@ -58,15 +58,15 @@ const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: nu
   ['an inline limit beyond a slot', 'INLINE_BYTES', 2048, /inlineBytes must be less than slotBytes/],
   ['fewer bytes', 'TOTAL_BYTES', 233_472, /its sizes make 237568 bytes: its header says 233472/],
   ['more bytes', 'TOTAL_BYTES', 0xFFFFFFFF, /its header says 4294967295/],
-  ['another nonce', 'NONCE', 0xA3A2A1A1, /it must carry the nonce of this request/]
+  ['another nonce', 'NONCE', 0xA3A2A1A1, /it must carry the nonce of this request/, ErrorCode.PEER_CLOSED]
 ]
 
-for (const [what, offset, value, message] of broken) {
+for (const [what, offset, value, message, code = ErrorCode.PROTOCOL] of broken) {
   test(`readSegmentHeader() refuses ${what}`, (t) => {
     const buffer = segment()
     new DataView(buffer).setUint32(SegmentOffset[offset], value, true)
     const error = t.throws(() => readSegmentHeader(buffer, nonce), { instanceOf: TunnelError, message })
-    t.is(error.code, ErrorCode.PROTOCOL)
+    t.is(error.code, code)
     t.regex(error.message, /^Cannot attach the shared memory: /)
   })
 }

@@ -24,18 +24,19 @@ export function writeSegmentHeader (buffer: ArrayBufferLike, sizes: SegmentSizes
 
 /**
  * The layout of a segment that the peer made for `nonce`. The peer may write to it at any time, so each word is read once, and what
- * comes back is this side's own. Throws ERR_TUNNEL_PROTOCOL or ERR_TUNNEL_VERSION.
+ * comes back is this side's own. Throws ERR_TUNNEL_PEER_CLOSED (it is no segment, or another's), ERR_TUNNEL_PROTOCOL
+ * or ERR_TUNNEL_VERSION.
  */
 export function readSegmentHeader (buffer: ArrayBufferLike, nonce: Uint8Array): SegmentLayout {
   if (buffer.byteLength < HEADER_BYTES) throw invalid(`its header has ${HEADER_BYTES} bytes: the whole segment has ${buffer.byteLength}`)
-  if (Atomics.load(magicOf(buffer), 0) !== SEGMENT_MAGIC) throw invalid('it must begin with the magic HTSM: whoever made it has not finished it, or it is something else')
+  if (Atomics.load(magicOf(buffer), 0) !== SEGMENT_MAGIC) throw stale('it must begin with the magic HTSM: whoever made it has not finished it, or it is something else')
   const view = new DataView(buffer, 0, HEADER_BYTES)
   const version = view.getUint32(SegmentOffset.VERSION, true)
   if (version !== SEGMENT_VERSION) {
     throw cannotAttach(ErrorCode.VERSION,
       `this side knows version ${SEGMENT_VERSION} of its layout and the peer made version ${version}: run the same version of http-tunnel-bench on both sides`)
   }
-  if (Buffer.compare(new Uint8Array(buffer, SegmentOffset.NONCE, NONCE_BYTES), nonce) !== 0) throw invalid('it must carry the nonce of this request: it was made for another one')
+  if (Buffer.compare(new Uint8Array(buffer, SegmentOffset.NONCE, NONCE_BYTES), nonce) !== 0) throw stale('it must carry the nonce of this request: it was made for another one')
   const sizes = checkSegmentSizes({
     slotBytes: view.getUint32(SegmentOffset.SLOT_BYTES, true),
     slots: view.getUint32(SegmentOffset.SLOTS, true),
@@ -52,6 +53,11 @@ export function readSegmentHeader (buffer: ArrayBufferLike, nonce: Uint8Array): 
 
 function magicOf (buffer: ArrayBufferLike): Int32Array {
   return new Int32Array(buffer, SegmentOffset.MAGIC, 1)
+}
+
+/** What lies under a descriptor's number after the peer has closed the link, or has gone. */
+function stale (rule: string): TunnelError {
+  return cannotAttach(ErrorCode.PEER_CLOSED, rule)
 }
 
 function invalid (rule: string): TunnelError {

@@ -77,22 +77,22 @@ test('sharedArrayMemory() says that no segment has come, as between containers w
   t.is(error.code, ErrorCode.UNAVAILABLE)
 })
 
-const oddMessages: Array<[what: string, message: unknown, pattern: RegExp]> = [
+const oddMessages: Array<[what: string, message: unknown, pattern: RegExp, code?: ErrorCode]> = [
   ['a string', 'segment', /must send a SharedArrayBuffer/],
   ['a copy', new ArrayBuffer(totalBytes), /must send a SharedArrayBuffer/],
   ['a view', new Uint8Array(new SharedArrayBuffer(totalBytes)), /must send a SharedArrayBuffer/],
   ['a short buffer', new SharedArrayBuffer(8), /header has 128 bytes/],
-  ['a buffer without header', new SharedArrayBuffer(totalBytes), /magic HTSM/]
+  ['a buffer without header', new SharedArrayBuffer(totalBytes), /magic HTSM/, ErrorCode.PEER_CLOSED]
 ]
 
-for (const [what, message, pattern] of oddMessages) {
+for (const [what, message, pattern, code = ErrorCode.PROTOCOL] of oddMessages) {
   test(`sharedArrayMemory() refuses ${what} in the place of a segment`, async (t) => {
     for (const turns of [0, 2]) {
       const request = memory.request()
       post(request.bytes, message)
       for (let i = 0; i < turns; i++) await turn()
       const error = t.throws(() => request.attach(encodeTicket(memory.kind, request.bytes.slice(8))), { instanceOf: TunnelError, message: pattern })
-      t.is(error.code, ErrorCode.PROTOCOL)
+      t.is(error.code, code)
     }
   })
 }
@@ -106,7 +106,7 @@ test('sharedArrayMemory() refuses a segment that was made for another request', 
 test('sharedArrayMemory() says how many bytes it lacks when memory is full, and how to ask for fewer', (t) => {
   const full = sharedArrayMemory(() => { throw new RangeError('Array buffer allocation failed') })
   const error = t.throws(() => full.offer(full.request().bytes, SMALLEST_SIZES), { instanceOf: TunnelError })
-  t.is(error.code, ErrorCode.UNAVAILABLE)
+  t.is(error.code, ErrorCode.LIMIT)
   t.is(error.message, `Cannot offer shared memory: memory is full: there are no ${totalBytes} bytes: choose fewer slots or smaller ones`)
 })
 

@@ -64,7 +64,7 @@ function offerSegment (bytes: Uint8Array, sizes: SegmentSizes, allocate: (bytes:
   try {
     buffer = allocate(layout.totalBytes)
   } catch (cause) {
-    throw cannotOffer(ErrorCode.UNAVAILABLE, `memory is full: there are no ${layout.totalBytes} bytes: ${SMALLER}`, cause, 'segment')
+    throw cannotOffer(ErrorCode.LIMIT, `memory is full: there are no ${layout.totalBytes} bytes: ${SMALLER}`, cause, 'segment')
   }
   writeSegmentHeader(buffer, sizes, request.nonce)
   const channel = new BroadcastChannel(nameOf(request.nonce))

@@ -1,5 +1,5 @@
 import type { SegmentSizes } from '../shm/segment-sizes.js'
-import { createShmTransport } from './shm/shm-transport.js'
+import { createShmTransport } from './shm/create-shm-transport.js'
 import { streamTransport } from './stream/stream-transport.js'
 import type { TransportKind } from './transport.js'
 

@@ -53,11 +53,15 @@ export interface Transport {
 
   /**
    * What the peer must know to use this medium; it travels at the end of this side's HELLO. `request` is the end of the peer's HELLO, or null
-   * where this side speaks first. The side that speaks second uses the medium from here on. Throws ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_UNAVAILABLE.
+   * where this side speaks first. The side that speaks second uses the medium from here on. Throws
+   * ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_VERSION or
+   * ERR_TUNNEL_UNAVAILABLE where the two cannot do with one another, and any other error for what may pass.
    */
   offer (request: Uint8Array | null): Uint8Array
   /** The side that spoke first has the answer, `ticket` is its end: it uses the medium from here on. Throws as `offer()` does. */
   attach (ticket: Uint8Array): void
+  /** False: the peer has still to attach what `offer()` made, and `handler.onAttached()` follows. */
+  readonly isAttached?: boolean
 
   /** Flushes, then closes after what was sent has left. `handler.onClose()` follows. */
   close (): void
@@ -75,6 +79,14 @@ export interface TransportHandler {
   onBatchEnd? (): void
   /** `claim()` may succeed again, or `writable` is true again. */
   onWritable (): void
+  /**
+   * What arrived cannot be a frame, or breaks a rule of the medium; nothing more is delivered. Frames may still be
+   * sent: say why, and `close()`.
+   * Not called inside a method of the transport. A handler without it: the link is aborted.
+   */
+  onBroken? (error: TunnelError): void
+  /** See `Transport.isAttached`. */
+  onAttached? (): void
   /** Exactly once, last. null: this side or the peer closed in good order; else what broke. */
   onClose (error: TunnelError | null): void
 }

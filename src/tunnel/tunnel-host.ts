@@ -1,5 +1,6 @@
 import { type Address, formatAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import { after, checkTimeMs } from '../base/time-limit.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { Reason } from '../frame/layout.js'
 import { Role } from '../mux/hello.js'
@@ -7,10 +8,20 @@ import { DEFAULT_SESSION_OPTIONS, Session, type SessionOptions } from '../mux/se
 import type { TransportKind } from '../transport/transport.js'
 import { streamTransport } from '../transport/stream/stream-transport.js'
 import { Bridge } from './bridge.js'
-import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, spinStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
+import { RepeatedEvents } from './repeated-events.js'
+import {
+  addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, safeHandler, setLinkState, spinStats,
+  type TunnelEventHandler, type TunnelLimits, type TunnelStats
+} from './tunnel.js'
 
 /** Links whose handshake is not done, at one time: enough for any honest use, and a bound for a dishonest one. */
 const MAX_HANDSHAKES = 16
+
+/**
+ * Links that are refused are told at once as long as they are so few: strangers, not a second plugin, which tries
+ * again and again.
+ */
+const REFUSED_BURST = 8
 
 const SHUTTING_DOWN = 'the host is shutting down'
 
@@ -22,7 +33,7 @@ export interface TunnelHostOptions extends TunnelLimits {
   readonly tunnel: Address
   /** As the plugin has it. Default: stream. */
   readonly transport?: TransportKind
-  readonly onEvent?: (event: TunnelEvent) => void
+  readonly onEvent?: TunnelEventHandler
 }
 
 /**
@@ -33,7 +44,8 @@ export class TunnelHost {
   readonly #engine: Engine
   readonly #transport: TransportKind
   readonly #sessionOptions: SessionOptions
-  readonly #emit: (event: TunnelEvent) => void
+  readonly #emit: TunnelEventHandler
+  readonly #repeated: RepeatedEvents
   readonly #bridges = new Set<Bridge>()
   readonly #sessions = new Set<Session>()
   /** The plugin that gets new clients. */
@@ -49,7 +61,8 @@ export class TunnelHost {
     this.#transport = options.transport ?? streamTransport
     this.#transport.check()
     this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.HOST })
-    this.#emit = options.onEvent ?? (() => {})
+    this.#emit = safeHandler(options.onEvent)
+    this.#repeated = new RepeatedEvents(this.#emit)
   }
 
   /** Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE; nothing listens then. */
@@ -77,30 +90,35 @@ export class TunnelHost {
   stats (): TunnelStats {
     const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport }, engine: spinStats(this.#engine.counters) }
     for (const session of this.#sessions) addSessionStats(stats, session)
+    setLinkState(stats, this.#current)
     stats.sockets = this.#bridges.size
     return stats
   }
 
   /**
    * Stops accepting, lets the connections at hand finish for at most `drainMs` (default 2,000), resets what is left, closes the link and
-   * removes the socket file. Calling it again with a shorter time shortens the wait.
+   * removes the socket file. Calling it again with a shorter time shortens the wait. Rejects with ERR_TUNNEL_USAGE,
+   * and nothing is closed, for a
+   * `drainMs` that is no time; and in the end as `Listener.close()` does.
    */
-  close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cut = setTimeout(() => {
+  async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
+    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
       for (const session of this.#sessions) session.close(Reason.SHUTDOWN, SHUTTING_DOWN)
       for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
-    }, drainMs)
+    })
     this.#closing ??= this.#drain()
-    return this.#closing.finally(() => { clearTimeout(cut) })
+    await this.#closing.finally(cancelCut)
   }
 
   async #drain (): Promise<void> {
-    await Promise.all([this.#clients.close(), this.#plugins.close()])
+    const closed = await Promise.allSettled([this.#clients.close(), this.#plugins.close()])
     for (const session of this.#sessions) session.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve
       this.#resolveIfDrained()
     })
+    this.#repeated.stop()
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
   #resolveIfDrained (): void {
@@ -116,26 +134,38 @@ export class TunnelHost {
     this.#bridges.add(bridge)
     const session = this.#current
     bridge.channel = session?.tryOpen(bridge, session.wantsAddresses ? socket.peerAddress?.() : null) ?? null
-    if (bridge.channel === null) this.#stats.clientsTurnedAway++
     socket.start(bridge)
-    if (bridge.channel === null) socket.abort()
+    if (bridge.channel !== null) return
+    this.#stats.clientsTurnedAway++
+    this.#repeated.note({ kind: 'turned-away', error: this.#turnedAwayError() })
+    socket.abort()
+  }
+
+  #turnedAwayError (): TunnelError {
+    if (this.attached) {
+      const { maxChannels } = this.#current!
+      return new TunnelError(ErrorCode.LIMIT,
+        `Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: ${maxChannels}): raise both limits`,
+        { cure: 'connections' })
+    }
+    const address = formatAddress(this.tunnelAddress)
+    return new TunnelError(ErrorCode.NOT_ATTACHED, `Cannot carry a client: no plugin is attached at ${address}: start one`)
   }
 
   #handleLink (socket: Socket): void {
     const transport = this.#transport.accept(this.#engine, socket)
     const session: Session = new Session(transport, this.#sessionOptions, {
       refuse: () => this.attached ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' } : null,
-      onReady: () => {
-        this.#current = session
-        this.#emit({ kind: 'attached' })
-      },
-      onGoAway: () => { if (this.#current === session) this.#emit({ kind: 'draining' }) },
+      onReady: () => { this.#current = session },
+      onAttached: () => { this.#emit({ kind: 'attached' }) },
+      onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
       onClose: (error) => {
         this.#sessions.delete(session)
         addSessionStats(this.#stats, session)
         const wasAttached = session.peerSeen
         if (this.#current === session) this.#current = null
-        this.#emit(wasAttached ? { kind: 'detached', error } : { kind: 'refused', error: error ?? turnedAwayError(this.#closing !== null) })
+        if (wasAttached) this.#emit({ kind: 'detached', error })
+        else this.#noteRefusal(error ?? refusalError(this.#closing !== null))
         this.#resolveIfDrained()
       }
     }, (task) => { this.#engine.atTurnEnd(task) })
@@ -144,9 +174,13 @@ export class TunnelHost {
     const handshakes = [...this.#sessions].filter((one) => !one.peerSeen).length
     if (handshakes > MAX_HANDSHAKES) session.abort(new TunnelError(ErrorCode.LIMIT, `Cannot accept a link on ${formatAddress(this.tunnelAddress)}: ${handshakes} handshakes are pending, and at most ${MAX_HANDSHAKES} may be`))
   }
+
+  #noteRefusal (error: TunnelError): void {
+    this.#repeated.note({ kind: 'refused', error }, error.code === ErrorCode.PEER_BUSY ? 1 : REFUSED_BURST)
+  }
 }
 
-function turnedAwayError (isClosing: boolean): TunnelError {
+function refusalError (isClosing: boolean): TunnelError {
   return isClosing
     ? new TunnelError(ErrorCode.CLOSED, `Turned a plugin away: ${SHUTTING_DOWN}`)
     : new TunnelError(ErrorCode.PEER_BUSY, 'Turned a second plugin away: one is attached already')

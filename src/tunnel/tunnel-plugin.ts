@@ -1,5 +1,6 @@
 import { type Address, formatAddress } from '../base/address.js'
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { callSafely, ErrorCode, TunnelError } from '../base/errors.js'
+import { after, checkTimeLimitMs, checkTimeMs } from '../base/time-limit.js'
 import type { Engine } from '../engine/engine.js'
 import { Reason } from '../frame/layout.js'
 import type { Channel, ChannelHandler } from '../mux/channel.js'
@@ -9,14 +10,21 @@ import { streamTransport } from '../transport/stream/stream-transport.js'
 import type { TransportKind } from '../transport/transport.js'
 import { Bridge } from './bridge.js'
 import type { ChannelServer, LinkServer } from './channel-server.js'
-import { addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, spinStats, type TunnelEvent, type TunnelLimits, type TunnelStats } from './tunnel.js'
+import { OriginOutage } from './origin-outage.js'
+import {
+  addSessionStats, checkSessionOptions, type DrainOptions, emptyTunnelStats, safeHandler, setLinkState, spinStats,
+  type TunnelEventHandler, type TunnelLimits, type TunnelStats
+} from './tunnel.js'
 
 const RETRY_MIN_MS = 20
 const RETRY_MAX_MS = 500
 
 const SHUTTING_DOWN = 'the plugin is shutting down'
 
-/** Errors after which trying again cannot help: the two programs do not fit together. */
+/**
+ * Errors of a handshake after which trying again cannot help: the two programs do not fit together. All others may
+ * pass.
+ */
 const FATAL = new Set<string>([ErrorCode.VERSION, ErrorCode.PROTOCOL, ErrorCode.UNAVAILABLE])
 
 export interface TunnelPluginOptions extends TunnelLimits {
@@ -29,9 +37,9 @@ export interface TunnelPluginOptions extends TunnelLimits {
   readonly origin?: Address
   /** What answers the channels inside this plugin, instead of an origin behind it. */
   readonly serve?: ChannelServer
-  /** Time limit of a connection to the origin. Default 5,000. */
+  /** Time limit of a connection to the origin, in ms. Default 5,000; 0 and `Infinity` wait for ever. */
   readonly originTimeoutMs?: number
-  readonly onEvent?: (event: TunnelEvent) => void
+  readonly onEvent?: TunnelEventHandler
   /** The plugin has given up: this host and this plugin do not fit together (another protocol version, another transport). */
   readonly onFatal?: (error: TunnelError) => void
 }
@@ -44,7 +52,9 @@ export class TunnelPlugin {
   readonly #options: TunnelPluginOptions
   readonly #transport: TransportKind
   readonly #sessionOptions: SessionOptions
-  readonly #emit: (event: TunnelEvent) => void
+  readonly #emit: TunnelEventHandler
+  readonly #originTimeoutMs: number
+  readonly #outage: OriginOutage
   readonly #bridges = new Set<Bridge>()
   readonly #stats = emptyTunnelStats()
   readonly #attachedWaiters: Waiter[] = []
@@ -53,7 +63,8 @@ export class TunnelPlugin {
   #server: LinkServer | null = null
   #retryTimer: NodeJS.Timeout | null = null
   #retryMs = RETRY_MIN_MS
-  #saidWaiting = false
+  /** Why no host is attached, as far as it was told. */
+  readonly #saidWaiting = new Set<ErrorCode>()
   /**
    * The next HELLO says that this plugin serves. A host of an earlier version refuses that, and is not told any more.
    */
@@ -72,7 +83,9 @@ export class TunnelPlugin {
     this.#transport = options.transport ?? streamTransport
     this.#transport.check()
     this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.PLUGIN })
-    this.#emit = options.onEvent ?? (() => {})
+    this.#originTimeoutMs = checkTimeLimitMs('originTimeoutMs', options.originTimeoutMs ?? 5000)
+    this.#emit = safeHandler(options.onEvent)
+    this.#outage = new OriginOutage(this.#emit)
   }
 
   /** Begins to connect; does not wait for the host: see `attached()`. Throws ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE. */
@@ -92,18 +105,22 @@ export class TunnelPlugin {
   stats (): TunnelStats {
     const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport }, engine: spinStats(this.#options.engine.counters) }
     if (this.#session !== null) addSessionStats(stats, this.#session)
+    setLinkState(stats, this.#session)
     stats.sockets = this.#bridges.size
     return stats
   }
 
-  /** Takes no new channels, lets those at hand finish for at most `drainMs` (default 2,000), resets what is left and closes the link. */
-  close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cut = setTimeout(() => {
+  /**
+   * Takes no new channels, lets those at hand finish for at most `drainMs` (default 2,000), resets what is left and
+   * closes the link. Rejects as `TunnelHost.close()`.
+   */
+  async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
+    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
       this.#session?.close(Reason.SHUTDOWN, SHUTTING_DOWN)
       for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
-    }, drainMs)
+    })
     this.#closing ??= this.#drain()
-    return this.#closing.finally(() => { clearTimeout(cut) })
+    await this.#closing.finally(cancelCut)
   }
 
   async #drain (): Promise<void> {
@@ -111,11 +128,12 @@ export class TunnelPlugin {
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer)
     if (this.#session?.peerSeen === false) this.#session.abort(closedError())
     else this.#session?.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
-    this.#server?.drain()
+    callSafely(() => { this.#server?.drain() })
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve
       this.#resolveIfDrained()
     })
+    this.#outage.stop()
   }
 
   #giveUp (error: TunnelError): void {
@@ -131,22 +149,24 @@ export class TunnelPlugin {
     const { engine, tunnel } = this.#options
     const transport = this.#transport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
     const options = { ...this.#sessionOptions, serves: this.#saysItServes }
+    let isAttached = false
     const session: Session = this.#session = new Session(transport, options, {
       onReady: () => {
         this.#server = this.#options.serve?.attach(session.constants) ?? null
+        isAttached = true
         this.#retryMs = RETRY_MIN_MS
-        this.#saidWaiting = false
+        this.#saidWaiting.clear()
         this.#emit({ kind: 'attached' })
         for (const { resolve } of this.#attachedWaiters.splice(0)) resolve()
       },
       onChannel: (channel) => this.#server?.onChannel(channel) ?? this.#forward(channel),
-      onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
+      onGoAway: () => { if (isAttached) this.#emit({ kind: 'draining' }) },
       onClose: (error) => {
         this.#session = null
-        this.#server?.close()
+        callSafely(() => { this.#server?.close() })
         this.#server = null
         addSessionStats(this.#stats, session)
-        this.#handleLinkClose(session.peerSeen, error)
+        this.#handleLinkClose(isAttached, error)
         this.#resolveIfDrained()
       }
     }, (task) => { engine.atTurnEnd(task) })
@@ -162,31 +182,33 @@ export class TunnelPlugin {
     if (!wasAttached && error !== null && !wasRefused) {
       if (FATAL.has(error.code)) {
         this.#giveUp(error)
-        this.#emit({ kind: 'refused', error })
-        this.#options.onFatal?.(error)
+        this.#emit({ kind: 'refused', error, count: 1 })
+        callSafely(() => { this.#options.onFatal?.(error) })
         return
       }
-      if (!this.#saidWaiting) this.#emit({ kind: 'waiting', error })
-      this.#saidWaiting = true
+      if (!this.#saidWaiting.has(error.code)) this.#emit({ kind: 'waiting', error })
+      this.#saidWaiting.add(error.code)
     }
     this.#retryTimer = setTimeout(() => { this.#connect() }, this.#retryMs)
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
   }
 
   #forward (channel: Channel): ChannelHandler {
-    const { engine, origin, originTimeoutMs = 5000 } = this.#options
+    const { engine, origin } = this.#options
     let connected = false
     const bridge: Bridge = new Bridge((error) => {
       this.#bridges.delete(bridge)
+      if (!connected && error !== null) this.#outage.handleFailure(error)
       if (!connected) channel.reject(error === null ? Reason.NONE : rejectReasonOf(error))
       this.#resolveIfDrained()
     }, () => {
       connected = true
+      this.#outage.handleSuccess()
       channel.accept()
     })
     bridge.channel = channel
     this.#bridges.add(bridge)
-    bridge.socket = engine.connect(origin!, bridge, { timeoutMs: originTimeoutMs })
+    bridge.socket = engine.connect(origin!, bridge, { timeoutMs: this.#originTimeoutMs })
     return bridge
   }
 

@@ -1,4 +1,5 @@
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { callSafely, ErrorCode, TunnelError } from '../base/errors.js'
+import { checkTimeLimitMs } from '../base/time-limit.js'
 import type { EngineCounters, SocketFileEvent } from '../engine/engine.js'
 import { checkLimit, HelloLimit } from '../mux/hello.js'
 import type { Session, SessionCounters, SessionOptions } from '../mux/session.js'
@@ -11,10 +12,14 @@ export interface TunnelLimits {
 }
 
 export interface DrainOptions {
-  /** How long connections at hand may go on, in ms. 0 resets them at once. */
+  /** How long connections at hand may go on, in ms. 0 resets them at once, `Infinity` waits for all of them. */
   readonly drainMs?: number
 }
 
+/**
+ * What happens to a host or a plugin. `count`: such events since the last one that was told, this one included; the
+ * first ones are told at once, then one a minute.
+ */
 export type TunnelEvent =
   /** A handshake succeeded: traffic flows. */
   | { readonly kind: 'attached' }
@@ -23,14 +28,32 @@ export type TunnelEvent =
   /** An attached peer is gone; null: in good order. */
   | { readonly kind: 'detached', readonly error: TunnelError | null }
   /** A link ended before its handshake was done. */
-  | { readonly kind: 'refused', readonly error: TunnelError }
-  /** Plugin: no host answers at the address; it is tried again. Once per outage. */
+  | { readonly kind: 'refused', readonly error: TunnelError, readonly count: number }
+  /**
+   * Host: a client was reset, for want of a plugin (ERR_TUNNEL_NOT_ATTACHED) or since as many as may be are there
+   * (ERR_TUNNEL_LIMIT).
+   */
+  | { readonly kind: 'turned-away', readonly error: TunnelError, readonly count: number }
+  /**
+   * Plugin: no host answers at the address, or none that can serve now; it is tried again. Once per outage and reason.
+   */
   | { readonly kind: 'waiting', readonly error: TunnelError }
+  /** Plugin: no connection to the origin, so the client is reset. Once per outage and reason. */
+  | { readonly kind: 'origin-unreachable', readonly error: TunnelError, readonly count: number }
+  /** Plugin: the origin takes connections again. */
+  | { readonly kind: 'origin-reachable' }
   /**
    * Host: its socket file had vanished and has been made again (`restored`), or cannot be made again
    * (`unreachable`, once per outage).
    */
   | SocketFileEvent
+
+/** Told in the order in which it happens. What it throws ends up uncaught (`throwLater()`); the tunnel goes on. */
+export type TunnelEventHandler = (event: TunnelEvent) => void
+
+export function safeHandler (onEvent: TunnelEventHandler = () => {}): TunnelEventHandler {
+  return (event) => { callSafely(() => { onEvent(event) }) }
+}
 
 export interface TunnelStats {
   /** Sockets to clients (host) or to the origin (plugin) that exist now. */
@@ -39,6 +62,7 @@ export interface TunnelStats {
   channels: number
   /** Clients reset because no plugin was attached or a table was full. */
   clientsTurnedAway: number
+  /** Of the link that is attached now; null: there is none, or no PING was answered yet. */
   roundTripNs: number | null
   /** Shared memory: slots of this side's pool that nobody holds now; null: there is none. */
   freeSlots: number | null
@@ -75,19 +99,26 @@ export function spinStats ({ spins, spinHits, spinUs }: EngineCounters): TunnelS
 /** Adds what `session` has counted so far. */
 export function addSessionStats (stats: TunnelStats, session: Session): void {
   stats.channels += session.channelCount
-  stats.roundTripNs = session.roundTripNs ?? stats.roundTripNs
-  stats.freeSlots = session.freeSlots ?? stats.freeSlots
   addTo(stats.counters, session.counters)
   addTo(stats.transport, session.transportCounters)
+}
+
+/** What is so now, of the link that is attached. */
+export function setLinkState (stats: TunnelStats, session: Session | null): void {
+  stats.roundTripNs = session?.peerSeen === true ? session.roundTripNs : null
+  stats.freeSlots = session?.peerSeen === true ? session.freeSlots : null
 }
 
 function addTo<K extends string> (sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
   for (const key of Object.keys(sum) as K[]) sum[key] += more[key]
 }
 
+const TIME_LIMITS = ['helloTimeoutMs', 'pingIntervalMs', 'pingTimeoutMs'] as const
+
+/** The options as the session takes them. Throws ERR_TUNNEL_USAGE. */
 export function checkSessionOptions (options: SessionOptions): SessionOptions {
   for (const name of Object.keys(HelloLimit) as Array<keyof typeof HelloLimit>) {
     checkLimit(name, options[name], (rule) => new TunnelError(ErrorCode.USAGE, `Cannot use this limit: ${rule}`))
   }
-  return options
+  return { ...options, ...Object.fromEntries(TIME_LIMITS.map((name) => [name, checkTimeLimitMs(name, options[name])])) }
 }

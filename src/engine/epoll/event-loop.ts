@@ -1,5 +1,7 @@
+import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-calls.js'
 import type { Polled } from '../engine.js'
+import { systemCode } from '../socket-errors.js'
 import { TurnEnd } from '../turn-end.js'
 import { InterestSet, type Watcher } from './interest-set.js'
 import { findNodePoll } from './node-poll.js'
@@ -12,9 +14,21 @@ const MAX_IDLE_MS = 10
 
 let shared: EventLoop | undefined
 
-/** One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux. */
+/**
+ * One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without
+ * koffi, and on any system but Linux, and
+ * ERR_TUNNEL_LIMIT where no descriptor is left for it.
+ */
 export function eventLoop (): EventLoop {
-  shared ??= new EventLoop(loadSystemCalls())
+  if (shared !== undefined) return shared
+  const system = loadSystemCalls()
+  try {
+    shared = new EventLoop(system)
+  } catch (cause) {
+    throw new TunnelError(ErrorCode.LIMIT,
+      `Cannot start the epoll engine: ${systemCode(cause)}: this process or the system is out of descriptors or memory: ` +
+      'raise the limit (ulimit -n)', { cause })
+  }
   return shared
 }
 
@@ -81,13 +95,15 @@ export class EventLoop {
   }
 
   async #watchNode (): Promise<void> {
-    const fd = await findNodePoll(this.system)
-    if (fd === -1) return
     const watcher: Watcher = { handleEvents: () => { this.#nodeDue = true } }
     try {
+      const fd = await findNodePoll(this.system)
+      if (fd === -1) return
       this.interest.add(fd, Linux.EPOLLIN, watcher)
       this.#maxIdleMs = MAX_IDLE_MS
-    } catch {} // Out of memory or watches: as where the descriptor cannot be found.
+    } catch {
+      // Out of descriptors or memory: as where it cannot be found.
+    }
   }
 
   #wake (): void {

@@ -24,6 +24,7 @@ export class CheckedTransport implements Transport {
   get counters (): Transport['counters'] { return this.#inner.counters }
   get room (): number { return this.#inner.room }
   get writable (): boolean { return this.#inner.writable }
+  get isAttached (): boolean { return this.#inner.isAttached ?? true }
 
   /** What was done wrong or not done, once the link is closed. */
   get problems (): string[] {
@@ -52,6 +53,8 @@ export class CheckedTransport implements Transport {
       },
       onBatchEnd: () => { handler.onBatchEnd?.() },
       onWritable: () => { handler.onWritable() },
+      onBroken: (error) => { handler.onBroken!(error) },
+      onAttached: () => { handler.onAttached?.() },
       onClose: (error) => {
         this.#closes++
         handler.onClose(error)

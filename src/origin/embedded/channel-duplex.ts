@@ -27,8 +27,6 @@ function askForNode (): void {
  * into the tunnel's memory as far as there is room, and waits for more otherwise.
  */
 export class ChannelDuplex extends Duplex implements ServerChannelHandler {
-  /** Set by node:http: null once the connection is no longer its own, because of an upgrade or CONNECT. */
-  declare readonly parser?: unknown
   /** Of Node's streams, and missing from its types. */
   declare readonly writableBuffer?: ReadonlyArray<{ readonly chunk: Uint8Array } | null>
   readonly #channel: ServerChannel

@@ -78,8 +78,7 @@ interface Use {
   answeredBytes: number
 }
 
-/** An upgraded connection is its program's, which ends it. */
+/** What asked for an upgrade is never answered: such a connection is its program's to end. */
 function endIfIdle (connection: ChannelDuplex, { requests, answeredBytes }: Use): void {
-  const isUpgraded = connection.parser === null
-  if (requests === 0 && connection.bytesRead === answeredBytes && !isUpgraded) connection.end()
+  if (requests === 0 && connection.bytesRead === answeredBytes) connection.end()
 }

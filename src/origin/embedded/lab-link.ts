@@ -16,8 +16,8 @@ interface Prepared {
 }
 
 /** The lab's own endpoints (`routes.ts`), answered inside the plugin: what benchmarks ask for leaves from memory that it was written to once. */
-export function labServer (limits: TimeLimits = TIME_LIMITS): EmbeddedServer {
-  return { attach: (constants) => new LabLink(constants, limits) }
+export function labServer (limits: TimeLimits = TIME_LIMITS, nowMs = Date.now): EmbeddedServer {
+  return { attach: (constants) => new LabLink(constants, limits, nowMs) }
 }
 
 /** All connections of one link, and what they have in common. */

@@ -1,5 +1,5 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { FrameReader } from '../../frame/frame-reader.js'
+import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { type Claim, type Constant, type Constants, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
@@ -281,12 +281,13 @@ export class MemoryTransport implements Transport {
       if (inbox.length > 0) this.#handler!.onBatchEnd?.()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
-      this.abort(error)
-      return
+      this.#frames.stop()
+      if (this.#handler!.onBroken === undefined) return this.abort(error)
+      this.#handler!.onBroken(error)
     }
     this.peer.#wakeSender()
     if (!this.#closing || this.#inbox.length > 0) return
-    if (this.#frames.insideFrame) this.abort(new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it'))
+    if (this.#frames.insideFrame) this.abort(linkCutError())
     else this.die(null)
   }
 

@@ -1,6 +1,6 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Reader, Socket } from '../../engine/engine.js'
-import { FrameReader } from '../../frame/frame-reader.js'
+import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
 import { encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { type FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
 
@@ -32,6 +32,8 @@ export class ControlSocket {
   readonly #bells = new Uint8Array(64)
   #socket!: Socket
   #unflushed: Uint8Array[] = []
+  /** What came broke a rule: the rest is thrown away. */
+  #isBroken = false
   /** The memory claimed last is for bells, not for frames. */
   #readsBells = false
   #ended = false
@@ -97,7 +99,7 @@ export class ControlSocket {
       commit: (bytes) => { this.#guard(() => { this.#receive(bytes) }) },
       end: () => {
         this.#guard(() => {
-          if (!this.#readsBells && this.#frames.insideFrame) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it')
+          if (!this.#readsBells && this.#frames.insideFrame) throw linkCutError()
           owner.onEnd()
         })
       },
@@ -106,6 +108,7 @@ export class ControlSocket {
   }
 
   #receive (bytes: number): void {
+    if (this.#isBroken) return
     if (!this.#readsBells) {
       this.#frames.commit(bytes)
       if (this.#frames.insideFrame && this.#owner.isAttached()) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot go on with the link: the peer sent frames on the socket after the handshake')
@@ -122,6 +125,8 @@ export class ControlSocket {
       action()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
+      this.#isBroken = true
+      this.#frames.stop()
       this.#owner.onBroken(error)
     }
   }

@@ -21,6 +21,7 @@ export interface ShmLinkParts {
 export class ShmLink {
   readonly sender: ShmSender
   readonly receiver: ShmReceiver
+  readonly ringEntries: number
   readonly #endpoint: ShmEndpoint
   readonly #segment: Segment
   readonly #counters: TransportCounters
@@ -36,6 +37,7 @@ export class ShmLink {
     const words = new Int32Array(segment.buffer)
     this.#endpoint = new ShmEndpoint(words, segment.layout, side)
     this.#segment = segment
+    this.ringEntries = segment.layout.sizes.ringEntries
     this.#counters = counters
     this.#ring = ring
     this.sender = new ShmSender(this.#endpoint, segment, side, words, counters, poison, onWork)
@@ -59,13 +61,13 @@ export class ShmLink {
     else this.#counters.doorbellsSaved++
   }
 
-  /** The end of a turn: takes back what the peer is done with. */
-  turn (handler: TransportHandler): void {
+  /** The end of a turn: takes back what the peer is done with, where it is still `trusted`. */
+  turn (handler: TransportHandler, trusted: boolean): void {
     const { sender } = this
     this.#hasNews = false
-    sender.takeReleases()
+    if (trusted) sender.takeReleases()
     this.publish(sender.takeWaiting())
-    if (!this.#closed && sender.tryRecover()) handler.onWritable()
+    if (!this.#closed && trusted && sender.tryRecover()) handler.onWritable()
   }
 
   /** Whether there is something to take, while this side is awake. Stays true until the next `turn()`. */

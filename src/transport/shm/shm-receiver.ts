@@ -70,17 +70,22 @@ export class ShmReceiver {
   /** Payloads that this side's users have not released. */
   get held (): number { return this.#heldCount }
 
-  /** Delivers up to a batch of frames. Returns whether there were any. Throws ERR_TUNNEL_PROTOCOL. */
-  deliver (handler: TransportHandler): boolean {
+  /**
+   * Delivers up to a batch of frames, and no more than `limit`. Returns how many there were. Throws
+   * ERR_TUNNEL_PROTOCOL.
+   */
+  deliver (handler: TransportHandler, limit = BATCH_FRAMES): number {
     const { peerFrames } = this.#endpoint
-    if (this.#stopped || !peerFrames.refresh()) return false
-    for (let i = 0; i < BATCH_FRAMES && !this.#stopped; i++) {
+    if (this.#stopped || !peerFrames.refresh()) return 0
+    const batch = Math.min(limit, BATCH_FRAMES)
+    let delivered = 0
+    for (; delivered < batch && !this.#stopped; delivered++) {
       const place = peerFrames.tryNext()
       if (place < 0) break
       this.#deliverOne(this.#ring + place * this.#descriptorBytes, handler)
     }
     if (!this.#stopped) handler.onBatchEnd?.()
-    return true
+    return delivered
   }
 
   /** Nothing is delivered any more; what is held may still be released. */

@@ -1,42 +1,21 @@
 import type { Address } from '../../base/address.js'
-import { TunnelError } from '../../base/errors.js'
+import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Polled, Reader, Socket } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
-import { WordOffset } from '../../shm/layout.js'
-import { memfdMemory } from '../../shm/memfd-memory.js'
-import type { Segment, SegmentMemory, SegmentRequest } from '../../shm/segment-memory.js'
-import { checkSegmentSizes, type SegmentSizes, segmentSizes } from '../../shm/segment-sizes.js'
-import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
-import { type Claim, type Constants, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
+import type { Segment, SegmentMemory } from '../../shm/segment-memory.js'
+import type { SegmentSizes } from '../../shm/segment-sizes.js'
+import {
+  type Claim, type Constants, emptyTransportCounters, type Transport, type TransportHandler
+} from '../transport.js'
 import { NO_CONSTANTS } from './constant-memory.js'
 import { ControlSocket } from './control-socket.js'
+import { ShmHandshake } from './shm-handshake.js'
 import { ShmLink } from './shm-link.js'
 import type { ShmClaim } from './slot-claim.js'
 
-export interface ShmOptions {
-  /** `shared-array-buffer`: host and plugin are threads of one process. `memfd`: processes of one user on one Linux machine; needs koffi. */
-  readonly memory: 'shared-array-buffer' | 'memfd'
-  /** The host's say; the plugin is told. Defaults: see `SegmentSizes`. */
-  readonly sizes?: Partial<SegmentSizes>
-  /** For tests: slots that are given back are filled with this byte. */
-  readonly poison?: number
-}
-
 /** How long something may lie unread before it is asked whether a bell was missed. */
 const WATCH_MS = 1000
-
-/** Throws ERR_TUNNEL_USAGE for sizes that break a rule. */
-export function createShmTransport ({ memory: kind, sizes, poison }: ShmOptions): TransportKind {
-  const memory = kind === 'memfd' ? memfdMemory() : sharedArrayMemory()
-  const checked = checkSegmentSizes(segmentSizes(sizes))
-  return {
-    kind: 'shm',
-    check () { memory.check() },
-    accept: (engine, socket) => ShmTransport.accept(engine, socket, { memory, sizes: checked, poison: poison ?? null }),
-    connect: (engine, address, timeoutMs) => ShmTransport.connect(engine, address, timeoutMs, { memory, sizes: checked, poison: poison ?? null })
-  }
-}
 
 export interface ShmParts {
   readonly memory: SegmentMemory
@@ -57,17 +36,19 @@ export class ShmTransport implements Transport, Polled {
   readonly #parts: ShmParts
   readonly #side: ShmSide
   readonly #socket: ControlSocket
+  readonly #handshake: ShmHandshake
   #handler: TransportHandler | null = null
-  #request: SegmentRequest | null = null
-  #settleOffer: (() => void) | null = null
   #link: ShmLink | null = null
-  #words: Int32Array | null = null
   #maxPayloadBytes = HELLO_MAX_BYTES
   #flushedFrames = 0
   /** The socket ended when nothing could be delivered. */
   #endHeldBack = false
   #turnDue = false
   #watch: NodeJS.Timeout | null = null
+  /** The handler was told that the peer has attached. */
+  #saidAttached = false
+  /** The peer broke a rule: nothing more is taken from it. */
+  #isBroken = false
   /** `close()` was called: nothing more is taken; the socket is shut down when all of it lies in the ring. */
   #ended = false
   /** Nothing is delivered any more. */
@@ -79,18 +60,21 @@ export class ShmTransport implements Transport, Polled {
     this.#engine = engine
     this.#side = side
     this.#parts = parts
+    this.#handshake = new ShmHandshake(side, parts.memory, parts.sizes)
     this.#socket = new ControlSocket({
       isReady: () => this.#handler !== null && !this.paused,
-      isAttached: () => this.#isAttached,
+      isAttached: () => this.isAttached,
       onFrame: (header, payload, release) => {
         this.counters.framesReceived++
         this.#handler!.onFrame(header, payload, release)
       },
       onBell: () => { this.#receive() },
       onEnd: () => { this.#receiveEnd() },
-      onBroken: (error) => { this.abort(error) },
+      onBroken: (error) => { this.#break(error) },
       onClose: (error) => {
         this.#gone = true
+        // Where bells lay unread the death of the peer is an error, and no end came before it.
+        this.#deliverRest()
         this.#error ??= error
         this.#stop()
         this.#handler?.onClose(this.#error)
@@ -126,26 +110,21 @@ export class ShmTransport implements Transport, Polled {
   // --- The handshake
 
   offer (request: Uint8Array | null): Uint8Array {
-    if (request === null) {
-      this.#request = this.#parts.memory.request()
-      return this.#request.bytes
-    }
-    const { segment, ticket, settle } = this.#parts.memory.offer(request, this.#parts.sizes)
-    this.#settleOffer = settle
+    if (request === null) return this.#handshake.request()
+    const { segment, ticket } = this.#handshake.offer(request)
     this.#use(segment)
     return ticket
   }
 
   attach (ticket: Uint8Array): void {
-    const segment = this.#request!.attach(ticket)
-    this.#use(segment)
-    Atomics.store(this.#words!, WordOffset.ATTACHED >> 2, 1)
+    this.#use(this.#handshake.attach(ticket))
     this.#socket.ring()
     this.#engage()
   }
 
+  get isAttached (): boolean { return this.#handshake.isDone }
+
   #use (segment: Segment): void {
-    this.#words = new Int32Array(segment.buffer)
     this.#link = new ShmLink({
       segment,
       side: this.#side,
@@ -159,29 +138,13 @@ export class ShmTransport implements Transport, Polled {
     this.#engage()
   }
 
-  /** The peer has mapped the segment: what it sends on the socket from here on is bells. */
-  get #isAttached (): boolean {
-    if (this.#link === null) return false
-    if (this.#side === ShmSide.PLUGIN) return true
-    if (Atomics.load(this.#words!, WordOffset.ATTACHED >> 2) !== 1) return false
-    this.#settle()
-    return true
-  }
-
-  #settle (): void {
-    this.#settleOffer?.()
-    this.#settleOffer = null
-    this.#request?.cancel()
-    this.#request = null
-  }
-
   // --- Sending
 
   claim (bytes: number, channelId: number): Claim | null {
     this.#engage()
     let claim: Claim | null = null
     try {
-      if (!this.#ended && this.#link !== null) claim = this.#link.sender.tryClaim(bytes, channelId)
+      if (!this.#isEnding && this.#link !== null) claim = this.#link.sender.tryClaim(bytes, channelId)
     } catch (error) {
       this.#break(error)
     }
@@ -192,7 +155,7 @@ export class ShmTransport implements Transport, Polled {
   canClaim (bytes: number, channelId: number): boolean {
     this.#engage()
     try {
-      return !this.#ended && this.#link !== null && this.#link.sender.canClaim(bytes, channelId)
+      return !this.#isEnding && this.#link !== null && this.#link.sender.canClaim(bytes, channelId)
     } catch (error) {
       return this.#break(error)
     }
@@ -241,7 +204,7 @@ export class ShmTransport implements Transport, Polled {
   }
 
   get writable (): boolean {
-    if (this.#ended || this.#link === null) return false
+    if (this.#isEnding || this.#link === null) return false
     this.#engage()
     try {
       return this.#link.sender.writable
@@ -298,7 +261,7 @@ export class ShmTransport implements Transport, Polled {
     this.#turnDue = false
     if (this.#closed || this.#link === null || this.paused) return
     try {
-      this.#link.turn(this.#handler!)
+      this.#link.turn(this.#handler!, !this.#isBroken)
     } catch (error) {
       this.#break(error)
     }
@@ -307,7 +270,7 @@ export class ShmTransport implements Transport, Polled {
   }
 
   poll (): boolean {
-    if (this.#closed || this.paused) return false
+    if (this.#closed || this.#isBroken || this.paused) return false
     try {
       if (!this.#link!.look()) return false
     } catch (error) {
@@ -319,7 +282,7 @@ export class ShmTransport implements Transport, Polled {
   }
 
   trySleep (): boolean {
-    if (this.#closed || this.paused) return true
+    if (this.#closed || this.#isBroken || this.paused) return true
     try {
       return this.#link!.trySleep()
     } catch (error) {
@@ -336,6 +299,10 @@ export class ShmTransport implements Transport, Polled {
   #deliver (): void {
     if (this.#closed || this.#handler === null || this.paused) return
     try {
+      if (!this.#saidAttached && this.isAttached) {
+        this.#saidAttached = true
+        this.#handler.onAttached?.()
+      }
       this.#link?.receiver.deliver(this.#handler)
       if (this.#endHeldBack) this.#receiveEnd()
     } catch (error) {
@@ -351,7 +318,7 @@ export class ShmTransport implements Transport, Polled {
   }
 
   #watchBells (): void {
-    if (this.#closed || this.paused) return
+    if (this.#closed || this.#isBroken || this.paused) return
     try {
       if (!this.#link!.missedBell()) return
     } catch (error) {
@@ -369,13 +336,22 @@ export class ShmTransport implements Transport, Polled {
       this.#endHeldBack = true
       return
     }
-    const handler = this.#handler
-    const receiver = this.#link?.receiver
-    // At most one ring full, whatever the peer goes on writing.
-    for (let left = this.#parts.sizes.ringEntries; left > 0 && receiver?.deliver(handler) === true; left--) {
-      if (this.#closed) return
-    }
+    this.#deliverRest()
+    this.#link?.receiver.stop()
     this.close()
+  }
+
+  /** What the peer had published before its end: at most one ring full, whatever it goes on writing. */
+  #deliverRest (): void {
+    if (this.#handler === null || this.#link === null || this.paused) return
+    const { receiver, ringEntries } = this.#link
+    try {
+      for (let left = ringEntries, delivered = -1; left > 0 && delivered !== 0; left -= delivered) {
+        delivered = receiver.deliver(this.#handler, left)
+      }
+    } catch (error) {
+      this.#break(error)
+    }
   }
 
   // --- The end
@@ -385,14 +361,26 @@ export class ShmTransport implements Transport, Polled {
     this.#ended = this.#closed = true
     this.#socket.stop()
     if (this.#watch !== null) clearInterval(this.#watch)
-    this.#settle()
+    this.#handshake.settle()
     this.#link?.close()
   }
+
+  /** Nothing is sent any more but why the link ends. */
+  get #isEnding (): boolean { return this.#ended || this.#isBroken }
 
   /** Whatever the peer broke ends the link. (Called from the methods themselves, since a closure for each call would cost more than their work.) */
   #break (error: unknown): false {
     if (!(error instanceof TunnelError)) throw error
-    this.abort(error)
+    if (this.#gone) {
+      this.#error ??= error
+    } else if (this.#isBroken || error.code === ErrorCode.LIMIT || this.#handler?.onBroken === undefined) {
+      this.abort(error)
+    } else {
+      this.#isBroken = true
+      this.#link?.receiver.stop()
+      // The caller may be amid anything.
+      this.#engine.atTurnEnd(() => { if (!this.#closed) this.#handler!.onBroken!(error) })
+    }
     return false
   }
 }

@@ -7,9 +7,11 @@ import { unixAddress } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { Random } from '../../engine/testing/random.js'
+import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
 import { Recorder } from '../testing/recorder.js'
-import { Link } from '../testing/link.js'
+import { SIDES } from '../testing/harness.js'
+import { Link, other } from '../testing/link.js'
 import { makeStreamPair, type StreamPair } from '../testing/stream-pair.js'
 import { StreamTransport } from './stream-transport.js'
 
@@ -129,3 +131,19 @@ test('StreamTransport offers nothing beyond HELLO, and refuses a peer that does'
   t.throws(() => b.transport.offer(new Uint8Array(1)), { code: ErrorCode.PROTOCOL })
   t.throws(() => { a.transport.attach(new Uint8Array(1)) }, { code: ErrorCode.PROTOCOL })
 })
+
+for (const from of SIDES) {
+  test(`StreamTransport takes a link that ends inside a frame from side ${from} for the death of the peer`, async (t) => {
+    const link = await makeLink(t)
+    const { recorder } = link[other(from)]
+    const header = new Uint8Array(HEADER_BYTES)
+    encodeHeader(header, 0, FrameType.DATA, 1, 100, 0, 0)
+    link.pair.sockets[from].inject(header)
+    link.pair.sockets[from].shutdown()
+    const error = await recorder.untilClose()
+    t.is(error?.code, ErrorCode.PEER_CLOSED)
+    t.regex(error!.message, /^Cannot read a frame to its end: the peer closed the link inside it/)
+    t.is(recorder.frames.length, 0)
+    await link.verify(t)
+  })
+}

@@ -1,7 +1,7 @@
 import type { Address } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Reader, Socket } from '../../engine/engine.js'
-import { FrameReader } from '../../frame/frame-reader.js'
+import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
 import { encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
@@ -231,7 +231,7 @@ export class StreamTransport implements Transport {
       claim: () => this.#handler === null ? null : this.#frames.claim(),
       commit: (bytes) => { this.#receive(bytes) },
       end: () => {
-        if (this.#frames.insideFrame) this.abort(new TunnelError(ErrorCode.PROTOCOL, 'Cannot decode a frame: the link ended inside it'))
+        if (this.#frames.insideFrame) this.abort(linkCutError())
         else this.close()
       },
       close: (error) => {
@@ -250,7 +250,9 @@ export class StreamTransport implements Transport {
       this.#handler!.onBatchEnd?.()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
-      this.abort(error)
+      this.#frames.stop()
+      if (this.#handler!.onBroken === undefined) this.abort(error)
+      else this.#handler!.onBroken(error)
     }
   }
 

@@ -3,7 +3,7 @@ import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
 import type { Garbage } from './harness.js'
 
-/** Garbage for a transport over bytes. The end of the link must follow 'a frame that is cut off …'. */
+/** Garbage for a transport over bytes. */
 export function garbageBytes (garbage: Garbage): Uint8Array {
   switch (garbage) {
     case 'a frame of unknown type': return header(11, 1, 0, 0)
@@ -12,7 +12,6 @@ export function garbageBytes (garbage: Garbage): Uint8Array {
       const random = new Random(5)
       return Uint8Array.from({ length: 4096 }, () => random.below(256))
     }
-    case 'a frame that is cut off by the end of the link': return header(FrameType.DATA, 1, 100, 0)
     case 'undefined flags': return header(FrameType.DATA, 1, 1, 2)
     case 'DATA on the control channel': return header(FrameType.DATA, 0, 1, 0)
   }

@@ -9,7 +9,6 @@ export const GARBAGE = [
   'a frame of unknown type',
   'a header that announces 4 GiB, and nothing behind it',
   'random bytes',
-  'a frame that is cut off by the end of the link',
   'undefined flags',
   'DATA on the control channel'
 ] as const

@@ -1,12 +1,13 @@
 import { ErrorCode } from '../../base/errors.js'
 import { Random } from '../../engine/testing/random.js'
-import { FrameType } from '../../frame/layout.js'
+import { FrameType, Reason } from '../../frame/layout.js'
 import type { TransportSuite } from './conformance.js'
 import { SIDES } from './harness.js'
 import { other } from './link.js'
 import { turn } from './side.js'
 
 const FRAME_BYTES = 16_384
+const CONTROL_FRAMES = 1100
 
 /** Turns without progress after which nothing will move any more. */
 const IDLE_TURNS = 100
@@ -40,6 +41,27 @@ export function registerPressureTests (suite: TransportSuite): void {
         await writable
         await link.untilDelivered(t)
       }
+    })
+  }
+
+  for (const name of SIDES) {
+    suite.add(`a RESET of side ${name} comes behind the DATA before it, also where the link is full and control frames wait`, async (t, link) => {
+      link.start(FRAME_BYTES)
+      const sender = link[name]
+      link.pair.stopReading(other(name))
+      while (sender.transport.writable) {
+        const claim = sender.tryClaim(FRAME_BYTES, 7)
+        if (claim === null) break
+        sender.sendClaim(claim, sender.fill(claim, claim.view.length), 7)
+      }
+      // More than any ring has entries.
+      for (let i = 1; i <= CONTROL_FRAMES; i++) sender.send(FrameType.CREDIT, 9, i)
+      sender.send(FrameType.RESET, 7, Reason.CONNECTION_RESET)
+      sender.transport.flush()
+      await turn()
+      link.pair.resumeReading(other(name))
+      await link.untilDelivered(t)
+      t.true(sender.sent.some(({ type }) => type === FrameType.DATA))
     })
   }
 

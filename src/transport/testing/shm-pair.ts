@@ -62,14 +62,8 @@ export async function makeShmPair (createEngine: () => Engine, { memory, sizes, 
     segment,
     kill (side) { sockets[side].socket.abort() },
     sendGarbage (to, garbage) {
-      if (garbage === 'a frame that is cut off by the end of the link') {
-        // A descriptor cannot be cut off; what may come half is a bell.
-        sockets[other(to)].inject(Uint8Array.of(0))
-        sockets[other(to)].shutdown()
-      } else {
-        writeDescriptor(segment, SIDE_OF[other(to)], garbageBytes(garbage).subarray(0, HEADER_BYTES))
-        sockets[other(to)].inject(Uint8Array.of(1))
-      }
+      writeDescriptor(segment, SIDE_OF[other(to)], garbageBytes(garbage).subarray(0, HEADER_BYTES))
+      sockets[other(to)].inject(Uint8Array.of(1))
     },
     stopReading (side) { transports[side].paused = true },
     resumeReading (side: SideName) { transports[side].resume() },

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { unixAddress } from '../../base/address.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { ShmSide } from '../../shm/endpoint.js'
-import { createShmTransport, type ShmOptions } from '../shm/shm-transport.js'
+import { createShmTransport, type ShmOptions } from '../shm/create-shm-transport.js'
 import type { Transport } from '../transport.js'
 import { type SoakOptions, SoakSide } from './soak-side.js'
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type Address, tcpAddress, unixAddress } from '../../base/address.js'
-import type { Engine } from '../../engine/engine.js'
+import { createEngine } from '../../engine/create-engine.js'
+import type { Engine, EngineName } from '../../engine/engine.js'
 import { createTestEngine } from '../../engine/testing/engines.js'
 import { streamTransport } from '../../transport/stream/stream-transport.js'
 import type { TransportKind } from '../../transport/transport.js'
@@ -65,9 +66,9 @@ export class TunnelRig {
   readonly #hosts: HostRig[] = []
   readonly #plugins: PluginRig[] = []
 
-  constructor (t: ExecutionContext, transport: TransportKind = streamTransport, createEngine: () => Engine = createTestEngine) {
+  constructor (t: ExecutionContext, transport: TransportKind = streamTransport, engine?: EngineName) {
     this.#t = t
-    this.#createEngine = createEngine
+    this.#createEngine = engine === undefined ? createTestEngine : () => createEngine(engine)
     this.transport = transport
     this.directory = mkdtempSync(join(tmpdir(), 'tunnel-'))
     this.tunnel = unixAddress(join(this.directory, 't.sock'))

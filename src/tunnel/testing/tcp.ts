@@ -70,7 +70,7 @@ export interface TcpOrigin {
 }
 
 /** An origin that speaks whatever a test wants; half-open connections are allowed. */
-export async function startTcpOrigin (t: ExecutionContext, onPeer: (peer: Peer) => void = () => {}): Promise<TcpOrigin> {
+export async function startTcpOrigin (t: ExecutionContext, onPeer: (peer: Peer) => void = () => {}, port = 0): Promise<TcpOrigin> {
   const peers: Peer[] = []
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const peer = new Peer(t, socket)
@@ -78,7 +78,7 @@ export async function startTcpOrigin (t: ExecutionContext, onPeer: (peer: Peer) 
     onPeer(peer)
   })
   t.teardown(() => { server.close() })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => { server.listen(port, '127.0.0.1', resolve) })
   const address = tcpAddress('127.0.0.1', (server.address() as net.AddressInfo).port)
   return {
     address,

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
-import type { ShmOptions } from '../../transport/shm/shm-transport.js'
+import type { EngineName } from '../../engine/engine.js'
+import type { ShmOptions } from '../../transport/shm/create-shm-transport.js'
 import { TunnelRig } from './rig.js'
 import { createTransport, type TransportName, WITHIN_A_PROCESS } from './transports.js'
 
@@ -9,15 +10,20 @@ export interface EachOptions {
   /** Of the shared memory. */
   readonly memory?: Omit<ShmOptions, 'memory'>
   readonly register?: typeof test.serial
+  /** One test for each of these as well. Default: on what users get. */
+  readonly engines?: readonly EngineName[]
 }
 
 /** One test for each transport, with a rig that uses it. */
 export function testEach (
   title: string,
   body: (t: ExecutionContext, rig: TunnelRig, name: TransportName) => Promise<void>,
-  { over = WITHIN_A_PROCESS, memory = {}, register = test }: EachOptions = {}
+  { over = WITHIN_A_PROCESS, memory = {}, register = test, engines }: EachOptions = {}
 ): void {
-  for (const name of over) {
-    register(`${title} (${name})`, (t) => body(t, new TunnelRig(t, createTransport(name, memory)), name))
+  for (const engine of engines ?? [undefined]) {
+    for (const name of over) {
+      const where = engine === undefined ? name : `${name}, ${engine}`
+      register(`${title} (${where})`, (t) => body(t, new TunnelRig(t, createTransport(name, memory), engine), name))
+    }
   }
 }

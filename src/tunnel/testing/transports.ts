@@ -1,4 +1,4 @@
-import { createShmTransport, type ShmOptions } from '../../transport/shm/shm-transport.js'
+import { createShmTransport, type ShmOptions } from '../../transport/shm/create-shm-transport.js'
 import { streamTransport } from '../../transport/stream/stream-transport.js'
 import type { TransportKind } from '../../transport/transport.js'
 

@@ -26,6 +26,7 @@ export class BoundedTransport implements Transport {
   get constants (): Transport['constants'] { return this.#inner.constants }
   get room (): number { return this.#inner.room }
   get writable (): boolean { return this.#inner.writable }
+  get isAttached (): boolean { return this.#inner.isAttached ?? true }
 
   start (handler: TransportHandler): void {
     this.#inner.start({
@@ -43,6 +44,8 @@ export class BoundedTransport implements Transport {
       },
       onBatchEnd: () => { handler.onBatchEnd?.() },
       onWritable: () => { handler.onWritable() },
+      onBroken: (error) => { handler.onBroken!(error) },
+      onAttached: () => { handler.onAttached?.() },
       onClose: (error) => { handler.onClose(error) }
     })
   }

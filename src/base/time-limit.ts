@@ -1,0 +1,24 @@
+import { ErrorCode, TunnelError } from './errors.js'
+
+/** What a timer of Node can wait for; a longer one would ring at once. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
+/** Returns `value`, a time in ms from 0 or `Infinity`. Throws ERR_TUNNEL_USAGE. */
+export function checkTimeMs (name: string, value: number): number {
+  if (typeof value === 'number' && (value === Infinity || (value >= 0 && value <= LONGEST_TIMER_MS))) return value
+  throw new TunnelError(ErrorCode.USAGE,
+    `Cannot use ${name}: it must be a time from 0 to ${LONGEST_TIMER_MS} ms, or Infinity: it is ${String(value)}`)
+}
+
+/** The same for a time limit, where 0 and `Infinity` mean that there is none: returns 0 then. */
+export function checkTimeLimitMs (name: string, value: number): number {
+  const timeMs = checkTimeMs(name, value)
+  return timeMs === Infinity ? 0 : timeMs
+}
+
+/** Calls `task` after `timeMs` of `checkTimeMs()`, which for `Infinity` is never. Returns what cancels it. */
+export function after (timeMs: number, task: () => void): () => void {
+  if (timeMs === Infinity) return () => {}
+  const timer = setTimeout(task, timeMs)
+  return () => { clearTimeout(timer) }
+}
