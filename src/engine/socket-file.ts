@@ -3,7 +3,7 @@ import net from 'node:net'
 import { resolve as absolute } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { UNIX_PATH_MAX_BYTES, unixAddress } from '../base/address.js'
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { callSafely, ErrorCode, TunnelError } from '../base/errors.js'
 import { listenError, systemCode } from './socket-errors.js'
 
 /** So often a listener looks whether its file is still there. */
@@ -46,7 +46,7 @@ export class SocketFile {
   private constructor (path: string, open: Open, onEvent: (event: SocketFileEvent) => void) {
     this.#path = absolutePath(path)
     this.#open = open
-    this.#onEvent = onEvent
+    this.#onEvent = (event) => { callSafely(() => { onEvent(event) }) }
   }
 
   /** Replaces a dead socket at `path`, and nothing else. Rejects as `Engine.listen()` does; nothing is left then. */

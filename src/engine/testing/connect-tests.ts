@@ -14,6 +14,9 @@ import type { Rig } from './rig.js'
 
 type TcpAddress = Address & { kind: 'tcp' }
 
+/** The time that an address has would pass while a hundred other tests share the loop. */
+const SERIALLY = true
+
 export function registerConnectTests (suite: Suite): void {
   /** Where all of 127.0.0.0/8 is this machine. */
   const linux: Suite['once'] = (...args) => { if (process.platform === 'linux') suite.once(...args) }
@@ -86,7 +89,7 @@ export function registerConnectTests (suite: Suite): void {
     client.socket.shutdown()
     t.is(await client.reader.untilClose(), null)
     t.true(client.reader.hasConnected)
-  })
+  }, SERIALLY)
 
   linux('connect() gives an address that is slow a second chance when the others have failed', async (t, rig) => {
     if (rig.engine.name === 'node') {
@@ -104,7 +107,7 @@ export function registerConnectTests (suite: Suite): void {
     t.true(client.reader.hasConnected)
     client.socket.reset()
     await client.reader.untilClose()
-  })
+  }, SERIALLY)
 
   linux('connect() waits for the last address as long as it may, and a reset ends that', async (t, rig) => {
     const [dead, silent] = loopbacks(2) as [string, string]
@@ -115,7 +118,7 @@ export function registerConnectTests (suite: Suite): void {
     await rig.turns(5)
     rig.reset(other)
     t.is(await other.reader.untilClose(), null)
-  })
+  }, SERIALLY)
 
   linux('connect() names the name when no address of it answers, or it has none', async (t, rig) => {
     const { host } = makeName(loopbacks(2))
