@@ -113,7 +113,7 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['tunnel-bench', ['merge', 'a', 'b'], USAGE, /--out must be given: see tunnel-bench merge --help$/],
   ['tunnel-bench', ['merge', '--out=c'], USAGE, /an argument is missing: 0 given, 1 needed/],
   ['http-tunnel-host', [], USAGE, /--addr must be given: see http-tunnel-host --help$/],
-  ['http-tunnel-host', ['--addr=', '--port=0'], USAGE, /^Cannot use --addr=: it must be text that is not empty, for example \/tmp\/tunnel\.sock$/],
+  ['http-tunnel-host', ['--addr=', '--port=0'], USAGE, /^Cannot use --addr=: it must be text that is not empty, for example tunnel\.sock$/],
   ['http-tunnel-host', [`--addr=${LONG_PATH}`, '--port=0'], INVALID, /^Cannot use socket path a+: it has 120 bytes, and a Unix socket path has at most \d+: choose a shorter one/],
   ['http-tunnel-host', ['--addr=./s', '--port=65536'], USAGE, /^Cannot use --port=65536: it must be an integer from 0 \(any free port\) to 65535$/],
   ['http-tunnel-host', ['--addr=./s', '--port='], USAGE, /^Cannot use --port=: it must be/],
@@ -171,7 +171,7 @@ test.serial('report says what is wrong with a folder, with exit code 1', async (
 })
 
 const unreachable: Array<[addr: string, message: RegExp]> = [
-  ['./missing/s', /Cannot listen on \.\/missing\/s: the directory \.\/missing does not exist \(ENOENT\): create it or choose another --addr/],
+  ['./missing/s', /Cannot listen on \.\/missing\/s: the directory \.\/missing does not exist \(ENOENT\): choose another path, or create the directory/],
   ['./file/s', /Cannot listen on \.\/file\/s: \.\/file is not a directory \(ENOTDIR\)/]
 ]
 for (const [addr, message] of unreachable) {

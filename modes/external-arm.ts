@@ -38,7 +38,7 @@ export function targetOf ({ name, url: template }: ExternalArm, port: number): A
   if (url.protocol !== 'http:') fail('must have a URL that begins with http://')
   if (url.href !== `http://${url.host}/`) fail('must have a URL of a host and a port only: what is asked for is the same in every arm')
   if (url.port === '0') fail('must name a port from 1 to 65535')
-  return tcpAddress(url.hostname.replace(/^\[|\]$/g, ''), url.port === '' ? 80 : Number(url.port)) as Address & { kind: 'tcp' }
+  return tcpAddress(url.hostname, url.port === '' ? 80 : Number(url.port)) as Address & { kind: 'tcp' }
 }
 
 /** The command with `{origin}` (host:port of the origin) and `{port}` filled in. */

@@ -4,6 +4,8 @@ import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { formatAddress, tcpAddress, type Address } from '../src/base/address.js'
 import { ErrorCode } from '../src/base/errors.js'
+import { ENGINES_HERE } from '../src/engine/testing/engines.js'
+import { loopbacks, makeName } from '../src/engine/testing/names.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { commandOf } from './external-arm.js'
 import { ExternalProcess } from './external-process.js'
@@ -113,6 +115,29 @@ linux('ExternalProcess.start() gives up on what does not answer in time, and lea
     { code: ErrorCode.ROLE_FAILED, message: /was not answered with status 200 within 300 ms/ })
   t.deepEqual(processesLike(/^sleep 61[23]$/), [])
 })
+
+for (const engine of ENGINES_HERE) {
+  test(`ExternalProcess.start() asks at a port that browsers refuse, and with a limit that is no whole number, engine ${engine}`, async (t) => {
+    // fetch() refuses port 10080 (WHATWG's list of bad ports).
+    const [host] = loopbacks(1) as [string]
+    const origin = await startOrigin({ server: 'node', host, port: 10080 })
+    t.teardown(async () => { await origin.close() })
+    const external = await ExternalProcess.start({ name: 'mine', command: null, target: origin.address, engine, isInterrupted: () => false, readyMs: 9_999.67 })
+    await external.close()
+    const target = await unusedTarget()
+    await t.throwsAsync(ExternalProcess.start({ name: 'mine', command: null, target, engine, isInterrupted: () => false, readyMs: 6.67 }),
+      { message: /was not answered with status 200 within 6\.67 ms \(.*ERR_TUNNEL_CONNECT_REFUSED: .*nothing listens there/ })
+    const named = makeName([...loopbacks(1), host])
+    await (await ExternalProcess.start({
+      name: 'mine',
+      command: null,
+      target: tcpAddress(named.host,
+        10080),
+      engine,
+      isInterrupted: () => false
+    })).close()
+  })
+}
 
 test('ExternalProcess.start() gives up when it is interrupted', async (t) => {
   await t.throwsAsync(ExternalProcess.start({ name: 'mine', command: 'sleep 600', target: await unusedTarget(), isInterrupted: () => true }), { code: ErrorCode.INTERRUPTED })

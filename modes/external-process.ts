@@ -2,24 +2,49 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Address, formatAddress } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
+import { createEngine, type EngineChoice } from '../src/engine/create-engine.js'
+import { runLoadSlice } from '../src/load/generator.js'
+import type { LoadJob } from '../src/load/job.js'
 import type { RoleSample } from '../workers/roles.js'
 import { forgetGroup, guardGroup } from './guard.js'
 import { treeCpu, treeOf } from './process-tree.js'
 
 const LAST_WORDS_CHARACTERS = 2000
 const LOOK_INTERVAL_MS = 50
+const LOOK_LIMIT_MS = 1000
 
 export interface ExternalOptions {
   readonly name: string
   /** For /bin/sh; null: the program runs already, and is left alone. */
   readonly command: string | null
   readonly target: Address
+  /** What asks whether it is ready. Default auto. */
+  readonly engine?: EngineChoice
   /** True: give up. */
   readonly isInterrupted: () => boolean
   /** How long it may take until /health is answered. Default 10,000. */
   readonly readyMs?: number
   /** How long it may take to end after SIGTERM. Default 3,000. */
   readonly endMs?: number
+}
+
+/** One request for /health, on a connection like those of the measurement. */
+function healthJob (target: Address, limitMs: number): LoadJob {
+  return {
+    target,
+    path: '/health',
+    expect: { kind: 'response', status: 200, sha256: null },
+    pace: { kind: 'closed' },
+    concurrency: 1,
+    requests: 1,
+    warmupMs: 0,
+    durationMs: limitMs,
+    requestTimeoutMs: limitMs,
+    connectTimeoutMs: limitMs,
+    threads: 1,
+    stalledReaders: 0,
+    stalledPath: '/health'
+  }
 }
 
 /** A program from outside that carries an arm: started in a process group of its own, and stopped with everything it started. */
@@ -74,20 +99,16 @@ export class ExternalProcess {
   async #untilReady (): Promise<void> {
     const { name, target, isInterrupted, readyMs = 10_000 } = this.#options
     const url = `http://${formatAddress(target)}/health`
+    const engine = createEngine(this.#options.engine ?? 'auto', { spin: 0 })
     const endsAt = performance.now() + readyMs
     let last = 'it did not answer'
     while (performance.now() < endsAt) {
       if (isInterrupted()) throw new TunnelError(ErrorCode.INTERRUPTED, `Interrupted before ${name} was ready`)
       this.#checkAlive()
-      try {
-        const response = await fetch(url, { signal: AbortSignal.timeout(Math.max(1, Math.min(1000, endsAt - performance.now()))) })
-        await response.arrayBuffer()
-        if (response.status === 200) return
-        last = `it answered with status ${response.status}`
-      } catch (error) {
-        const { cause } = error as { cause?: unknown }
-        last = cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : (error as Error).message
-      }
+      const { counts, problems } = await runLoadSlice(engine,
+        healthJob(target, Math.ceil(Math.min(LOOK_LIMIT_MS, endsAt - performance.now()))))
+      if (counts.ok > 0) return
+      last = problems[0] ?? last
       await delay(LOOK_INTERVAL_MS)
     }
     throw this.#failed(`${url} was not answered with status 200 within ${readyMs} ms (${last}): check that it listens there and forwards to the origin`)

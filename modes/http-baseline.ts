@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-import { formatAddress } from '../src/base/address.js'
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './cli.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './service-options.js'
 import { usage } from './option-values.js'
 import { onShutdown } from './shutdown.js'
 
@@ -36,13 +35,15 @@ await runProgram({
         throw usage(flag, given[flag], 'is for --server=lab: leave it out, or --server')
       }
       const lab = { engine: valueOf.engine(given), spin: valueOf.spin(given) }
-      const starting = startOrigin({ server, ...lab, host: valueOf.host(given), port: valueOf.port(given), path })
+      const places = { host: valueOf.host(given), port: valueOf.port(given), path }
+      const onSocketFile = tunnelEventPrinter(NAME, json, SERVICE_CURES)
+      const starting = startOrigin({ server, ...lab, ...places, onSocketFile })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const origin = await starting
-      const http = `http://${formatAddress(origin.address)}`
+      const { data, words } = urlOf(origin)
       if (origin.note !== undefined && !json) console.error(`${NAME}: ${origin.note}`)
-      announce(json, { event: 'listening', name: NAME, http, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },
-        `${NAME}: listening on ${http}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`)
+      announce(json, { event: 'listening', name: NAME, ...data, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },
+        `${NAME}: listening on ${words}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`)
       return undefined
     }
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { formatAddress, tcpAddress } from '../src/base/address.js'
+import { tcpAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
 import { HelloLimit } from '../src/mux/hello.js'
 import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
@@ -8,7 +8,7 @@ import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { type Given, runProgram } from './cli.js'
 import { integerOf, usage } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './service-options.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './service-options.js'
 import { onShutdown } from './shutdown.js'
 import { printStats } from './stats-printer.js'
 
@@ -64,9 +64,9 @@ await runProgram({
       })
       onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
       const tunnelHost = await starting
-      const http = `http://${formatAddress(tunnelHost.address)}`
-      announce(json, { event: 'listening', name: NAME, http, tunnel: tunnel.path, transport: transport.kind, engine: engine.name, pid: process.pid },
-        `${NAME}: listening on ${http}, waiting for a plugin at ${tunnel.path} (${transport.kind} transport, ${engine.name} engine)`)
+      const { data, words } = urlOf(tunnelHost)
+      announce(json, { event: 'listening', name: NAME, ...data, tunnel: tunnel.path, transport: transport.kind, engine: engine.name, pid: process.pid },
+        `${NAME}: listening on ${words}, waiting for a plugin at ${tunnel.path} (${transport.kind} transport, ${engine.name} engine)`)
       printStats(NAME, json, statsMs, () => tunnelHost.stats())
       return undefined
     }

@@ -145,5 +145,5 @@ function parseOriginUrl (text: string): Address {
   const standardPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http://, https:// or unix:')
   if (url.href !== `${url.protocol}//${url.host}/`) fail('must name a host and a port only: paths come from the client')
   if (url.port === '0') fail('must name a port from 1 to 65535')
-  return tcpAddress(url.hostname.replace(/^\[|\]$/g, ''), url.port === '' ? standardPort : Number(url.port))
+  return tcpAddress(url.hostname, url.port === '' ? standardPort : Number(url.port))
 }

@@ -114,7 +114,7 @@ export function parseUrl (text: string): { target: Address, path: string, host: 
   if (url.protocol !== 'http:') fail('a URL must begin with http://, for example http://127.0.0.1:8080/path')
   if (url.username !== '' || url.password !== '') fail('credentials in the URL are not sent: use -H "Authorization: Basic ..."')
   return {
-    target: tcpAddress(url.hostname.replace(/^\[(.*)\]$/, '$1'), url.port === '' ? 80 : Number(url.port)),
+    target: tcpAddress(url.hostname, url.port === '' ? 80 : Number(url.port)),
     path: `${url.pathname}${url.search}`,
     host: url.host
   }

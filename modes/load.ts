@@ -1,8 +1,7 @@
-import { lookup } from 'node:dns/promises'
-import { type Address, tcpAddress } from '../src/base/address.js'
+import type { Address } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { createEngine } from '../src/engine/create-engine.js'
-import type { Engine } from '../src/engine/engine.js'
+import { findAddresses } from '../src/engine/host-name.js'
 import type { LoadProgress } from '../src/load/progress.js'
 import { runLoad } from '../src/load/run-load.js'
 import { emptyCounts, errorCount } from '../src/metrics/counts.js'
@@ -14,7 +13,6 @@ import { onStopSignal } from './signals.js'
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
 const CLEAR_LINE = '\x1b[K'
-const PROBE_TIMEOUT_MS = 2_000
 
 /**
  * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a request failed or none was
@@ -25,12 +23,12 @@ export async function load (options: LoadOptions): Promise<number> {
   // It cannot be opened by this name where it is a socket.
   const output = file === '/dev/stdout' ? null : file
   const engine = createEngine(choice, { spin: 0, onFallback: (why) => { console.error(`tunnel-bench: ${why}`) } })
-  const target = await resolveTarget(engine, job.target)
-  // Found out now, and not when there is a result to lose.
+  // Both are found out now, and not when there is a result to lose.
+  await findTarget(job.target)
   if (output !== null) check(output)
   const interruption = interruptSignal()
   const terminal = showsProgress && process.stderr.isTTY ? process.stderr : null
-  const result = await runLoad(engine, { ...job, target }, {
+  const result = await runLoad(engine, job, {
     workerUrl: new URL('../workers/load-slice.js', import.meta.url),
     signal: interruption,
     onProgress: terminal === null ? undefined : statusLine(terminal)
@@ -65,33 +63,10 @@ function write (file: string, text: string): void {
   }
 }
 
-/** Looks a name up once. Of several addresses (as `localhost` has) the first one that takes a connection. */
-async function resolveTarget (engine: Engine, target: Address): Promise<Address> {
-  if (target.kind === 'unix') return target
-  const found = await lookup(target.host, { all: true }).catch((cause: unknown) => {
+async function findTarget (target: Address): Promise<void> {
+  if (target.kind === 'unix') return
+  await findAddresses(target.host).catch((cause: unknown) => {
     throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot find ${target.host}: ${(cause as Error).message}: check the name in the URL`, { cause })
-  })
-  const addresses = found.map(({ address }) => tcpAddress(address, target.port))
-  if (addresses.length > 1) {
-    for (const address of addresses) if (await accepts(engine, address)) return address
-  }
-  return addresses[0] ?? target
-}
-
-async function accepts (engine: Engine, address: Address): Promise<boolean> {
-  return await new Promise((resolve) => {
-    let stands = false
-    const socket = engine.connect(address, {
-      claimReserves: false,
-      connect: () => {
-        stands = true
-        socket.abort()
-      },
-      claim: () => null,
-      commit: () => {},
-      end: () => {},
-      close: () => { resolve(stands) }
-    }, { timeoutMs: PROBE_TIMEOUT_MS })
   })
 }
 

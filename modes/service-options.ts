@@ -1,4 +1,4 @@
-import { type Address, unixAddress } from '../src/base/address.js'
+import { type Address, formatAddress, unixAddress } from '../src/base/address.js'
 import { ENGINES } from '../src/engine/create-engine.js'
 import { HelloLimit } from '../src/mux/hello.js'
 import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
@@ -28,7 +28,11 @@ export const SERVICE_FLAGS = {
   transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },
   addr: { describe: 'Path of the Unix socket between host and plugin (required)' },
   port: { describe: 'TCP port to listen on; 0 takes any free one, which is printed', standard: STANDARD.port },
-  host: { describe: 'Address to listen on; 0.0.0.0 opens the port to the network', standard: STANDARD.host },
+  host: {
+    describe: 'Address to listen on; of a name, all its addresses that are here, which are printed; ' +
+      '0.0.0.0 opens the port to the network',
+    standard: STANDARD.host
+  },
   server: { describe: SERVER_DESCRIPTION, standard: STANDARD.server },
   engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
@@ -57,7 +61,8 @@ export const SERVICE_CURES = {
 /** The checked value of each; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. */
 export const valueOf = {
   transport: ({ transport = STANDARD.transport }: Given) => oneOf('transport', transport, TRANSPORTS),
-  addr: ({ addr }: Given): Address & { kind: 'unix' } => unixAddress(textOf('addr', addr, '/tmp/tunnel.sock')) as Address & { kind: 'unix' },
+  addr: ({ addr }: Given): Address & { kind: 'unix' } => unixAddress(textOf('addr', addr,
+    'tunnel.sock')) as Address & { kind: 'unix' },
   port: ({ port = STANDARD.port }: Given) => portOf('port', port),
   host: ({ host = STANDARD.host }: Given) => textOf('host', host, STANDARD.host),
   server: ({ server = STANDARD.server }: Given) => oneOf('server', server, SERVERS),
@@ -93,7 +98,21 @@ export function announce (json: boolean, event: Record<string, unknown>, sentenc
   output?.line(json ? JSON.stringify(event) : sentence)
 }
 
-/** Prints what happens to the tunnel. */
+interface Listening {
+  readonly address: Address
+  readonly addresses: readonly Address[]
+}
+
+/** How to reach a service: its URL, and of a name the addresses behind it, as data and in words. */
+export function urlOf ({ address, addresses }: Listening): { data: { http: string, addresses?: string[] }, words: string } {
+  const http = `http://${formatAddress(address)}`
+  const all = addresses.map(formatAddress)
+  return all.includes(formatAddress(address))
+    ? { data: { http }, words: http }
+    : { data: { http, addresses: all }, words: `${http} (${all.join(' and ')})` }
+}
+
+/** Prints what happens to the tunnel, or to the socket file of a service without one. */
 export function tunnelEventPrinter (name: string, json: boolean, cures: Cures): (event: TunnelEvent) => void {
   return (event) => {
     const error = 'error' in event ? event.error : null
@@ -117,5 +136,7 @@ const SENTENCES: Readonly<Record<TunnelEvent['kind'], string>> = {
   waiting: 'waiting for a host',
   'turned-away': 'client turned away',
   'origin-unreachable': 'origin unreachable',
-  'origin-reachable': 'origin reachable again'
+  'origin-reachable': 'origin reachable again',
+  restored: 'the socket file was removed by somebody, and has been made again',
+  unreachable: 'the socket file was removed by somebody, and cannot be made again'
 }

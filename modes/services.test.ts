@@ -1,10 +1,11 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, unlinkSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes } from '../src/base/content.js'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
+import { optionsOf, type OriginServer, servers } from '../src/origin/testing/servers.js'
 import { loadUws } from '../src/origin/uws-origin.js'
 import { finish, get, open } from './testing/client.js'
 import { Program } from './testing/program.js'
@@ -16,6 +17,16 @@ const uwsLoads = await loadUws().then(() => true, () => false)
 
 /** What `--engine=auto` comes to here. */
 const ENGINE = ENGINES_HERE[0]!
+
+/** How the baseline is told to run it. */
+function flagsOf (origin: OriginServer): string[] {
+  return Object.entries(optionsOf(origin)).map(([flag, value]) => `--${flag}=${value}`)
+}
+
+/** Cleaners of temporary files spare what is. */
+function isListed (path: string): boolean {
+  return process.platform !== 'linux' || readFileSync('/proc/net/unix', 'utf8').includes(` ${path}\n`)
+}
 
 /** More than the sockets on the way take, so that its transfer lasts until the client has read. */
 const LONG_BYTES = 24 * 1024 * 1024
@@ -56,6 +67,27 @@ test.serial('host and plugin say it in sentences without --json', async (t) => {
   await host.output(/http-tunnel-host: the other side is shutting down\nhttp-tunnel-host: detached\n/)
   t.is((await plugin.ended).code, 0)
 })
+
+for (const name of ['http-tunnel-host', 'http-baseline'] as const) {
+  for (const args of name === 'http-baseline' ? servers.map(flagsOf) : ENGINES_HERE.map((engine) => [`--engine=${engine}`])) {
+    test.serial(`${name} ${args.join(' ')} makes its socket file again when somebody removed it, and says so`, async (t) => {
+      const addr = join(temporaryFolder(t), 's')
+      const program = new Program(t, name, [...args, '--host=localhost', '--port=0', `--addr=${addr}`, '--json'])
+      const { addresses, http } = await program.event('listening')
+      t.regex(String(http), /^http:\/\/localhost:\d+$/)
+      t.true((addresses as string[]).every((address) => /^(127\.0\.0\.1|\[::1\]):\d+$/.test(address)) &&
+        (addresses as string[]).length > 0)
+      t.true(isListed(addr))
+      unlinkSync(addr)
+      await program.event('restored')
+      t.is(statSync(addr).mode & 0o777, 0o600)
+      t.true(isListed(addr))
+      program.kill('SIGTERM')
+      t.is((await program.ended).code, 0)
+      t.false(existsSync(addr))
+    })
+  }
+}
 
 test.serial('the baseline says where it listens and answers /health', async (t) => {
   const baseline = startBaseline(t, '--server=node')

@@ -59,7 +59,7 @@ export class SocketFolder {
       const isFull = code === 'ENOSPC' || code === 'EDQUOT'
       const cure = isFull ? 'make room there, or set TMPDIR to another folder' : 'set TMPDIR to a folder that can be written'
       throw new TunnelError(ErrorCode.ADDRESS_DENIED,
-        `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${message}: ${cure}`)
+        `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${message}: ${cure}`, { cause: error })
     }
   }
 

@@ -205,7 +205,7 @@ export class Topology {
     const port = await freePort()
     const target = targetOf(arm, port)
     const command = arm.start === null ? null : commandOf(arm.start, formatAddress(this.#origin.ready.address), port)
-    const external = await ExternalProcess.start({ name: arm.name, command, target, isInterrupted: () => this.#closing !== null })
+    const external = await ExternalProcess.start({ name: arm.name, command, target, engine: this.#options.engine, isInterrupted: () => this.#closing !== null })
     this.#externals.push(external)
     return { target, roles: { external }, tunnel: null }
   }

@@ -10,7 +10,7 @@ import type { TunnelStats } from '../src/tunnel/tunnel.js'
 export interface RoleTypes {
   origin: {
     /** `path`: of a Unix socket to listen on as well. `engine` and `spin` are for `lab`. */
-    options: Required<OriginOptions>
+    options: Required<Omit<OriginOptions, 'onSocketFile'>>
     ready: { server: Origin['server'], address: Address, unixAddress: Address | null, note: string | null }
     job: never
     result: never

@@ -40,3 +40,10 @@ test('formatAddress() writes an address as people do', (t) => {
   t.is(formatAddress(tcpAddress('localhost', 0)), 'localhost:0')
   t.is(formatAddress(unixAddress('/tmp/tunnel.sock')), '/tmp/tunnel.sock')
 })
+
+test('tcpAddress() takes an IPv6 address with brackets or without', (t) => {
+  for (const host of ['::1', '[::1]']) {
+    t.deepEqual(tcpAddress(host, 80), { kind: 'tcp', host: '::1', port: 80 })
+    t.is(formatAddress(tcpAddress(host, 80)), '[::1]:80')
+  }
+})

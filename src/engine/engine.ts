@@ -1,7 +1,9 @@
 import type { Address, ConnectionAddresses } from '../base/address.js'
 import type { TunnelError } from '../base/errors.js'
+import type { SocketFileEvent } from './socket-file.js'
 
 export type EngineName = 'epoll' | 'node'
+export type { SocketFileEvent }
 
 /**
  * The Engine seam: how bytes move between this thread and TCP or Unix sockets. Everything runs on the thread that made the
@@ -13,15 +15,21 @@ export interface Engine {
 
   /**
    * Listens on `address` and calls `onSocket` for every accepted connection. `onSocket` must call `socket.start()` before it returns.
-   * A Unix socket appears at its path with mode 0600, atomically, once it accepts; a dead one left there by a killed process
-   * is replaced, a live one or another kind of file is not.
-   * Rejects with ERR_TUNNEL_ADDRESS_IN_USE, ERR_TUNNEL_ADDRESS_DENIED, ERR_TUNNEL_SOCKET_FAILED, or ERR_TUNNEL_ADDRESS_INVALID
-   * (a Unix socket is first made in a directory of its own beside the path, and that path must fit, too).
+   * A name is listened on at all its addresses that this machine has, at one port.
+   * A Unix socket is of mode 0600 from the beginning (node engine in a worker thread: from just after it listens; a
+   * thread has no
+   * umask of its own). A dead one left there by a killed process is replaced, a live one or another kind of file is
+   * not, and one that
+   * somebody removes is made again, within about a second.
+   * Rejects with ERR_TUNNEL_ADDRESS_IN_USE, ERR_TUNNEL_ADDRESS_DENIED, or ERR_TUNNEL_SOCKET_FAILED.
    */
-  listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener>
+  listen (address: Address, onSocket: (socket: Socket) => void, options?: ListenOptions): Promise<Listener>
 
   /**
-   * Connects, then calls `reader.connect()`; on failure calls `reader.close()` with ERR_TUNNEL_CONNECT_REFUSED,
+   * Connects, then calls `reader.connect()`. The addresses of a name are tried in turn, the one that worked last
+   * first; an attempt that
+   * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()` with
+   * ERR_TUNNEL_CONNECT_REFUSED,
    * ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the
    * connection stands are kept and sent then. The socket is started: do not call `start()`.
    */
@@ -58,6 +66,19 @@ export interface Alarm {
   close (): void
 }
 
+/**
+ * TCP keepalive, of accepted and connecting sockets alike: a peer that has been silent for `idleSec` is asked every
+ * `intervalSec`, and is cut off as
+ * gone after `probes` without an answer. Node lets a program choose the first only: with the node engine it is 10
+ * probes, one second apart.
+ */
+export const KEEPALIVE = { idleSec: 60, intervalSec: 10, probes: 6 } as const
+
+export interface ListenOptions {
+  /** Told what happens to the file of a Unix socket. */
+  readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
+}
+
 export interface ConnectOptions {
   readonly timeoutMs: number
 }
@@ -82,8 +103,10 @@ export function emptyEngineCounters (): EngineCounters {
 }
 
 export interface Listener {
-  /** The address with the port that was really bound. */
+  /** The address that was asked for, with the port that was really bound. */
   readonly address: Address
+  /** All that were bound: of a name, each of its addresses that this machine has. */
+  readonly addresses: readonly Address[]
   /** Stops accepting and frees the address (a Unix socket's file is removed). Accepted sockets live on. */
   close (): Promise<void>
 }

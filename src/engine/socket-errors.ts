@@ -1,3 +1,4 @@
+import { lstatSync, readlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { formatAddress, type Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
@@ -8,7 +9,9 @@ export function systemCode (error: unknown): string {
   return typeof code === 'string' ? code : String(message)
 }
 
-export function connectError (address: Address, cause: unknown): TunnelError {
+/** `causes`: of a name with several addresses, why each of them failed, as tried; the most telling one is named. */
+export function connectError (address: Address, ...causes: unknown[]): TunnelError {
+  const cause = mostTelling(causes)
   const code = systemCode(cause)
   const action = `Cannot connect to ${formatAddress(address)}`
   switch (code) {
@@ -26,9 +29,26 @@ export function connectError (address: Address, cause: unknown): TunnelError {
       return new TunnelError(ErrorCode.SOCKET_FAILED,
         `${action}: ${code === 'EMFILE' ? 'this process' : 'this machine'} has no descriptor left (${code}): ` +
         'open fewer connections, or raise the limit (ulimit -n, fs.file-max)', { cause })
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: the name is not known here (${code}): correct it, or check this machine's name service`, { cause })
     default:
       return new TunnelError(ErrorCode.SOCKET_FAILED, `${action}: ${code}: check the address and this user's rights and limits`, { cause })
   }
+}
+
+/**
+ * What this side is out of comes first: the other addresses say nothing then. The address that worked is tried first,
+ * and those that cannot be reached from here last: only of the first one does EADDRNOTAVAIL mean local ports.
+ */
+function mostTelling (causes: readonly unknown[]): unknown {
+  if (systemCode(causes[0]) === 'EADDRNOTAVAIL') return causes[0]
+  for (const codes of [['EMFILE', 'ENFILE'], ['ECONNREFUSED'], ['ETIMEDOUT']]) {
+    const cause = causes.find((one) => codes.includes(systemCode(one)))
+    if (cause !== undefined) return cause
+  }
+  return causes.at(-1)
 }
 
 /** Whether a connection could not be tried, since this side was out of local ports or descriptors. */
@@ -54,29 +74,59 @@ export function listenError (address: Address, cause: unknown): TunnelError {
   if (cause instanceof TunnelError) return cause
   const code = systemCode(cause)
   const action = `Cannot listen on ${formatAddress(address)}`
-  const failed = new TunnelError(ErrorCode.SOCKET_FAILED, `${action}: ${code}: choose an address of this machine, and check this user's limits`, { cause })
-  return address.kind === 'tcp' ? tcpListenError(action, code, cause) ?? failed : unixListenError(action, address.path, code, cause) ?? failed
+  return address.kind === 'tcp'
+    ? tcpListenError(action, code, cause)
+    : unixListenError(action, dirname(address.path), code, cause)
 }
 
-function tcpListenError (action: string, code: string, cause: unknown): TunnelError | undefined {
+function tcpListenError (action: string, code: string, cause: unknown): TunnelError {
   switch (code) {
     case 'EADDRINUSE':
       return new TunnelError(ErrorCode.ADDRESS_IN_USE, `${action}: the port is taken by another program: stop it or choose another port`, { cause, cure: 'port' })
     case 'EACCES':
     case 'EPERM':
-      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: this user may not use the port (${code}): choose a port from 1024 up`, { cause, cure: 'port' })
+      return new TunnelError(ErrorCode.ADDRESS_DENIED,
+        `${action}: this user may not use the port (${code}): choose a port from 1024 up`, { cause, cure: 'port' })
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: the name is not known here (${code}): use an address of this machine, for example 127.0.0.1`, { cause })
+    default:
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: ${code}: choose an address of this machine, and check this user's limits`, { cause })
   }
 }
 
-function unixListenError (action: string, path: string, code: string, cause: unknown): TunnelError | undefined {
-  const directory = dirname(path)
-  const denied = (what: string) => new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: ${what} (${code}): create it or choose another path`, { cause, cure: 'path' })
+function unixListenError (action: string, directory: string, code: string, cause: unknown): TunnelError {
+  const denied = (what: string, cure: string) => new TunnelError(ErrorCode.ADDRESS_DENIED,
+    `${action}: ${what} (${code}): ${cure}`, { cause, cure: 'path' })
   switch (code) {
-    case 'ENOENT': return denied(`the directory ${directory} does not exist`)
-    case 'ENOTDIR': return denied(`${directory} is not a directory`)
+    case 'ENOENT': return denied(missingDirectory(directory), 'choose another path, or create the directory')
+    case 'ENOTDIR': return denied(`${directory} is not a directory`, 'choose another path')
+    case 'ELOOP': return denied(`${directory} is a symbolic link that leads back to itself`,
+      'choose another path, or mend the link')
+    case 'EROFS': return denied(`the file system of ${directory} is read-only`, 'choose another path')
     case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new TunnelError(ErrorCode.ADDRESS_DENIED, `${action}: this user may not write to the directory ${directory} (${code}): make it writable or choose another path`, { cause, cure: 'path' })
+    case 'EPERM': return denied(`this user may not write to the directory ${directory}`,
+      'make it writable or choose another path')
+    case 'EOPNOTSUPP':
+    case 'ENOSYS': return denied(`the file system of ${directory} takes no sockets`, 'choose a path on another one')
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: the file system of ${directory} is full (${code}): free some space or choose another path`,
+        { cause, cure: 'path' })
+    default:
+      return new TunnelError(ErrorCode.SOCKET_FAILED,
+        `${action}: ${code}: choose another path, and check this user's limits`, { cause, cure: 'path' })
   }
+}
+
+/** Why nothing can be made there, although ENOENT says only that something is missing. */
+function missingDirectory (directory: string): string {
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  if (stat?.isSymbolicLink() === true) return `${directory} is a symbolic link to ${readlinkSync(directory)}, which does not exist`
+  return stat === undefined
+    ? `the directory ${directory} does not exist`
+    : `the file system of ${directory} lets nobody make files`
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { systemCode } from './socket-errors.js'
+import { tryConnect } from './socket-file.js'
 
 /** A listening socket says that its process lives: to every process of the machine, whatever its PID namespace. */
 export interface SocketLock {
@@ -18,12 +18,5 @@ export async function holdLock (path: string): Promise<SocketLock> {
 
 /** Whether whoever held it has ended. False where that cannot be told, and where nobody ever did. */
 export async function isAbandoned (path: string): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const probe = net.connect({ path })
-    probe.on('connect', () => {
-      probe.destroy()
-      resolve(false)
-    })
-    probe.on('error', (error) => { resolve(systemCode(error) === 'ECONNREFUSED') })
-  })
+  return await tryConnect(path) === 'ECONNREFUSED'
 }

@@ -8,6 +8,8 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 export interface SystemCalls {
   memfd_create (name: string, flags: number): number
   fcntl (fd: number, command: number, argument: number): number
+  /** Of a Unix socket before `bind`: the mode that its file is made with. */
+  fchmod (fd: number, mode: number): number
   /** Returns an errno, 0: done. */
   posix_fallocate (fd: number, offset: number, bytes: number): number
   /** Failed if not `isMapped()`. */
@@ -88,9 +90,13 @@ export const Linux = {
   SOL_SOCKET: 1,
   SO_REUSEADDR: 2,
   SO_ERROR: 4,
+  SO_KEEPALIVE: 9,
   SO_LINGER: 13,
   IPPROTO_TCP: 6,
   TCP_NODELAY: 1,
+  TCP_KEEPIDLE: 4,
+  TCP_KEEPINTVL: 5,
+  TCP_KEEPCNT: 6,
   SHUT_WR: 1,
   /** tcp(7): how many bytes the other side's kernel has not acknowledged. */
   SIOCOUTQ: 0x5411,
@@ -112,6 +118,7 @@ export const Linux = {
   EPIPE: 32,
   ECONNABORTED: 103,
   ECONNRESET: 104,
+  ETIMEDOUT: 110,
   EINPROGRESS: 115
 } as const
 
@@ -168,6 +175,7 @@ function declare (koffi: Koffi): SystemCalls {
   }
   return {
     memfd_create: libc.func('int memfd_create(const char *name, unsigned int flags)') as SystemCalls['memfd_create'],
+    fchmod: libc.func('int fchmod(int fd, unsigned int mode)') as SystemCalls['fchmod'],
     fcntl: libc.func('int fcntl(int fd, int command, int argument)') as SystemCalls['fcntl'],
     posix_fallocate: wide('int', 'posix_fallocate', '(int fd, int64_t offset, int64_t bytes)') as SystemCalls['posix_fallocate'],
     mmap: wide('void *', 'mmap', '(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)') as SystemCalls['mmap'],

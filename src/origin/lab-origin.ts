@@ -2,12 +2,13 @@ import { tcpAddress, unixAddress } from '../base/address.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { closerOf } from './drain.js'
 import { labServer } from './embedded/lab-link.js'
-import { toListenError } from './listen.js'
-import type { Origin, OriginAddress } from './origin.js'
+import { type ListenPlaces, toListenError } from './listen.js'
+import type { Origin } from './origin.js'
 import { heapConstants, SharedInput, SocketChannel } from './socket-channel.js'
 
-/** The server that answers inside a plugin, on sockets of an engine. Rejects as `listen()` does. */
-export async function startLabOrigin (engine: Engine, { host, port, path }: OriginAddress): Promise<Origin> {
+/** The server that answers inside a plugin, on sockets of an engine. Rejects as `listenOn()` does. */
+export async function startLabOrigin (engine: Engine, places: ListenPlaces): Promise<Origin> {
+  const { host, port, path, onSocketFile } = places
   const link = labServer().attach(heapConstants)
   const input = new SharedInput()
   const channels = new Set<SocketChannel>()
@@ -25,7 +26,7 @@ export async function startLabOrigin (engine: Engine, { host, port, path }: Orig
     listeners.push(await engine.listen(tcpAddress(host, port), onSocket).catch((error: Error) => {
       throw toListenError((error.cause ?? error) as NodeJS.ErrnoException, host, port)
     }))
-    if (path !== null) listeners.push(await engine.listen(unixAddress(path), onSocket))
+    if (path !== null) listeners.push(await engine.listen(unixAddress(path), onSocket, { onSocketFile }))
   } catch (error) {
     stopListening()
     link.close()
@@ -34,6 +35,7 @@ export async function startLabOrigin (engine: Engine, { host, port, path }: Orig
   return {
     server: 'lab',
     address: listeners[0]!.address,
+    addresses: listeners[0]!.addresses,
     unixAddress: listeners[1]?.address ?? null,
     close: closerOf(
       () => {

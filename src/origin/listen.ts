@@ -1,22 +1,37 @@
-import type { AddressInfo, Server } from 'node:net'
-import { formatAddress, tcpAddress } from '../base/address.js'
+import { type Address, formatAddress, tcpAddress, unixAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import { listenEach, type Opened, type OpenedEach } from '../engine/listen-each.js'
+import type { SocketFileEvent } from '../engine/socket-file.js'
+import type { Origin } from './origin.js'
+
+/** Where an origin listens. */
+export interface ListenPlaces {
+  readonly host: string
+  readonly port: number
+  /** Of a Unix socket; null: none. */
+  readonly path: string | null
+  readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
+}
+
+/** The same as an origin tells it. */
+export function placesOf ({ host, path }: ListenPlaces, { addresses }: OpenedEach): Pick<Origin, 'address' | 'addresses' | 'unixAddress'> {
+  return { address: { ...addresses[0]!, host } as Address, addresses, unixAddress: path === null ? null : unixAddress(path) }
+}
 
 /**
- * Listens, and resolves to the real port. Rejects with ADDRESS_IN_USE, ADDRESS_DENIED, ADDRESS_INVALID (the host is not one
+ * Listens on every address of `host`. Rejects with ADDRESS_IN_USE, ADDRESS_DENIED, ADDRESS_INVALID (the host is not one
  * of this machine) or SOCKET_FAILED.
  */
-export async function listen (server: Server, host: string, port: number): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(toListenError(error, host, port)))
-    server.listen({ host, port }, () => {
-      server.removeAllListeners('error')
-      resolve((server.address() as AddressInfo).port)
-    })
-  })
+export async function listenOn ({ host, port }: ListenPlaces, open: (ip: string, port: number) => Promise<Opened>): Promise<OpenedEach> {
+  try {
+    return await listenEach(host, port, open)
+  } catch (error) {
+    throw toListenError(error as NodeJS.ErrnoException, host, port)
+  }
 }
 
 export function toListenError (error: NodeJS.ErrnoException, host: string, port: number): TunnelError {
+  if (error instanceof TunnelError) return error
   const action = `Cannot listen on ${formatAddress(tcpAddress(host, port))}`
   switch (error.code) {
     case 'EADDRINUSE':

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { tcpAddress } from '../base/address.js'
+import { listenServer, listenServerAt } from '../engine/node/listen-server.js'
+import { SocketFile } from '../engine/socket-file.js'
 import { type Body, CollectedBody } from './body.js'
 import { closerOf } from './drain.js'
-import { listen } from './listen.js'
+import { listenOn, type ListenPlaces, placesOf } from './listen.js'
 import type { Origin } from './origin.js'
-import { listenOnUnix, type UnixSocket } from './unix-socket.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
 /** Longer than a run keeps a connection idle: between two requests of an open loop, or while the other arm is measured. */
@@ -19,39 +19,38 @@ interface Prepared {
   readonly body: string | Uint8Array
 }
 
-/** The origin on node:http: runs wherever Node does. Rejects as `listen()` does. */
-export async function startNodeOrigin (host: string, port: number, path: string | null): Promise<Origin> {
+/** The origin on node:http: runs wherever Node does. Rejects as `listenOn()` does. */
+export async function startNodeOrigin (places: ListenPlaces): Promise<Origin> {
+  const { path, onSocketFile } = places
   const draining = { isDraining: false }
-  const create = (): Server => createHttpServer(draining)
-  const server = create()
-  const address = tcpAddress(host, await listen(server, host, port))
-  const servers = [server]
-  let unix: UnixSocket | null = null
-  if (path !== null) {
-    const other = create()
-    try {
-      unix = await listenOnUnix(path, async (place) => { await listenAt(other, place) })
-    } catch (error) {
-      server.close()
-      other.close()
-      throw error
-    }
-    servers.push(other)
+  const servers = new Set<Server>()
+  const create = (): Server => {
+    const server = createHttpServer(draining)
+    servers.add(server)
+    return server.on('close', () => { servers.delete(server) })
   }
-  let open = servers.length
+  const tcp = await listenOn(places, (ip, port) => listenServer(create(), ip, port))
+  let unix: SocketFile | null = null
+  try {
+    if (path !== null) {
+      unix = await SocketFile.listen(path, (place) => listenServerAt(create(), place), onSocketFile)
+    }
+  } catch (error) {
+    tcp.close()
+    throw error
+  }
   return {
     server: 'node',
-    address,
-    unixAddress: unix?.address ?? null,
+    ...placesOf(places, tcp),
     close: closerOf(
       () => {
-        unix?.remove()
         draining.isDraining = true
-        for (const one of servers) one.close(() => { open-- })
+        void unix?.close()
+        tcp.close()
       },
       () => {
         for (const one of servers) one.closeIdleConnections()
-        return open === 0
+        return servers.size === 0
       },
       () => { for (const one of servers) one.closeAllConnections() })
   }
@@ -80,16 +79,6 @@ function createHttpServer (draining: { readonly isDraining: boolean }): Server {
     closeIdleConnections () {
       if (![...sockets].some((socket) => socket.writableLength > 0)) Server.prototype.closeIdleConnections.call(server)
     }
-  })
-}
-
-async function listenAt (server: Server, path: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ path }, () => {
-      server.removeAllListeners('error')
-      resolve()
-    })
   })
 }
 

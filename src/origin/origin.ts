@@ -1,6 +1,7 @@
 import { type Address, tcpAddress, unixAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { createEngine, type EngineChoice, type SpinChoice } from '../engine/create-engine.js'
+import type { SocketFileEvent } from '../engine/socket-file.js'
 import { startLabOrigin } from './lab-origin.js'
 import { startNodeOrigin } from './node-origin.js'
 import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
@@ -13,8 +14,10 @@ export type ServerChoice = typeof SERVERS[number]
 export interface Origin {
   /** The server that really runs. */
   readonly server: Exclude<ServerChoice, 'auto'>
-  /** TCP, with the real port. */
+  /** TCP, as asked for and with the real port. */
   readonly address: Address
+  /** All addresses of the host that it listens on. */
+  readonly addresses: readonly Address[]
   /** The Unix socket, where one was asked for. */
   readonly unixAddress: Address | null
   /** Why something slower runs than `auto` prefers, in a sentence. */
@@ -22,9 +25,6 @@ export interface Origin {
   /** Stops listening, lets requests at hand finish for a time, and closes every connection. Called again with a shorter time it shortens the wait. */
   close (options?: CloseOptions): Promise<void>
 }
-
-/** Where an origin listens, with everything filled in. */
-export type OriginAddress = Required<Pick<OriginOptions, 'host' | 'port' | 'path'>>
 
 export interface CloseOptions {
   /** How long requests at hand may go on, in ms. Default 0: they are cut off at once. */
@@ -42,6 +42,8 @@ export interface OriginOptions {
   readonly port: number
   /** Path of a Unix socket to listen on as well, with mode 0600. Default null: none. */
   readonly path?: string | null
+  /** Told what happens to that socket's file. */
+  readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
 }
 
 /**
@@ -52,24 +54,25 @@ export interface OriginOptions {
  * @param load How to load uWebSockets.js.
  */
 export async function startOrigin (options: OriginOptions, load: () => Promise<Uws> = loadUws): Promise<Origin> {
-  const { server, host = '127.0.0.1', port, path = null, engine = 'auto', spin = 'auto' } = options
+  const { server, host = '127.0.0.1', port, path = null, onSocketFile, engine = 'auto', spin = 'auto' } = options
+  const places = { host, port, path, onSocketFile }
   tcpAddress(host, port)
   if (path !== null) unixAddress(path)
   if (server === 'lab') {
     let note: string | undefined
     const onFallback = (why: string): void => { note = why }
-    const origin = await startLabOrigin(createEngine(engine, { spin, onFallback }), { host, port, path })
+    const origin = await startLabOrigin(createEngine(engine, { spin, onFallback }), places)
     return note === undefined ? origin : { ...origin, note }
   }
-  if (server === 'node') return await startNodeOrigin(host, port, path)
+  if (server === 'node') return await startNodeOrigin(places)
   let uws: Uws
   try {
     uws = await load()
   } catch (error) {
     if (server === 'uws') throw unavailable(error)
-    return { ...await startNodeOrigin(host, port, path), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
+    return { ...await startNodeOrigin(places), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
   }
-  return await startUwsOrigin(uws, host, port, path)
+  return await startUwsOrigin(uws, places)
 }
 
 function unavailable (cause: unknown): TunnelError {

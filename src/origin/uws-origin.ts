@@ -1,10 +1,12 @@
 import { STATUS_CODES, createServer } from 'node:http'
-import { tcpAddress } from '../base/address.js'
+import { formatAddress, tcpAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
+import type { OpenedEach } from '../engine/listen-each.js'
+import { listenServer } from '../engine/node/listen-server.js'
+import { SocketFile } from '../engine/socket-file.js'
 import { type Body, CollectedBody, wholeBody } from './body.js'
 import { closerOf } from './drain.js'
-import { listen } from './listen.js'
-import { listenOnUnix, type UnixSocket } from './unix-socket.js'
+import { listenOn, type ListenPlaces, placesOf } from './listen.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
@@ -77,14 +79,14 @@ export async function loadUws (): Promise<Uws> {
 }
 
 /**
- * The origin on uWebSockets.js. Rejects as `listen()` does. Its differences from the one on node:http, none of which can be
- * changed from here: it sends `uWebSockets: 20` with every response; closes idle connections after 8 to 12 seconds, and those
- * whose client half-closes; refuses HTTP/1.0 and chunk extensions; and closes a connection on which a further request
- * arrives while a body above 64 KiB is still being sent.
+ * The origin on uWebSockets.js. Rejects as `listenOn()` does. Its differences from the one on node:http, none of
+ * which can be changed from here: it sends `uWebSockets: 20` with every response; closes idle connections after 8 to 12
+ * seconds, and those whose client half-closes; refuses HTTP/1.0 and chunk extensions; and closes a connection on which
+ * a further request arrives while a body above 64 KiB is still being sent.
  *
  * Close it before its worker thread is terminated: uWebSockets otherwise aborts the whole process.
  */
-export async function startUwsOrigin (uws: Uws, host: string, port: number, path: string | null): Promise<Origin> {
+export async function startUwsOrigin (uws: Uws, places: ListenPlaces): Promise<Origin> {
   const transfers: Transfers = new Set()
   const app = uws.App()
   for (const [path, answer] of FIXED_ROUTES) {
@@ -92,46 +94,59 @@ export async function startUwsOrigin (uws: Uws, host: string, port: number, path
     app.head(path, response => sendHead(response, answer))
   }
   app.any('/*', (response, request) => handleRequest(response, request, transfers))
-
-  let socket: UwsListenSocket | false = false
-  app.listen(host, port, LISTEN_EXCLUSIVE_PORT, listening => { socket = listening })
-  if (socket === false) {
-    app.close()
-    throw await listenFailure(host, port)
-  }
   closeAtExit(app)
-  const listenSockets: UwsListenSocket[] = [socket]
-  const address = tcpAddress(host, uws.us_socket_local_port(socket))
-  let unix: UnixSocket | null = null
+  const cut = (): void => { if (openApps.delete(app)) app.close() }
+  const closerOfSocket = (socket: UwsListenSocket) => () => { if (openApps.has(app)) uws.us_listen_socket_close(socket) }
+
+  const { path, onSocketFile } = places
+  let tcp: OpenedEach
+  let unix: SocketFile | null = null
   try {
-    if (path !== null) unix = await listenOnUnix(path, async (place) => { listenSockets.push(listenAt(app, place)) })
+    tcp = await listenOn(places, async (ip, port) => {
+      const socket = await listenAt(app, ip, port)
+      return { port: uws.us_socket_local_port(socket), close: closerOfSocket(socket) }
+    })
+    if (path !== null) {
+      unix = await SocketFile.listen(path, async (place) => closerOfSocket(listenAtPath(app, place)),
+        onSocketFile)
+    }
   } catch (error) {
-    openApps.delete(app)
-    app.close()
+    cut()
     throw error
   }
   const renewal = setInterval(() => renewAll(transfers), RENEW_INTERVAL_MS).unref()
   return {
     server: 'uws',
-    address,
-    unixAddress: unix?.address ?? null,
+    ...placesOf(places, tcp),
     close: closerOf(
       () => {
-        unix?.remove()
-        if (openApps.has(app)) for (const listenSocket of listenSockets) uws.us_listen_socket_close(listenSocket)
+        void unix?.close()
+        tcp.close()
       },
       () => transfers.size === 0,
       () => {
         clearInterval(renewal)
-        if (openApps.delete(app)) app.close()
+        cut()
       })
   }
 }
 
-function listenAt (app: UwsApp, path: string): UwsListenSocket {
+async function listenAt (app: UwsApp, ip: string, port: number): Promise<UwsListenSocket> {
+  let socket: UwsListenSocket | false = false
+  app.listen(ip, port, LISTEN_EXCLUSIVE_PORT, listening => { socket = listening })
+  if (socket === false) throw await listenFailure(ip, port)
+  return socket
+}
+
+/** uWebSockets removes what lies at `path` first: its caller has seen that nothing does, and holds the path's lock. */
+function listenAtPath (app: UwsApp, path: string): UwsListenSocket {
   let socket: UwsListenSocket | false = false
   app.listen_unix(listening => { socket = listening }, path)
-  if (socket === false) throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use the origin on node:http`, { cure: 'server' })
+  if (socket === false) {
+    throw new TunnelError(ErrorCode.SOCKET_FAILED,
+      `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use the origin on node:http`,
+      { cure: 'server' })
+  }
   return socket
 }
 
@@ -158,15 +173,16 @@ function closeOpenApps (): void {
 }
 
 /** uWebSockets does not say why it cannot listen, so this asks node. */
-async function listenFailure (host: string, port: number): Promise<unknown> {
-  const probe = createServer()
+async function listenFailure (ip: string, port: number): Promise<unknown> {
   try {
-    await listen(probe, host, port)
+    const { close } = await listenServer(createServer(), ip, port)
+    close()
   } catch (error) {
     return error
   }
-  probe.close()
-  return new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot listen on ${host}:${port}: uWebSockets.js refused, though the port is free: try again, or use the origin on node:http`, { cure: 'server' })
+  return new TunnelError(ErrorCode.SOCKET_FAILED,
+    `Cannot listen on ${formatAddress(tcpAddress(ip, port))}: uWebSockets.js refused, though the port is free: ` +
+    'try again, or use the origin on node:http', { cure: 'server' })
 }
 
 function handleRequest (response: UwsResponse, request: UwsRequest, transfers: Transfers): void {

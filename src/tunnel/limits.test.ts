@@ -127,6 +127,7 @@ testEach('close() of a host whose listener cannot be closed ends the sessions al
     const listener = await engine.listen(address, onSocket)
     return {
       address: listener.address,
+      addresses: listener.addresses,
       close: async () => {
         await listener.close()
         failing++

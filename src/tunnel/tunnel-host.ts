@@ -70,7 +70,8 @@ export class TunnelHost {
     const host = new TunnelHost(options)
     host.#clients = await options.engine.listen(options.listen, (socket) => { host.#handleClient(socket) })
     try {
-      host.#plugins = await options.engine.listen(options.tunnel, (socket) => { host.#handleLink(socket) })
+      host.#plugins = await options.engine.listen(options.tunnel, (socket) => { host.#handleLink(socket) },
+        { onSocketFile: host.#emit })
     } catch (error) {
       await host.#clients.close()
       throw error
@@ -80,6 +81,8 @@ export class TunnelHost {
 
   /** Where clients connect, with the port really bound. */
   get address (): Address { return this.#clients.address }
+  /** All addresses of its host that clients can connect to. */
+  get addresses (): readonly Address[] { return this.#clients.addresses }
   get tunnelAddress (): Address { return this.#plugins.address }
   /** A plugin is attached: clients are served. */
   get attached (): boolean { return this.#current?.ready ?? false }

@@ -1,6 +1,6 @@
 import { callSafely, ErrorCode, TunnelError } from '../base/errors.js'
 import { checkTimeLimitMs } from '../base/time-limit.js'
-import type { EngineCounters } from '../engine/engine.js'
+import type { EngineCounters, SocketFileEvent } from '../engine/engine.js'
 import { checkLimit, HelloLimit } from '../mux/hello.js'
 import { emptySessionCounters } from '../mux/session-handler.js'
 import type { Session, SessionCounters, SessionOptions } from '../mux/session.js'
@@ -43,6 +43,11 @@ export type TunnelEvent =
   | { readonly kind: 'origin-unreachable', readonly error: TunnelError, readonly count: number }
   /** Plugin: the origin takes connections again. */
   | { readonly kind: 'origin-reachable' }
+  /**
+   * Host: its socket file had vanished and has been made again (`restored`), or cannot be made again
+   * (`unreachable`, once per outage).
+   */
+  | SocketFileEvent
 
 /** Told in the order in which it happens. What it throws ends up uncaught (`throwLater()`); the tunnel goes on. */
 export type TunnelEventHandler = (event: TunnelEvent) => void

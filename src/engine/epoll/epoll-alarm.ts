@@ -2,7 +2,7 @@ import { nowNs } from '../../base/clock.js'
 import { Linux } from '../../native/system-calls.js'
 import type { Alarm } from '../engine.js'
 import { closeDescriptor, keepDescriptor } from './descriptor.js'
-import type { EventLoop } from './event-loop.js'
+import type { EpollEngineParts } from './epoll-socket.js'
 import { checked } from './system-error.js'
 
 const SECOND_NS = 1e9
@@ -13,7 +13,7 @@ const SECOND_NS = 1e9
  */
 export class EpollAlarm implements Alarm {
   readonly precisionNs = 100_000
-  readonly #loop: EventLoop
+  readonly #parts: EpollEngineParts
   readonly #onRing: () => void
   readonly #fd: number
   readonly #entry: number
@@ -22,13 +22,19 @@ export class EpollAlarm implements Alarm {
   readonly #spec = new Uint8Array(this.#words.buffer)
   #isClosed = false
 
-  constructor (loop: EventLoop, onRing: () => void) {
-    this.#loop = loop
+  constructor (parts: EpollEngineParts, onRing: () => void) {
+    this.#parts = parts
     this.#onRing = onRing
+    const { loop } = parts
     const { system } = loop
     this.#fd = keepDescriptor(system, checked(system, 'timerfd_create', system.timerfd_create(Linux.CLOCK_MONOTONIC, Linux.TFD_NONBLOCK | Linux.TFD_CLOEXEC)))
-    this.#entry = loop.interest.add(this.#fd, Linux.EPOLLIN, this)
-    loop.hold()
+    try {
+      this.#entry = loop.interest.add(this.#fd, Linux.EPOLLIN, this)
+    } catch (error) {
+      closeDescriptor(system, this.#fd)
+      throw error
+    }
+    loop.hold(parts.spin)
   }
 
   set (atNs: number): void {
@@ -44,9 +50,10 @@ export class EpollAlarm implements Alarm {
   close (): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#loop.interest.forget(this.#entry)
-    closeDescriptor(this.#loop.system, this.#fd)
-    this.#loop.release()
+    const { loop, spin } = this.#parts
+    loop.interest.forget(this.#entry)
+    closeDescriptor(loop.system, this.#fd)
+    loop.release(spin)
   }
 
   /** `waitNs` 0: never. */
@@ -54,6 +61,7 @@ export class EpollAlarm implements Alarm {
     if (this.#isClosed) return
     this.#words[2] = BigInt(Math.floor(waitNs / SECOND_NS))
     this.#words[3] = BigInt(waitNs % SECOND_NS)
-    checked(this.#loop.system, 'timerfd_settime', this.#loop.system.timerfd_settime(this.#fd, 0, this.#spec, null))
+    const { system } = this.#parts.loop
+    checked(system, 'timerfd_settime', system.timerfd_settime(this.#fd, 0, this.#spec, null))
   }
 }

@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
+import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type ListenOptions, type Polled, type Reader, type Socket } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { EpollAlarm } from './epoll-alarm.js'
 import { listenEpoll } from './epoll-listener.js'
@@ -9,7 +9,8 @@ import { Spin, type SpinChoice } from './spin.js'
 
 /**
  * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight into the reader's claim, which is
- * asked for when the bytes are there. All engines of a thread sleep together, and spin before it as the one made last was told.
+ * asked for when the bytes are there. All engines of a thread sleep together, and spin before it as those were told
+ * that have something open.
  * Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux.
  */
 export function createEpollEngine (spin: SpinChoice = 'auto'): Engine {
@@ -20,13 +21,14 @@ class EpollEngine implements Engine, EpollEngineParts {
   readonly name = 'epoll'
   readonly loop = eventLoop()
   readonly counters = emptyEngineCounters()
+  readonly spin: Spin
 
   constructor (spin: SpinChoice) {
-    this.loop.spin = new Spin(spin, this.loop.system, this.counters)
+    this.spin = new Spin(spin, this.loop.system, this.counters)
   }
 
-  listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
-    return listenEpoll(this, address, onSocket)
+  listen (address: Address, onSocket: (socket: Socket) => void, options?: ListenOptions): Promise<Listener> {
+    return listenEpoll(this, address, onSocket, options)
   }
 
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket {
@@ -38,7 +40,7 @@ class EpollEngine implements Engine, EpollEngineParts {
   }
 
   alarm (onRing: () => void): Alarm {
-    return new EpollAlarm(this.loop, onRing)
+    return new EpollAlarm(this, onRing)
   }
 
   pollUntilAsleep (polled: Polled): void {

@@ -1,16 +1,16 @@
 import { closeSync, openSync } from 'node:fs'
-import { lookup } from 'node:dns/promises'
-import net from 'node:net'
 import { formatAddress, type Address } from '../../base/address.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
-import type { Listener, Socket } from '../engine.js'
+import type { Listener, ListenOptions, Socket } from '../engine.js'
+import { listenEach } from '../listen-each.js'
 import { listenError } from '../socket-errors.js'
-import { placeSocket, removeSocket } from '../socket-file.js'
+import { SocketFile } from '../socket-file.js'
 import { closeDescriptor, keepDescriptor } from './descriptor.js'
 import { EpollSocket, type EpollEngineParts } from './epoll-socket.js'
 import type { Watcher } from './interest-set.js'
 import { boundPort, inetAddress, pathAddress, type SocketAddress } from './socket-address.js'
 import { checked } from './system-error.js'
+import { setTcpOptions } from './tcp-options.js'
 
 const BACKLOG = 1024
 /** Connections taken in one turn. */
@@ -19,50 +19,38 @@ const MAX_BURST = 64
 const REST_MS = 100
 const ONE = Int32Array.of(1)
 
-export async function listenEpoll (parts: EpollEngineParts, address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
+type OnSocket = (socket: Socket) => void
+
+export async function listenEpoll (parts: EpollEngineParts, address: Address, onSocket: OnSocket, options: ListenOptions = {}): Promise<Listener> {
+  const { system } = parts.loop
+  const open = (bytes: SocketAddress, at: Address): Acceptor => new Acceptor(parts, bind(system, bytes), at, onSocket)
+  if (address.kind === 'unix') {
+    const file = await SocketFile.listen(address.path, async (path) => {
+      const acceptor = open(pathAddress(path), address)
+      return () => { acceptor.close() }
+    }, options.onSocketFile)
+    return { address, addresses: [address], close: async () => { await file.close() } }
+  }
   try {
-    return address.kind === 'tcp' ? await listenTcp(parts, address, onSocket) : await listenUnix(parts, address, onSocket)
+    const { addresses, close } = await listenEach(address.host, address.port, async (host, port) => {
+      const acceptor = open(inetAddress(system, host, port), { ...address, host })
+      return { port: boundPort(system, acceptor.fd), close: () => { acceptor.close() } }
+    })
+    return { address: { ...addresses[0]!, host: address.host } as Address, addresses, close: async () => { close() } }
   } catch (error) {
     throw listenError(address, error)
   }
 }
 
-async function listenTcp (parts: EpollEngineParts, address: Address & { kind: 'tcp' }, onSocket: (socket: Socket) => void): Promise<Listener> {
-  const { system } = parts.loop
-  const ip = net.isIP(address.host) === 0 ? (await lookup(address.host)).address : address.host
-  const fd = bind(system, inetAddress(system, ip, address.port))
-  const acceptor = new Acceptor(parts, fd, address, onSocket)
-  return { address: { ...address, port: boundPort(system, fd) }, close: async () => { acceptor.close() } }
-}
-
-async function listenUnix (parts: EpollEngineParts, address: Address & { kind: 'unix' }, onSocket: (socket: Socket) => void): Promise<Listener> {
-  const { system } = parts.loop
-  let fd = -1
-  let identity
-  try {
-    identity = await placeSocket(address.path, async (path) => { fd = bind(system, pathAddress(path)) })
-  } catch (error) {
-    if (fd !== -1) closeDescriptor(system, fd)
-    throw error
-  }
-  const acceptor = new Acceptor(parts, fd, address, onSocket)
-  return {
-    address,
-    close: async () => {
-      // While the listener is open the inode of its file cannot be given to another one: look first, close then.
-      removeSocket(address.path, identity)
-      acceptor.close()
-    }
-  }
-}
-
-/** A listening socket. What is accepted from it has its TCP_NODELAY, too. */
+/** A listening socket. What is accepted from it has its TCP options, too. */
 function bind (system: SystemCalls, address: SocketAddress): number {
-  const fd = keepDescriptor(system, checked(system, 'socket', system.socket(address.family, Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC, 0)))
+  const type = Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC
+  const fd = keepDescriptor(system, checked(system, 'socket', system.socket(address.family, type, 0)))
   try {
-    if (address.family !== Linux.AF_UNIX) {
+    if (address.family === Linux.AF_UNIX) checked(system, 'fchmod', system.fchmod(fd, 0o600))
+    else {
       checked(system, 'setsockopt', system.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_REUSEADDR, ONE, 4))
-      checked(system, 'setsockopt', system.setsockopt(fd, Linux.IPPROTO_TCP, Linux.TCP_NODELAY, ONE, 4))
+      setTcpOptions(system, fd)
     }
     checked(system, 'bind', system.bind(fd, address.bytes, address.bytes.length))
     checked(system, 'listen', system.listen(fd, BACKLOG))
@@ -75,7 +63,7 @@ function bind (system: SystemCalls, address: SocketAddress): number {
 
 class Acceptor implements Watcher {
   readonly #parts: EpollEngineParts
-  readonly #onSocket: (socket: Socket) => void
+  readonly #onSocket: OnSocket
   readonly #isTcp: boolean
   readonly #peer: string
   readonly #entry: number
@@ -84,15 +72,23 @@ class Acceptor implements Watcher {
   #reserve = reserveDescriptor()
   #rest: NodeJS.Timeout | undefined
 
-  constructor (parts: EpollEngineParts, fd: number, address: Address, onSocket: (socket: Socket) => void) {
+  /** Closes `fd` where it fails. */
+  constructor (parts: EpollEngineParts, fd: number, address: Address, onSocket: OnSocket) {
     this.#parts = parts
     this.#fd = fd
     this.#onSocket = onSocket
     this.#isTcp = address.kind === 'tcp'
     this.#peer = `accepted on ${formatAddress(address)}`
-    this.#entry = parts.loop.interest.add(fd, Linux.EPOLLIN, this)
-    parts.loop.hold()
+    try {
+      this.#entry = parts.loop.interest.add(fd, Linux.EPOLLIN, this)
+    } catch (error) {
+      this.#closeDescriptors()
+      throw error
+    }
+    parts.loop.hold(parts.spin)
   }
+
+  get fd (): number { return this.#fd }
 
   handleEvents (): void {
     const { system } = this.#parts.loop
@@ -136,13 +132,17 @@ class Acceptor implements Watcher {
 
   close (): void {
     if (this.#fd === -1) return
-    const { loop } = this.#parts
+    const { loop, spin } = this.#parts
     clearTimeout(this.#rest)
     loop.interest.forget(this.#entry)
-    closeDescriptor(loop.system, this.#fd)
+    this.#closeDescriptors()
+    loop.release(spin)
+  }
+
+  #closeDescriptors (): void {
+    closeDescriptor(this.#parts.loop.system, this.#fd)
     if (this.#reserve !== -1) closeSync(this.#reserve)
     this.#fd = -1
-    loop.release()
   }
 }
 

@@ -10,11 +10,13 @@ import type { EventLoop } from './event-loop.js'
 import type { Watcher } from './interest-set.js'
 import { SendQueue, Sent } from './send-queue.js'
 import { connectionAddresses } from './socket-address.js'
+import type { Spin } from './spin.js'
 import { systemError } from './system-error.js'
 
 /** What all sockets of one engine share. */
 export interface EpollEngineParts {
   readonly loop: EventLoop
+  readonly spin: Spin
   readonly counters: EngineCounters
 }
 
@@ -69,7 +71,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.#isTcp = isTcp
     this.#peer = peer
     parts.counters.socketsOpened++
-    parts.loop.hold()
+    parts.loop.hold(parts.spin)
   }
 
   start (reader: Reader): void {
@@ -267,8 +269,10 @@ export class EpollSocket implements Socket, Corked, Watcher {
 
   /** The error that the kernel has noted for this socket, an errno; 0: none. */
   protected takeError (): number {
-    this.parts.loop.system.getsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_ERROR, value, valueBytes)
-    return value[0]!
+    const { system } = this.parts.loop
+    return system.getsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_ERROR, value, valueBytes) < 0
+      ? system.errno()
+      : value[0]!
   }
 
   protected fail (errno: number): void {
@@ -289,20 +293,26 @@ export class EpollSocket implements Socket, Corked, Watcher {
     clearTimeout(this.#stallTimer)
     this.#queue.stop()
     counters.socketsClosed++
-    if (this.entry !== -1) loop.interest.forget(this.entry)
-    if (this.fd !== -1) closeDescriptor(loop.system, this.fd)
-    this.fd = -1
+    this.forgetDescriptor()
     loop.turnEnd.addTask(() => {
       this.#queue.drop()
       this.#tryFinish()
     })
   }
 
+  protected forgetDescriptor (): void {
+    const { loop } = this.parts
+    if (this.entry !== -1) loop.interest.forget(this.entry)
+    if (this.fd !== -1) closeDescriptor(loop.system, this.fd)
+    this.fd = this.entry = -1
+    this.interest = UNWATCHED
+  }
+
   /** The last call to the reader. */
   #tryFinish (): void {
     if (!this.#closed || this.#closeSent || this.#dropping > 0 || !this.#queue.isEmpty) return
     this.#closeSent = true
-    this.parts.loop.release()
+    this.parts.loop.release(this.parts.spin)
     this.reader?.close(this.#error)
   }
 }

@@ -2,8 +2,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { loadSystemCalls } from '../../native/system-calls.js'
+import { emptyEngineCounters } from '../engine.js'
 import { ENGINES_HERE } from '../testing/engines.js'
 import { EventLoop } from './event-loop.js'
+import { Spin } from './spin.js'
 
 const linux = ENGINES_HERE.includes('epoll') ? test : test.skip
 
@@ -11,9 +13,10 @@ linux('a loop that is kept awake gives the processor away after a look that foun
   const system = loadSystemCalls()
   let log = ''
   const loop = new EventLoop({ ...system, sched_yield: () => { log += 'y'; return system.sched_yield() } })
+  const spin = new Spin(0, system, emptyEngineCounters())
   let looks = 0
-  loop.hold()
-  t.teardown(() => { loop.release() })
+  loop.hold(spin)
+  t.teardown(() => { loop.release(spin) })
   await new Promise<void>((resolve) => {
     loop.pollUntilAsleep({
       poll: () => {

@@ -53,10 +53,9 @@ export class EventLoop {
   readonly system: SystemCalls
   readonly interest: InterestSet
   readonly turnEnd = new TurnEnd(() => { this.#wake() })
-  /** Of the engine made last. */
-  spin: Spin | null = null
+  /** Of each engine with something open, and how much that is. */
+  readonly #spins = new Map<Spin, number>()
   readonly #polled: Polled[] = []
-  #open = 0
   #scheduled = false
   #running = false
   /** Since the last run something was begun from Node's side, which is likely to go on. */
@@ -73,14 +72,20 @@ export class EventLoop {
     void this.#watchNode()
   }
 
-  /** From here to `release()` the loop runs, and keeps the process alive. */
-  hold (): void {
-    this.#open++
+  /** From here to `release()` the loop runs, keeps the process alive, and spins as `spin` says. */
+  hold (spin: Spin): void {
+    this.#spins.set(spin, (this.#spins.get(spin) ?? 0) + 1)
     this.#wake()
   }
 
-  release (): void {
-    this.#open--
+  release (spin: Spin): void {
+    const open = this.#spins.get(spin)! - 1
+    if (open > 0) this.#spins.set(spin, open)
+    else this.#spins.delete(spin)
+  }
+
+  get #isOpen (): boolean {
+    return this.#spins.size > 0
   }
 
   pollUntilAsleep (polled: Polled): void {
@@ -120,7 +125,7 @@ export class EventLoop {
       this.#turns()
     } finally {
       this.#running = false
-      if (this.#open > 0 || this.turnEnd.pending) this.#schedule()
+      if (this.#isOpen || this.turnEnd.pending) this.#schedule()
     }
   }
 
@@ -130,7 +135,7 @@ export class EventLoop {
     this.#nodeActive = this.#nodeDue = false
     let busySince = 0
     this.turnEnd.run()
-    while (this.#open > 0 || this.turnEnd.pending) {
+    while (this.#isOpen || this.turnEnd.pending) {
       const count = this.#wait(this.turnEnd.pending ? 0 : waitMs)
       if (this.turnEnd.pending) this.turnEnd.run()
       else if (count === 0) return
@@ -148,10 +153,21 @@ export class EventLoop {
   #wait (waitMs: number): number {
     if (waitMs === 0) return this.#look()
     const startMs = performance.now()
-    let count = this.spin?.isWorthwhile === true ? this.spin.run(this.#look, startMs) : 0
+    let count = this.#worthwhileSpin()?.run(this.#look, startMs) ?? 0
     if (count === 0) count = this.#trySleep() ? this.interest.dispatch(waitMs) : this.#stayAwake()
-    this.spin?.learn(performance.now() - startMs)
+    const waitedMs = performance.now() - startMs
+    for (const spin of this.#spins.keys()) spin.learn(waitedMs)
     return count
+  }
+
+  /** The one that would look longest. */
+  #worthwhileSpin (): Spin | undefined {
+    let longest: Spin | undefined
+    for (const spin of this.#spins.keys()) {
+      if (spin.isWorthwhile &&
+      spin.limitMs > (longest?.limitMs ?? 0)) longest = spin
+    }
+    return longest
   }
 
   readonly #look = (): number => {

@@ -8,8 +8,11 @@ export interface Watcher {
 }
 
 const MAX_EVENTS = 256
-/** `struct epoll_event { uint32_t events; uint64_t data }` is packed on x86-64 and nowhere else, in 32-bit words: */
-const PACKED = process.arch === 'x64'
+/**
+ * `struct epoll_event { uint32_t events; uint64_t data }` has no gap on x86-64, where it is packed, and on
+ * x86, where 64 bits align to 32. In 32-bit words:
+ */
+const PACKED = process.arch === 'x64' || process.arch === 'ia32'
 const EVENT_WORDS = PACKED ? 3 : 4
 const DATA_WORD = PACKED ? 1 : 2
 const EINTR = Linux.EINTR

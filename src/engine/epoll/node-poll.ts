@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import net from 'node:net'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
-import { checked } from './system-error.js'
 
 /**
  * The descriptor that the event loop of Node itself (libuv) sleeps on in this thread, or -1 if it cannot be found, as where /proc is hidden. epoll(7): such a
@@ -10,7 +9,9 @@ import { checked } from './system-error.js'
  */
 export async function findNodePoll (system: SystemCalls): Promise<number> {
   const pair = new Int32Array(2)
-  checked(system, 'socketpair', system.socketpair(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC | Linux.SOCK_NONBLOCK, 0, pair))
+  // Out of descriptors.
+  if (system.socketpair(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC | Linux.SOCK_NONBLOCK, 0,
+    pair) < 0) return -1
   const [probeFd, otherFd] = pair as unknown as [number, number]
   let probe: net.Socket | undefined
   try {

@@ -20,7 +20,7 @@ const WEIGHT = 1 / 8
  *              a processor that is wanted is not to be kept busy, and what was waited for has often come meanwhile
  */
 export class Spin {
-  readonly #limitMs: number
+  readonly limitMs: number
   readonly #learns: boolean
   readonly #system: Pick<SystemCalls, 'sched_yield'>
   readonly #counters: EngineCounters
@@ -30,24 +30,24 @@ export class Spin {
   /** `now`: a clock in ms, the one that `startMs` of `run()` is of. */
   constructor (choice: SpinChoice, system: Pick<SystemCalls, 'sched_yield'>, counters: EngineCounters, now = () => performance.now()) {
     this.#learns = choice === 'auto'
-    this.#limitMs = (choice === 'auto' ? AUTO_US : choice) / 1000
+    this.limitMs = (choice === 'auto' ? AUTO_US : choice) / 1000
     this.#system = system
     this.#counters = counters
     this.#now = now
   }
 
   get isWorthwhile (): boolean {
-    return this.#learns ? this.#share > 0.5 : this.#limitMs > 0
+    return this.#learns ? this.#share > 0.5 : this.limitMs > 0
   }
 
   /** A wait that may have slept has ended after `waitedMs`. */
   learn (waitedMs: number): void {
-    this.#share += ((waitedMs < this.#limitMs ? 1 : 0) - this.#share) * WEIGHT
+    this.#share += ((waitedMs < this.limitMs ? 1 : 0) - this.#share) * WEIGHT
   }
 
   /** Returns what `look` found, other than 0; 0: time to sleep. */
   run (look: () => number, startMs: number): number {
-    const endMs = startMs + this.#limitMs
+    const endMs = startMs + this.limitMs
     let spunMs = 0
     let nowMs = startMs
     let isWanted = false

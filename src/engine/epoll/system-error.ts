@@ -3,7 +3,8 @@ import type { SystemCalls } from '../../native/system-calls.js'
 
 /** A failed system call as Node would report it: `code` is the name of the errno (`ECONNREFUSED`). */
 export function systemError (call: string, errno: number): NodeJS.ErrnoException {
-  const code = getSystemErrorName(-errno)
+  // An errno of 0 has no name: something failed, and the kernel noted no reason.
+  const code = errno > 0 ? getSystemErrorName(-errno) : 'UNKNOWN'
   return Object.assign(new Error(`${call} ${code}`), { code, errno, syscall: call })
 }
 

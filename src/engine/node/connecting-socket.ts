@@ -2,11 +2,26 @@ import net from 'node:net'
 import { formatAddress, type Address } from '../../base/address.js'
 import type { TunnelError } from '../../base/errors.js'
 import type { Reader } from '../engine.js'
+import { addressesOf, attemptMsOf, noteWorking } from '../host-name.js'
+import { TCP_OPTIONS } from './node-listener.js'
 import { NodeSocket, type NodeEngineParts } from './node-socket.js'
 import { brokenError, connectError, connectTimeout } from '../socket-errors.js'
 
 /** Claims that wait for their bytes, over all sockets of an engine. A pool must have more. */
 const MAX_RESERVATIONS = 8
+/** Node takes no less. */
+const NODE_MIN_ATTEMPT_MS = 10
+
+/**
+ * For `net.connect()`, which asks for all addresses where it may choose among them, and tries each once, in the order given.
+ * It gives up on all but the last after a time, and does not come back to them: an address that is slow and right has to be given more
+ * of the time limit than where it can be tried again (epoll).
+ */
+const lookupAll: net.LookupFunction = (host, _options, callback) => {
+  addressesOf(host, (error, addresses) => {
+    process.nextTick(callback, error, addresses.map((address) => ({ address, family: net.isIP(address) })))
+  })
+}
 
 /**
  * Node lets a connecting socket supply the memory of each read, but wants it before the data comes. `armed` is that memory:
@@ -34,12 +49,19 @@ export class ConnectingSocket extends NodeSocket {
     this.armed = parts.parking
     const options = {
       allowHalfOpen: true,
-      noDelay: true,
       // Node keeps the last buffer when this returns anything but a Uint8Array, so it always returns one.
       onread: { buffer: () => this.armed, callback: this.handleRead }
     }
     this.raw = address.kind === 'tcp'
-      ? net.connect({ ...options, host: address.host, port: address.port })
+      ? net.connect({
+        ...options,
+        ...TCP_OPTIONS,
+        host: address.host,
+        port: address.port,
+        lookup: lookupAll,
+        autoSelectFamily: true,
+        autoSelectFamilyAttemptTimeout: Math.max(NODE_MIN_ATTEMPT_MS, 2 * attemptMsOf(timeoutMs))
+      })
       : net.connect({ ...options, path: address.path })
     this.watch()
     this.raw.on('close', () => {
@@ -49,6 +71,7 @@ export class ConnectingSocket extends NodeSocket {
     this.raw.on('connect', () => {
       clearTimeout(this.connectTimer)
       this.connected = true
+      if (address.kind === 'tcp') noteWorking(address.host, this.raw.remoteAddress ?? '')
       if (!this.cut) reader.connect?.()
     })
     if (timeoutMs > 0) {
@@ -64,7 +87,9 @@ export class ConnectingSocket extends NodeSocket {
   }
 
   protected override toTunnelError (cause: unknown): TunnelError {
-    return this.connected ? brokenError(`to ${formatAddress(this.address)}`, cause) : connectError(this.address, cause)
+    return this.connected
+      ? brokenError(`to ${formatAddress(this.address)}`, cause)
+      : connectError(this.address, ...(cause instanceof AggregateError ? cause.errors : [cause]))
   }
 
   /** This starts the reading and nothing else; `raw.resume()` would start it once more a tick later, wanted or not. */

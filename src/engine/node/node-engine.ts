@@ -1,5 +1,5 @@
 import type { Address } from '../../base/address.js'
-import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type Polled, type Reader, type Socket } from '../engine.js'
+import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type ListenOptions, type Polled, type Reader, type Socket } from '../engine.js'
 import { NodeAlarm } from './node-alarm.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenNode } from './node-listener.js'
@@ -25,8 +25,8 @@ class NodeEngine implements Engine, NodeEngineParts {
   readonly parking = new Uint8Array(PARKING_BYTES)
   reservations = 0
 
-  listen (address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
-    return listenNode(this, address, onSocket)
+  listen (address: Address, onSocket: (socket: Socket) => void, options?: ListenOptions): Promise<Listener> {
+    return listenNode(this, address, onSocket, options)
   }
 
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket {

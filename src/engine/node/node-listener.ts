@@ -1,47 +1,33 @@
 import net from 'node:net'
 import type { Address } from '../../base/address.js'
-import type { Listener, Socket } from '../engine.js'
-import { AcceptedSocket } from './accepted-socket.js'
-import type { NodeEngineParts } from './node-socket.js'
+import { KEEPALIVE, type Listener, type ListenOptions, type Socket } from '../engine.js'
+import { listenEach } from '../listen-each.js'
 import { listenError } from '../socket-errors.js'
-import { placeSocket, removeSocket } from '../socket-file.js'
+import { SocketFile } from '../socket-file.js'
+import { AcceptedSocket } from './accepted-socket.js'
+import { listenServer, listenServerAt } from './listen-server.js'
+import type { NodeEngineParts } from './node-socket.js'
 
-const BACKLOG = 1024
+/** Of servers and of connecting sockets. */
+export const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE.idleSec * 1000 } as const
 
-export async function listenNode (parts: NodeEngineParts, address: Address, onSocket: (socket: Socket) => void): Promise<Listener> {
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true })
-  server.on('connection', (raw) => onSocket(new AcceptedSocket(parts, address, raw)))
+type OnSocket = (socket: Socket) => void
+
+export async function listenNode (parts: NodeEngineParts, address: Address, onSocket: OnSocket, options: ListenOptions = {}): Promise<Listener> {
+  const createServer = (at: Address): net.Server => {
+    const server = net.createServer({ allowHalfOpen: true, ...TCP_OPTIONS })
+    return server.on('connection', (raw) => onSocket(new AcceptedSocket(parts, at, raw)))
+  }
+  if (address.kind === 'unix') {
+    const file = await SocketFile.listen(address.path, (path) => listenServerAt(createServer(address), path),
+      options.onSocketFile)
+    return { address, addresses: [address], close: async () => { await file.close() } }
+  }
   try {
-    return address.kind === 'tcp' ? await listenTcp(server, address) : await listenUnix(server, address)
+    const { addresses, close } = await listenEach(address.host, address.port,
+      (host, port) => listenServer(createServer({ ...address, host }), host, port))
+    return { address: { ...addresses[0]!, host: address.host } as Address, addresses, close: async () => { close() } }
   } catch (error) {
-    server.close()
     throw listenError(address, error)
   }
-}
-
-async function listenTcp (server: net.Server, address: Address & { kind: 'tcp' }): Promise<Listener> {
-  await bind(server, { host: address.host, port: address.port })
-  const { port } = server.address() as net.AddressInfo
-  return { address: { ...address, port }, close: async () => { server.close() } }
-}
-
-async function listenUnix (server: net.Server, address: Address & { kind: 'unix' }): Promise<Listener> {
-  const identity = await placeSocket(address.path, (path) => bind(server, { path }))
-  return {
-    address,
-    close: async () => {
-      // While the server holds the socket its inode cannot be given to another file: look first, close then.
-      removeSocket(address.path, identity)
-      server.close()
-    }
-  }
-}
-
-function bind (server: net.Server, where: { host: string, port: number } | { path: string }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // Never removed: a later error is a failed accept, which costs that client its connection and must not end the process.
-    // (Out of descriptors libuv usually accepts and closes by itself, with one it keeps in reserve, and says nothing.)
-    server.on('error', reject)
-    server.listen({ ...where, backlog: BACKLOG }, resolve)
-  })
 }

@@ -117,7 +117,10 @@ export abstract class NodeSocket implements Socket, Corked {
   shutdown (): void {
     if (this.isShutDown || this.cut || this.broken) return
     this.isShutDown = true
-    this.raw.end()
+    const { raw } = this
+    // Told so while it connects Node would never finish once the first address of a name has failed.
+    if (raw.connecting) raw.once('connect', () => { raw.end() })
+    else raw.end()
   }
 
   reset (): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { tcpAddress, unixAddress, type Address } from '../../base/address.js'
-import type { Engine, Listener, Socket } from '../engine.js'
+import type { Engine, Listener, ListenOptions, Socket } from '../engine.js'
 import { TestReader, type TestReaderOptions } from './test-reader.js'
 
 export type Kind = Address['kind']
@@ -46,7 +46,12 @@ export class Rig {
     return kind === 'tcp' ? tcpAddress('127.0.0.1', 0) : unixAddress(join(this.directory, 'test.sock'))
   }
 
-  async listen (address: Address, onEnd: (end: End) => void = () => {}, options: (index: number) => TestReaderOptions = () => ({})): Promise<Listener> {
+  async listen (
+    address: Address,
+    onEnd: (end: End) => void = () => {},
+    options: (index: number) => TestReaderOptions = () => ({}),
+    listenOptions: ListenOptions = {}
+  ): Promise<Listener> {
     let index = 0
     const listener = await this.engine.listen(address, (socket) => {
       const end: End = { socket, reader: new TestReader(options(index++)) }
@@ -54,7 +59,7 @@ export class Rig {
       socket.start(end.reader)
       if (this.isOver) socket.abort()
       else onEnd(end)
-    })
+    }, listenOptions)
     this.t.teardown(() => listener.close())
     return listener
   }

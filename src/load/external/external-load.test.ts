@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import { tcpAddress, unixAddress } from '../../base/address.js'
 import { ErrorCode } from '../../base/errors.js'
@@ -18,4 +21,18 @@ for (const [what, change] of [
       await t.throwsAsync(runExternalLoad(name, jobFor(TARGET, change), new AbortController().signal), { code: ErrorCode.INTERNAL, message: /only closed loops over TCP, without stalled readers/ })
     })
   }
+}
+
+for (const name of EXTERNAL_GENERATORS) {
+  test.serial(`runExternalLoad() gives ${name} a URL with an IPv6 address in it`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'external-'))
+    t.teardown(() => { rmSync(folder, { recursive: true }) })
+    writeFileSync(join(folder, name), '#!/bin/sh\nfor last; do :; done\necho "$last" >&2\nexit 1\n', { mode: 0o755 })
+    const { PATH } = process.env
+    t.teardown(() => { process.env.PATH = PATH })
+    process.env.PATH = `${folder}:${PATH}`
+    const running = runExternalLoad(name, jobFor(tcpAddress('::1', 8080)), new AbortController().signal)
+    await t.throwsAsync(running,
+      { message: `Cannot measure with ${name}: it exited with code 1: http://[::1]:8080/small` })
+  })
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { formatAddress } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import { Histogram } from '../../metrics/histogram.js'
@@ -32,7 +33,7 @@ export interface ExternalFigures {
 export async function runExternalLoad (name: ExternalName, job: LoadJob, signal: AbortSignal): Promise<LoadResult> {
   const { target, path, pace, concurrency, threads, durationMs, requestTimeoutMs } = job
   if (target.kind !== 'tcp' || pace.kind !== 'closed' || job.stalledReaders > 0) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure with ${name}: only closed loops over TCP, without stalled readers`)
-  const external: ExternalJob = { url: `http://${target.host}:${target.port}${path}`, concurrency, threads, durationMs, requestTimeoutMs }
+  const external: ExternalJob = { url: `http://${formatAddress(target)}${path}`, concurrency, threads, durationMs, requestTimeoutMs }
   const { windowMs, counts, bodyBytes, latency, reportedNs } = name === 'wrk' ? await runWrk(external, signal) : parseOha(await runExternal('oha', ohaArguments(external), signal))
   const all = { ...emptyCounts(), ...counts }
   const sent = Object.values(counts).reduce((sum, count) => sum + count, 0)

@@ -1,0 +1,122 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { tcpAddress, unixAddress } from '../../base/address.js'
+import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-calls.js'
+import { emptyEngineCounters } from '../engine.js'
+import { ENGINES_HERE } from '../testing/engines.js'
+import { EpollAlarm } from './epoll-alarm.js'
+import { listenEpoll } from './epoll-listener.js'
+import { EpollSocket, type EpollEngineParts } from './epoll-socket.js'
+import { EventLoop } from './event-loop.js'
+import { Spin } from './spin.js'
+import { systemError } from './system-error.js'
+import { setTcpOptions } from './tcp-options.js'
+
+const linux = ENGINES_HERE.includes('epoll') ? test : test.skip
+
+/** Parts of an engine whose system calls are these, after the loop has set itself up. */
+async function partsWith (calls: (system: SystemCalls) => Partial<SystemCalls>): Promise<EpollEngineParts> {
+  const system = { ...loadSystemCalls() }
+  const loop = new EventLoop(system)
+  for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve))
+  Object.assign(system, calls(loadSystemCalls()))
+  const counters = emptyEngineCounters()
+  return { loop, counters, spin: new Spin(0, system, counters) }
+}
+
+type Spinner = Pick<EpollEngineParts, 'counters' | 'spin'>
+
+/** Nothing can be watched. */
+const noWatches = (system: SystemCalls): Partial<SystemCalls> => ({
+  epoll_ctl: () => -1,
+  errno: () => system.errno() || 28
+})
+
+const descriptors = (): number => readdirSync('/proc/self/fd').length
+
+linux('a listener and an alarm that cannot be watched leave no descriptor and no file', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'epoll-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const parts = await partsWith(noWatches)
+  const before = descriptors()
+  await t.throwsAsync(listenEpoll(parts, tcpAddress('127.0.0.1', 0), () => {}),
+    { message: /^Cannot listen on 127\.0\.0\.1:0: / })
+  await t.throwsAsync(listenEpoll(parts, unixAddress(join(folder, 's')), () => {}), { message: /^Cannot listen on / })
+  t.throws(() => new EpollAlarm(parts, () => {}), { message: /^epoll_ctl / })
+  t.is(descriptors(), before)
+  t.deepEqual(readdirSync(folder), [])
+  t.false(existsSync(join(folder, 's')))
+})
+
+linux('a loop without descriptors for its look at Node, or without watches, works all the same', async (t) => {
+  const real = loadSystemCalls()
+  for (const calls of [{ socketpair: () => -1 }, noWatches(real)]) {
+    const system = { ...real, ...calls }
+    const loop = new EventLoop(system)
+    // A rejection that nobody handles would end the process, and this test.
+    for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve))
+    await new Promise<void>((resolve) => { loop.turnEnd.addTask(resolve) })
+  }
+  t.pass()
+})
+
+linux('a socket error that the kernel does not name ends that connection, and no more', async (t) => {
+  t.is(systemError('socket', 0).code, 'UNKNOWN')
+  t.is(systemError('socket', Linux.ETIMEDOUT).code, 'ETIMEDOUT')
+  const parts = await partsWith(() => ({ recv: () => 0 }))
+  const fd = parts.loop.system.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK, 0)
+  const socket = new EpollSocket(parts, fd, true, 'to nobody')
+  const closed = new Promise<unknown>((resolve) => {
+    socket.start({ claimReserves: false, claim: () => new Uint8Array(1), commit: () => {}, end: () => {}, close: resolve })
+  })
+  // End-of-file, and then an error that SO_ERROR knows nothing of.
+  socket.handleEvents(Linux.EPOLLIN)
+  socket.handleEvents(0x8)
+  const error = await closed as Error | null
+  t.regex(String(error?.message), /The connection to nobody broke: UNKNOWN/)
+})
+
+linux('setTcpOptions() sets what KEEPALIVE says', (t) => {
+  const system = loadSystemCalls()
+  const fd = system.socket(Linux.AF_INET, Linux.SOCK_STREAM, 0)
+  t.teardown(() => { system.close(fd) })
+  setTcpOptions(system, fd)
+  const valueOf = (level: number, option: number): number => {
+    const value = new Int32Array(1)
+    t.is(system.getsockopt(fd, level, option, value, Int32Array.of(4)), 0)
+    return value[0]!
+  }
+  t.is(valueOf(Linux.SOL_SOCKET, Linux.SO_KEEPALIVE), 1)
+  t.deepEqual([Linux.TCP_NODELAY, Linux.TCP_KEEPIDLE, Linux.TCP_KEEPINTVL, Linux.TCP_KEEPCNT].map((option) => valueOf(Linux.IPPROTO_TCP, option)), [1, 60, 10, 6])
+})
+
+linux('engines of one thread spin as each was told, while they have something open', async (t) => {
+  let sleeps = 0
+  const { loop } = await partsWith((system) => ({
+    epoll_wait: (fd, events, maxEvents, timeoutMs) => {
+      if (timeoutMs > 0) sleeps++
+      return system.epoll_wait(fd, events, maxEvents, timeoutMs)
+    }
+  }))
+  const [never, always] = [0, 50].map((choice) => {
+    const counters = emptyEngineCounters()
+    return { counters, spin: new Spin(choice, loop.system, counters) }
+  }) as [Spinner, Spinner]
+  const untilAsleepAgain = async (): Promise<void> => {
+    const end = sleeps + 5
+    const isDue = (): boolean => sleeps >= end
+    while (!isDue()) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  loop.hold(always.spin)
+  loop.hold(never.spin)
+  await untilAsleepAgain()
+  t.true(always.counters.spins > 0)
+  t.is(never.counters.spins, 0)
+  loop.release(always.spin)
+  const { spins } = always.counters
+  await untilAsleepAgain()
+  t.is(always.counters.spins, spins)
+  loop.release(never.spin)
+})
