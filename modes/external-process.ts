@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Address, formatAddress } from '../src/base/address.js'
 import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import type { RoleSample } from '../workers/roles.js'
+import { forgetGroup, guardGroup } from './guard.js'
 import { treeCpu, treeOf } from './process-tree.js'
 
 const LAST_WORDS_CHARACTERS = 2000
@@ -35,6 +36,7 @@ export class ExternalProcess {
     this.#child = options.command === null ? null : spawn('/bin/sh', ['-c', options.command], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
     if (this.#child === null) return
     process.on('exit', this.#killAtExit)
+    if (this.#child.pid !== undefined) guardGroup(this.#child.pid)
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_CHARACTERS) })
     this.#child.on('error', (error) => { this.#ended = `could not be started: ${error.message}` })
     this.#child.on('exit', (code, signal) => { this.#ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}` })
@@ -110,6 +112,7 @@ export class ExternalProcess {
       if (!this.#isAlive()) break
     }
     process.off('exit', this.#killAtExit)
+    if (!this.#isAlive()) forgetGroup(this.#child.pid)
   }
 
   /** To the whole group, and to descendants that have left it. */

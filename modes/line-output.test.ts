@@ -88,7 +88,10 @@ test('LineOutput lets a process end that nobody reads from, over a socket, too',
   t.deepEqual(await once(child, 'exit'), [7, null])
 })
 
-/** A program in a terminal. `stop` on standard input is Ctrl-S, `go` is Ctrl-Q; prints what the program does, and then its exit code. */
+/**
+ * A program in a terminal. `stop` on standard input is Ctrl-S, `go` is Ctrl-Q; prints what the program does, and then
+ * its exit code.
+ */
 const TERMINAL = `
 import os, pty, select, sys
 pid, master = pty.fork()

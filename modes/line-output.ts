@@ -10,14 +10,19 @@ const FLUSH_MS = 500
 export interface LineOutputOptions {
   /** The line that says how many were dropped. */
   readonly dropped: (lines: number) => string
-  /** Called once, when a line cannot be written for another reason than that the reader has gone. `lines`: how many were written. */
+  /**
+   * Called once, when a line cannot be written for another reason than that the reader has gone. `lines`: how many
+   * were written.
+   */
   readonly onError: (error: NodeJS.ErrnoException, lines: number) => void
   readonly keptBytes?: number
 }
 
 /**
- * Lines to a descriptor that never wait for its reader: a terminal that was stopped by Ctrl-S, or a pipe that nobody reads, would
- * else stop the whole process, or fill its memory. Lines beyond `keptBytes` are dropped until the others have been read; then
+ * Lines to a descriptor that never wait for its reader: a terminal that was stopped by Ctrl-S, or a pipe that nobody
+ * reads, would
+ * else stop the whole process, or fill its memory. Lines beyond `keptBytes` are dropped until the others have been
+ * read; then
  * one line says how many.
  */
 export class LineOutput {
@@ -44,7 +49,10 @@ export class LineOutput {
     this.#flush()
   }
 
-  /** Writes what is kept, as far as there is somebody to read it within half a second. For the end of the process: it waits. */
+  /**
+   * Writes what is kept, as far as there is somebody to read it within half a second. For the end of the process: it
+   * waits.
+   */
   end (): void {
     const endsAt = performance.now() + FLUSH_MS
     const clock = new Int32Array(new SharedArrayBuffer(4))
@@ -90,7 +98,8 @@ export class LineOutput {
 }
 
 /**
- * A terminal or a pipe, opened once more so that writing never waits and nobody else finds it changed. A file never makes anybody wait, and Node has
+ * A terminal or a pipe, opened once more so that writing never waits and nobody else finds it changed. A file never
+ * makes anybody wait, and Node has
  * done the same with a socket. The descriptor as it is where the system has no /proc, or does not allow it.
  */
 function withoutWaiting (descriptor: number): number {

@@ -20,7 +20,8 @@ const PROBE_TIMEOUT_MS = 2_000
  * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a request failed or none was
  * answered. Rejects with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until then has been printed.
  */
-export async function load ({ job, engine: choice, format, output: file, showsProgress }: LoadOptions): Promise<number> {
+export async function load (options: LoadOptions): Promise<number> {
+  const { job, engine: choice, format, output: file, showsProgress } = options
   // It cannot be opened by this name where it is a socket.
   const output = file === '/dev/stdout' ? null : file
   const engine = createEngine(choice, { spin: 0, onFallback: (why) => { console.error(`tunnel-bench: ${why}`) } })
@@ -48,7 +49,8 @@ function check (file: string): void {
   try {
     checkReplaceable(file)
   } catch (cause) {
-    throw new TunnelError(ErrorCode.USAGE, `Cannot write --output=${file}: ${(cause as Error).message}: name a file that can be written`, { cause })
+    const { message } = cause as Error
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write --output=${file}: ${message}: name a file that can be written`, { cause })
   }
 }
 
@@ -58,7 +60,8 @@ function write (file: string, text: string): void {
     replaceFile(file, text)
   } catch (cause) {
     process.stdout.write(text)
-    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot write --output=${file}: ${(cause as Error).message}: the result is on standard output instead`, { cause })
+    throw new TunnelError(ErrorCode.RESULT_INVALID,
+      `Cannot write --output=${file}: ${(cause as Error).message}: the result is on standard output instead`, { cause })
   }
 }
 

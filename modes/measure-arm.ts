@@ -3,9 +3,13 @@ import type { LoadJob } from '../src/load/job.js'
 import { errorCount } from '../src/metrics/counts.js'
 import type { RoundResult } from '../src/report/result.js'
 import { type Arm, LARGE_PATH, type Size } from './arms.js'
+import { CpuCgroup, throttlingSince } from './cpu-cgroup.js'
 import type { Roles } from './standing-roles.js'
 
 const CONNECT_TIMEOUT_MS = 5000
+
+/** All roles are in it, or in one below. */
+const CGROUP = new CpuCgroup()
 
 /** What a run and a sweep have in common of how they measure. */
 export interface MeasureOptions {
@@ -28,6 +32,7 @@ export interface Measurement {
 /** Measures an arm once. Rejects where a role fails, and with ERR_TUNNEL_ROLE_FAILED where requests failed and none succeeded. */
 export async function measureArm (roles: Roles, options: MeasureOptions, { arm, size, concurrency, pace, round, position }: Measurement): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
+  const throttledBefore = CGROUP.throttling()
   const { result, cpu, tunnel } = await roles.measure(arm.path, {
     path: size.path,
     expect: size.expect,
@@ -41,9 +46,10 @@ export async function measureArm (roles: Roles, options: MeasureOptions, { arm, 
     stalledReaders: arm.stalledReaders,
     stalledPath: LARGE_PATH
   })
+  const throttled = throttlingSince(CGROUP.throttling(), throttledBefore)
   if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
     throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
   }
   const { cpu: loadCpu, statuses, retried, ...found } = result
-  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel }
+  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled }
 }

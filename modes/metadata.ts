@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { RunMetadata } from '../src/report/result.js'
+import { CpuCgroup } from './cpu-cgroup.js'
 
 /** The folder that holds package.json; compiled files lie in dist/modes. */
 const PACKAGE_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url))
@@ -13,13 +14,18 @@ const PACKAGES = ['uWebSockets.js', 'koffi', 'hdr-histogram-js', 'comlink', 'pis
 export const PROGRAM = readPackage(PACKAGE_DIRECTORY)!
 
 /** What a result has to say of where it comes from. */
-export function collectMetadata<Options> (options: Options, engine: string, server: string): RunMetadata<Options> {
+export function collectMetadata<Options> (
+  options: Options, engine: string, server: string, cgroup = new CpuCgroup()
+): RunMetadata<Options> {
   const cpus = os.cpus()
+  const cpuQuota = cgroup.quota()
   return {
     program: { name: PROGRAM.name, version: PROGRAM.version, ...gitState(PACKAGE_DIRECTORY) },
     machine: {
       cpuModel: cpus[0]?.model ?? 'unknown',
       cpus: cpus.length,
+      usableCpus: Math.min(os.availableParallelism(), cpuQuota ?? Infinity),
+      cpuQuota,
       memoryBytes: os.totalmem(),
       os: os.platform(),
       kernel: os.release(),

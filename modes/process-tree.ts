@@ -4,6 +4,9 @@ import type { CpuUsage } from '../src/metrics/cpu.js'
 /** Linux counts the times in /proc/…/stat in ticks of 1/100 s for user space, on every architecture (USER_HZ). */
 const TICK_US = 10_000
 
+/** The environment variable by which the processes of a run are known, wherever they went. */
+export const MARK = 'TUNNEL_BENCH_RUN'
+
 interface ProcessStat {
   readonly pid: number
   readonly state: string
@@ -38,18 +41,41 @@ export function treeCpu (group: number): CpuUsage | null {
   return usage
 }
 
+/**
+ * The living processes that have the mark in the environment they were started with, but for this one; none where
+ * there is no /proc. A process
+ * that was given another environment, or writes its title over it, is not among them.
+ */
+export function markedProcesses (mark: string): number[] {
+  const entry = `${MARK}=${mark}`
+  return processIds().filter((pid) => {
+    try {
+      return pid !== process.pid && readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(entry)
+    } catch {
+      return false // it has just ended, or is another user's
+    }
+  })
+}
+
 function readProcesses (): ProcessStat[] | null {
-  if (process.platform !== 'linux') return null
+  const pids = processIds()
+  if (pids.length === 0) return null
+  return pids.flatMap((pid) => {
+    try {
+      return [parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))]
+    } catch {
+      return [] // it has just ended
+    }
+  })
+}
+
+/** None where there is no /proc. */
+function processIds (): number[] {
+  if (process.platform !== 'linux') return []
   try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-      try {
-        return [parseStat(readFileSync(`/proc/${name}/stat`, 'latin1'))]
-      } catch {
-        return [] // it has just ended
-      }
-    })
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
   } catch {
-    return null
+    return []
   }
 }
 

@@ -1,9 +1,13 @@
-import { accessSync, chmodSync, constants, lstatSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  accessSync, chmodSync, constants, lstatSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
- * Gives a file new content in one step: until it is whole, and where it cannot be written, the old content stays. Through links,
- * with the mode that the file has. What is no ordinary file (a pipe, a terminal, /dev/fd/3) is written to as it is. Throws
+ * Gives a file new content in one step: until it is whole, and where it cannot be written, the old content stays.
+ * Through links,
+ * with the mode that the file has. What is no ordinary file (a pipe, a terminal, /dev/fd/3) is written to as it is.
+ * Throws
  * the system's error.
  */
 export function replaceFile (file: string, content: string | Uint8Array): void {

@@ -39,6 +39,37 @@ export function removeEmptyFolder (folder: string): void {
   } catch {}
 }
 
+/**
+ * For what is written while it is being measured: a disk that is full, perhaps for now, must not end a run of hours.
+ * It is said once, and the end tries
+ * again.
+ */
+export function goingOn<Args extends unknown[]> (write: (...args: Args) => void): (...args: Args) => void {
+  let hasFailed = false
+  return (...args) => {
+    try {
+      write(...args)
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error
+      if (!hasFailed) console.error(`\ntunnel-bench: ${error.message}; measuring goes on, and the end tries again`)
+      hasFailed = true
+    }
+  }
+}
+
+/**
+ * The end of a measurement whose results cannot be written: what it found is printed at least. Throws what `write`
+ * does.
+ */
+export function orShow<T> (write: () => T, textOf: () => string): T {
+  try {
+    return write()
+  } catch (error) {
+    console.log(`\n${textOf()}`)
+    throw error
+  }
+}
+
 /** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. The findings go into result.json, and are returned with all other figures. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
 export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): RunSummary {
   const summary = summarizeRun(result)

@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import test from 'ava'
-import { childrenOf } from './testing/processes.js'
+import { rolesOf } from './testing/processes.js'
 import { Bench, TABLE_HEADER } from './testing/run-folder.js'
 import { isAlive, until } from './testing/wait.js'
 
@@ -12,7 +12,7 @@ for (const mode of MODES) {
   test.serial(`${mode}: Ctrl-C ends a run with exit code 130, what was measured, and nothing left over`, async (t) => {
     const bench = new Bench(t, [...LOAD, `--mode=${mode}`, '--rounds=50'], { ownGroup: true })
     await bench.program.output(/^\[ *3\/150\]/m)
-    const roles = childrenOf(bench.program.pid)
+    const roles = rolesOf(bench.program.pid)
     t.is(roles.length, mode === 'threads' ? 0 : 6)
     bench.program.killGroup('SIGINT')
     const { code, stdout, stderr } = await bench.end(t)
@@ -43,7 +43,7 @@ for (const mode of MODES) {
   test.serial(`${mode}: a second Ctrl-C stops a run at once`, async (t) => {
     const bench = new Bench(t, [...LOAD, `--mode=${mode}`, '--duration=60s'])
     await bench.program.output(/about/)
-    const roles = childrenOf(bench.program.pid)
+    const roles = rolesOf(bench.program.pid)
     bench.program.kill('SIGINT')
     await bench.program.output(/once more to stop at once/)
     const { code, signal } = await bench.program.insist('SIGINT')
@@ -57,7 +57,7 @@ for (const name of ROLES) {
   test.serial(`a ${name} that is killed costs one measurement, and the run goes on`, async (t) => {
     const bench = new Bench(t, [...LOAD, '--mode=processes', '--arms=stream', '--rounds=4'])
     await bench.program.output(/^\[1\/4\]/m)
-    const victim = childrenOf(bench.program.pid).find(({ command }) => command.includes(`workers/${name}.js`))!
+    const victim = rolesOf(bench.program.pid).find(({ command }) => command.includes(`workers/${name}.js`))!
     process.kill(victim.pid, 'SIGKILL')
     const { code, stdout } = await bench.end(t)
     t.is(code, 1)
@@ -69,15 +69,3 @@ for (const name of ROLES) {
     t.regex(bench.read('SUMMARY.md'), new RegExp(`3 of 4 rounds.*The ${name} role ended unexpectedly: it was ended by SIGKILL`))
   })
 }
-
-test.serial('the roles end by themselves, and remove their folder, when their run is killed', async (t) => {
-  const bench = new Bench(t, [...LOAD, '--mode=processes', '--duration=60s', '--arms=stream', '--load-threads=2'])
-  await bench.program.output(/about/)
-  const roles = childrenOf(bench.program.pid)
-  t.is(roles.length, 4)
-  bench.program.kill('SIGKILL')
-  await bench.program.ended
-  await until('the roles have ended', () => !roles.some((role) => isAlive(role.pid)))
-  t.deepEqual(readdirSync(bench.temporary), [])
-  t.true(existsSync(bench.folder))
-})

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
@@ -9,6 +9,7 @@ import { PROGRAM } from './metadata.js'
 import { runToEnd } from './testing/program.js'
 import { Bench, checkEqualLoad, checkRounds, TABLE_HEADER } from './testing/run-folder.js'
 import { temporaryFolder } from './testing/temporary.js'
+import { until } from './testing/wait.js'
 
 const SHORT = ['--duration=100ms', '--warmup=50ms']
 const SMALL_MATRIX = [...SHORT, '--sizes=small,large', '--concurrency=1,8', '--rounds=2']
@@ -132,4 +133,14 @@ test.serial('run removes what a killed run has left, and only that', async (t) =
   const next = new Bench(t, [...SHORT, '--sizes=small', '--concurrency=1', '--rounds=1', '--mode=threads', '--arms=stream'], { temporary })
   t.is((await next.end(t)).code, 0)
   t.true(readFileSync(join(next.folder, 'SUMMARY.md'), 'utf8').length > 0)
+})
+
+test.serial('run goes on where its results cannot be written, shows what it found, and ends with 1', async (t) => {
+  const bench = new Bench(t, ['--duration=200ms', '--warmup=0s', '--rounds=2', '--sizes=small', '--concurrency=1', '--arms=baseline', '--equal-load=0', '--mode=threads', '--allow-invalid'])
+  await until('it has made its folder', () => readdirSync(bench.out).length > 0)
+  mkdirSync(join(bench.folder, 'result.json.part'))
+  const { code, stdout, stderr } = await bench.program.ended
+  t.is(code, 1)
+  t.regex(stderr, /^\ntunnel-bench: Cannot write \S+result\.json: EISDIR[^\n]*: make room, or make the folder writable; measuring goes on, and the end tries again\ntunnel-bench: Cannot write [^\n]*\n$/)
+  t.regex(stdout, /^\[2\/2\][^]*Small responses \(2 bytes\)/m)
 })

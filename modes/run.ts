@@ -5,16 +5,16 @@ import { renderConsoleTables } from '../src/report/console-tables.js'
 import { equalLoadRounds, equalLoadWarmupMs } from '../src/report/equal-load.js'
 import { formatMeasurement, formatStatus } from '../src/report/progress.js'
 import type { CellResult, RunMetadata, RunOptions, RunResult } from '../src/report/result.js'
-import type { RunSummary } from '../src/report/run-summary.js'
+import { summarizeRun } from '../src/report/run-summary.js'
 import { COUNT_CURE } from '../src/report/system-calls.js'
 import { armsOf } from './arms.js'
 import { COUNT_MS, countSystemCalls } from './count-system-calls.js'
 import { runMatrix } from './matrix.js'
 import { collectMetadata } from './metadata.js'
 import { exitCodeOfRun } from './run-outcome.js'
-import { createResultsFolder, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
+import { createResultsFolder, goingOn, orShow, removeEmptyFolder, renderPlots, writeResults } from './results-folder.js'
 import { seldom } from './seldom.js'
-import { createProgress, interruptSignal } from './terminal.js'
+import { createProgress, interruptSignal, printNote } from './terminal.js'
 import { Topology } from './topology.js'
 
 /** Between two measurements: connecting, writing the results. */
@@ -31,7 +31,7 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   const generatorVersion = generator === 'own' ? null : externalVersion(generator)
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine ?? 'auto', generator, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: options.externalArms ?? [], originPort: options.originPort ?? 0, segment: options.segment, onNote: printNote })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -39,13 +39,13 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
   process.on('exit', () => { removeEmptyFolder(folder) })
   const progress = createProgress()
   let metadata: RunMetadata | null = null
-  const write = (cells: readonly CellResult[], finishedAt: string | null, changed = cells): RunSummary => {
-    const result: RunResult = { schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, cells }
-    return writeResults(folder, result, changed)
-  }
+  const resultAt = (cells: readonly CellResult[], finishedAt: string | null): RunResult =>
+    ({ schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, cells })
 
   // Summing up a large run takes a second or two.
-  const writeSeldom = seldom(write)
+  const writeSeldom = seldom(goingOn((cells: readonly CellResult[], changed: CellResult) => {
+    writeResults(folder, resultAt(cells, null), [changed])
+  }))
   let cells: CellResult[]
   try {
     cells = await runMatrix(options, createTopology, {
@@ -54,14 +54,14 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
         metadata = collectMetadata(options, engine, server)
         if (generatorVersion !== null) metadata = { ...metadata, versions: { ...metadata.versions, [generator]: generatorVersion } }
         for (const note of [engineNote, serverNote]) {
-          if (note !== null) console.error(`tunnel-bench: ${note}`)
+          if (note !== null) printNote(note)
         }
         console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, seed ${options.seed}; about ${formatDuration(expectedMs(options))}`)
       },
       onStart: (place) => { progress.status((columns) => formatStatus(place, 'measuring', columns)) },
       onDone: (place, outcome, cell, cells) => {
         progress.line(formatMeasurement(place, outcome))
-        writeSeldom(cells, null, [cell])
+        writeSeldom(cells, cell)
       },
       onMeasured: async (cells) => {
         if (options.countSystemCalls !== true || interrupt.aborted) return
@@ -80,7 +80,8 @@ export async function run (options: RunOptions, { out, allowInvalid }: { out: st
     throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted before the first measurement was done: there are no results')
   }
 
-  const summary = write(cells, new Date().toISOString())
+  const result = resultAt(cells, new Date().toISOString())
+  const summary = orShow(() => writeResults(folder, result), () => renderConsoleTables(summarizeRun(result)))
   await renderPlots(folder, summary)
   console.log(`\n${renderConsoleTables(summary)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables, what they mean), result.json (everything), one oha-format JSON file per cell`)

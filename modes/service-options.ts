@@ -58,7 +58,10 @@ export const valueOf = {
 
 let output: LineOutput | null = null
 
-/** Before the first line of a service. Where not even that can be written, the service ends: nobody knows where it listens. */
+/**
+ * Before the first line of a service. Where not even that can be written, the service ends: nobody knows where it
+ * listens.
+ */
 export function openOutput (name: string, json: boolean): void {
   output = new LineOutput(process.stdout.fd, {
     dropped: (lines) => json

@@ -5,8 +5,10 @@ import { onStopSignal } from './signals.js'
 const STOP_TIMEOUT_MS = 1000
 
 /**
- * The signals of a long-running command. SIGTERM, SIGHUP and the first SIGINT close in good order, exit code 0; a second SIGINT
- * stops at once, exit code 130. Register it before what is closed has started, so that there is no moment at which a signal
+ * The signals of a long-running command. SIGTERM, SIGHUP and the first SIGINT close in good order, exit code 0; a
+ * second SIGINT
+ * stops at once, exit code 130. Register it before what is closed has started, so that there is no moment at which a
+ * signal
  * leaves things behind.
  *
  * @param close Lets connections at hand go on for at most `drainMs`. Called again with 0, it shortens that.

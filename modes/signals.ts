@@ -4,7 +4,8 @@ import type { EventEmitter } from 'node:events'
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * What comes so soon after a signal belongs to it: `npm` and `npx` pass on a Ctrl-C that the terminal has sent to the whole
+ * What comes so soon after a signal belongs to it: `npm` and `npx` pass on a Ctrl-C that the terminal has sent to the
+ * whole
  * group already, and service managers send SIGHUP after SIGTERM.
  */
 export const BURST_MS = 500
@@ -12,7 +13,9 @@ export const BURST_MS = 500
 export type StopSignal = typeof STOP_SIGNALS[number]
 
 /** Calls `handle` for each signal that asks the program to end; a burst of them counts as its first. */
-export function onStopSignal (handle: (signal: StopSignal) => void, source: EventEmitter = process, nowMs: () => number = () => performance.now()): void {
+export function onStopSignal (
+  handle: (signal: StopSignal) => void, source: EventEmitter = process, nowMs: () => number = () => performance.now()
+): void {
   let burstEndsMs = -Infinity
   for (const signal of STOP_SIGNALS) {
     source.on(signal, () => {

@@ -21,6 +21,7 @@ export function watchStandardOutput (name: string): void {
 export function failOutput (name: string, error: NodeJS.ErrnoException): void {
   process.on('exit', (code) => { if (code === 0) process.exitCode = 1 })
   try {
-    writeSync(2, `${name}: Cannot write to standard output: ${error.message}: make room, or send the output elsewhere\n`)
+    const cure = 'make room, or send the output elsewhere'
+    writeSync(2, `${name}: Cannot write to standard output: ${error.message}: ${cure}\n`)
   } catch {}
 }

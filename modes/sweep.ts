@@ -9,11 +9,13 @@ import { kneeText, probeText, renderSweepConsole } from '../src/report/sweep-sum
 import { oneLine } from '../src/report/words.js'
 import { armsOf } from './arms.js'
 import { collectMetadata } from './metadata.js'
-import { createResultsFolder, removeEmptyFolder, renderSweepFolder, writeSweep } from './results-folder.js'
+import {
+  createResultsFolder, goingOn, orShow, removeEmptyFolder, renderSweepFolder, writeSweep
+} from './results-folder.js'
 import { exitCodeOfSweep } from './run-outcome.js'
 import { seldom } from './seldom.js'
 import { SweepRunner, type SweepStep } from './sweep-runner.js'
-import { createProgress, interruptSignal } from './terminal.js'
+import { createProgress, interruptSignal, printNote } from './terminal.js'
 import { Topology } from './topology.js'
 
 /**
@@ -25,7 +27,7 @@ export async function sweep (options: SweepOptions, { out, allowInvalid }: { out
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: [], originPort: 0, segment: options.segment })
+    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: [], originPort: 0, segment: options.segment, onNote: printNote })
     return topology
   }
   const interrupt = interruptSignal(async () => { await topology?.closeNow() })
@@ -35,14 +37,14 @@ export async function sweep (options: SweepOptions, { out, allowInvalid }: { out
   let metadata: RunMetadata<SweepOptions> | null = null
   const resultAt = (finishedAt: string | null): SweepResult =>
     ({ schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, ratesPerSec: runner.ratesPerSec, arms: runner.arms })
-  const write = seldom(() => { writeSweep(folder, resultAt(null)) })
+  const write = seldom(goingOn(() => { writeSweep(folder, resultAt(null)) }))
   let steps = 0
   const runner = new SweepRunner(options, createTopology, {
     onReady: ({ engine, engineNote, server, serverNote }) => {
       if (metadata !== null) return
       metadata = collectMetadata(options, engine, server)
       for (const note of [engineNote, serverNote]) {
-        if (note !== null) console.error(`tunnel-bench: ${note}`)
+        if (note !== null) printNote(note)
       }
       console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, ${options.size} responses, ${options.connections} connections, p99 bound ${formatDuration(options.p99BoundMs)}, seed ${options.seed}`)
     },
@@ -61,7 +63,7 @@ export async function sweep (options: SweepOptions, { out, allowInvalid }: { out
   if (steps === 0) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted before the first measurement was done: there are no results')
 
   const result = resultAt(interrupt.aborted ? null : new Date().toISOString())
-  const findings = writeSweep(folder, result)
+  const findings = orShow(() => writeSweep(folder, result), () => renderSweepConsole(result))
   await renderSweepFolder(folder, result, findings)
   console.log(`\n${renderSweepConsole(result, findings)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables), sweep.svg and sweep.png (the curve), sweep.json (everything)`)

@@ -8,6 +8,11 @@ const CLEAR_LINE = '\x1b[K'
 /** After the second Ctrl-C nothing is waited for any longer than this. */
 const STOP_TIMEOUT_MS = 1000
 
+/** Something to know that is no error. */
+export function printNote (note: string): void {
+  console.error(`tunnel-bench: ${note}`)
+}
+
 export interface Progress {
   line (text: string): void
   /** What is going on; `text` is told how wide the terminal is. */

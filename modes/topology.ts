@@ -13,6 +13,7 @@ import type { RoleName, RoleSample, RoleTypes } from '../workers/roles.js'
 import type { Arm, ArmTransport } from './arms.js'
 import { commandOf, targetOf } from './external-arm.js'
 import { ExternalProcess } from './external-process.js'
+import { startGuard } from './guard.js'
 import { launchProcess } from './processes.js'
 import { type Launch, RoleHandle } from './role-handle.js'
 import { SocketFolder } from './socket-folder.js'
@@ -39,6 +40,8 @@ export interface TopologyOptions {
   readonly originPort: number
   /** Sizes of the shared memory; null: the defaults. */
   readonly segment: SegmentOptions | null
+  /** Told what runs that were killed have left behind. */
+  readonly onNote: (sentence: string) => void
 }
 
 /** A way to the origin. */
@@ -73,21 +76,20 @@ export class Topology {
   readonly #options: TopologyOptions
   readonly #launch: Launch
   readonly #arms: TopologyOptions['arms']
-  readonly #folder: SocketFolder
   readonly #started: AnyRole[] = []
   readonly #externals: ExternalProcess[] = []
   readonly #paths = new Map<string, Path>()
+  #folder: SocketFolder | null = null
   #origin!: RoleHandle<'origin'>
   #load!: RoleHandle<'load'>
   #starting: Promise<void> | null = null
   #closing: Promise<void> | null = null
 
-  /** Starts nothing yet. Throws ERR_TUNNEL_ADDRESS_DENIED where no folder can be made for the sockets. */
+  /** Starts nothing yet. */
   constructor (options: TopologyOptions) {
     this.#options = options
     this.#launch = options.mode === 'threads' ? launchThread : launchProcess
     this.#arms = options.arms.filter(({ path }, at) => options.arms.findIndex((arm) => arm.path === path) === at)
-    this.#folder = new SocketFolder()
   }
 
   /** Starts every role. Rejects where one fails, and with ERR_TUNNEL_INTERRUPTED after `close()`, which is to be called in any case. */
@@ -145,7 +147,7 @@ export class Topology {
   async closeNow (): Promise<void> {
     void this.close()
     await Promise.all([...this.#started, ...this.#externals].map(async (role) => { await role.close() }))
-    this.#folder.remove()
+    this.#folder?.remove()
   }
 
   #pathOf (name: string): Path {
@@ -158,9 +160,16 @@ export class Topology {
     return await this.#load.measure({ ...job, target }, job.connectTimeoutMs + job.warmupMs + job.durationMs)
   }
 
+  #pathIn (name: string): string {
+    return this.#folder!.pathOf(name)
+  }
+
   async #start (): Promise<void> {
+    const { mode, generator = 'own', externalArms, onNote } = this.#options
+    if (mode === 'processes' || generator !== 'own' || externalArms.length > 0) startGuard()
+    this.#folder = await SocketFolder.make(onNote)
     const needsUnix = this.#arms.some(({ transport, secondHop }) => transport === 'uds' || secondHop === 'unix')
-    const path = needsUnix ? this.#folder.pathOf('origin.sock') : null
+    const path = needsUnix ? this.#pathIn('origin.sock') : null
     const { server, engine, spin, originPort: port } = this.#options
     this.#origin = await this.#startRole('origin', { server, engine, spin, host: LOCALHOST, port, path })
     for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
@@ -177,7 +186,7 @@ export class Topology {
         return { target: relay.ready.address, roles: { relay }, tunnel: null }
       }
       case 'relay2': {
-        const middle = unixAddress(this.#folder.pathOf('relay2.sock'))
+        const middle = unixAddress(this.#pathIn('relay2.sock'))
         const front = await this.#startRelay(tcpAddress(LOCALHOST, 0), middle)
         const back = await this.#startRelay(middle, address)
         return { target: front.ready.address, roles: { front, back }, tunnel: null }
@@ -203,8 +212,8 @@ export class Topology {
 
   async #startTunnel (path: string, transport: TransportChoice, origin: Address | 'embedded'): Promise<Path> {
     const { engine, spin } = this.#options
-    const tunnel = unixAddress(this.#folder.pathOf(`${path}.sock`))
-    const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin, ownDirectory: true })
+    const tunnel = unixAddress(this.#pathIn(`${path}.sock`))
+    const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin })
     const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin, attachTimeoutMs: ATTACH_TIMEOUT_MS })
     return { target: host.ready.address, roles: { host, plugin }, tunnel: { host, plugin } }
   }
@@ -225,7 +234,7 @@ export class Topology {
       // They stand where relays and hosts do.
       if (name === 'load') await Promise.all(this.#externals.map(async (external) => { await external.close() }))
     }
-    this.#folder.remove()
+    this.#folder?.remove()
   }
 }
 

@@ -56,7 +56,8 @@ export class RoleControl<N extends RoleName> {
 
 /**
  * The role's end: call it once, at the top level of an entry point. The role ends when the orchestrator says so or is gone;
- * Ctrl-C and a terminal's end reach every process of it, and a service manager's SIGTERM too, so here they are ignored: the
+ * Ctrl-C and a terminal's end reach every process of it, and a service manager's SIGTERM too, so here they are
+ * ignored: the
  * orchestrator decides in which order to close.
  */
 export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]['options']) => Promise<Role<N>>): void {

@@ -1,19 +1,13 @@
-import { rmdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { createEngine } from '../src/engine/create-engine.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { serveRole } from './control.js'
 
-serveRole<'host'>(async ({ listen, tunnel, transport, engine, spin, ownDirectory }) => {
+serveRole<'host'>(async ({ listen, tunnel, transport, engine, spin }) => {
   const host = await TunnelHost.start({ engine: createEngine(engine, { spin }), listen, tunnel, transport: transportKindOf(transport) })
   return {
     ready: { address: host.address },
     stats: () => host.stats(),
-    close: async () => {
-      await host.close({ drainMs: 500 })
-      // Another host may still have its socket in there: then that one removes it.
-      if (ownDirectory && tunnel.kind === 'unix') await rmdir(dirname(tunnel.path)).catch(() => {})
-    }
+    close: async () => { await host.close({ drainMs: 500 }) }
   }
 })

@@ -16,8 +16,7 @@ export interface RoleTypes {
     result: never
   }
   host: {
-    /** `ownDirectory`: the folder of the tunnel's socket exists for it alone and is removed with it. */
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, ownDirectory: boolean }
+    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice }
     ready: { address: Address }
     job: never
     result: never

@@ -11,15 +11,17 @@ import { ENGINES_HERE } from '../../src/engine/testing/engines.js'
 import { Relay } from '../../src/relay/relay.js'
 import { Party, type Step, turn, until } from '../../src/tunnel/testing/party.js'
 import { BROKEN, NOTHING_NOW, RawListener, RawSocket } from '../../src/tunnel/testing/raw-tcp.js'
-import { Role } from '../../src/tunnel/testing/role.js'
+import { Role, type RoleTransport } from '../../src/tunnel/testing/role.js'
 import { connectAs, ScriptedOrigin } from '../../src/tunnel/testing/scripted-origin.js'
 import { BETWEEN_PROCESSES } from '../../src/tunnel/testing/transports.js'
 
 /**
- * How many answers arrive of an origin that resets or closes right behind them: directly, and through what is between. Prints a table.
- * Argument: tries of each cell, default 60. What is not installed (curl, haproxy) is left out.
+ * How many answers arrive of an origin that resets or closes right behind them: directly, and through what is between.
+ * Prints a table. Arguments: tries of each cell, default 60, and the only row, default all. What is not there (curl,
+ * haproxy) is left out.
  */
 const TRIES = Number(process.argv[2] ?? 60)
+const ROW = process.argv[3]
 const EARLY_UPLOAD_BYTES = 8_000_000
 const NODE_UPLOAD_BYTES = 3_000_000
 const ANSWER = 'HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 8\r\n\r\ntoo long'
@@ -109,7 +111,8 @@ const uploadRaw = (bytes: number): Try => async (port) => {
   const socket = RawSocket.connect(port)
   try {
     await until(() => socket.isConnected)
-    const request = Buffer.concat([Buffer.from(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`), Buffer.alloc(bytes)])
+    const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`
+    const request = Buffer.concat([Buffer.from(head), Buffer.alloc(bytes)])
     let sent = 0
     await until(() => {
       const taken = socket.send(request.subarray(sent))
@@ -132,7 +135,9 @@ const uploadCurl = (bytes: number): Try => {
   const file = join(folder, `upload-${bytes}`)
   writeFileSync(file, Buffer.alloc(bytes))
   return async (port) => {
-    const args = ['--silent', '--noproxy', '*', '--header', 'Expect:', '--data-binary', `@${file}`, '--output', '/dev/null', '--write-out', '%{http_code}', `http://127.0.0.1:${port}/`]
+    const output = ['--silent', '--output', '/dev/null', '--write-out', '%{http_code}']
+    const input = ['--noproxy', '*', '--header', 'Expect:', '--data-binary', `@${file}`]
+    const args = [...output, ...input, `http://127.0.0.1:${port}/`]
     return await new Promise((resolve) => { execFile('curl', args, (_error, stdout) => { resolve(stdout === '413') }) })
   }
 }
@@ -161,7 +166,8 @@ const overHaproxy: Path = async (originPort) => {
   placeholder.close()
   const config = join(folder, `haproxy-${port}.cfg`)
   const limits = 'timeout connect 5s\n timeout client 1m\n timeout server 1m'
-  writeFileSync(config, `global\n nbthread 1\ndefaults\n mode tcp\n ${limits}\nlisten all\n bind 127.0.0.1:${port}\n server one 127.0.0.1:${originPort}\n`)
+  const ends = `bind 127.0.0.1:${port}\n server one 127.0.0.1:${originPort}`
+  writeFileSync(config, `global\n nbthread 1\ndefaults\n mode tcp\n ${limits}\nlisten all\n ${ends}\n`)
   const child = spawn('haproxy', ['-f', config], { stdio: 'ignore' })
   t.teardown(() => { child.kill('SIGKILL') })
   await until(() => {
@@ -174,7 +180,7 @@ const overHaproxy: Path = async (originPort) => {
 }
 
 let tunnels = 0
-const overTunnel = (over: `${typeof BETWEEN_PROCESSES[number]}/${typeof ENGINES_HERE[number]}`): Path => async (originPort) => {
+const overTunnel = (over: RoleTransport): Path => async (originPort) => {
   const path = join(folder, `${++tunnels}.sock`)
   const host = await new Role(t, over, 'host', path).up()
   await new Role(t, over, 'plugin', path, String(originPort)).up()
@@ -196,7 +202,10 @@ const paths: ReadonlyArray<readonly [string, Path]> = [
   ['direct', async (port) => port],
   ['relay2', overRelays],
   ...await isInstalled('haproxy', '-v') ? [['haproxy', overHaproxy] as const] : [],
-  ...ENGINES_HERE.flatMap((engine) => BETWEEN_PROCESSES.map((transport) => [`${transport === 'memfd' ? 'shm' : transport}/${engine}`, overTunnel(`${transport}/${engine}`)] as const))
+  ...ENGINES_HERE.flatMap((engine) => BETWEEN_PROCESSES.map((transport) => {
+    const name = `${transport === 'memfd' ? 'shm' : transport}/${engine}`
+    return [name, overTunnel(`${transport}/${engine}`)] as const
+  }))
 ]
 
 /** What is between is stopped after its cell. */
@@ -205,6 +214,7 @@ console.log(`answers that arrived whole, of ${TRIES}`)
 console.log(`| | ${cases.map(({ title }) => title).join(' | ')} |`)
 console.log(`|---|${cases.map(() => '---|').join('')}`)
 for (const [name, path] of paths) {
+  if (ROW !== undefined && name !== ROW) continue
   const row: number[] = []
   for (const { originPort, attempt } of cases) {
     const port = await path(originPort)

@@ -13,6 +13,11 @@ export function childrenOf (pid: number): ProcessInfo[] {
   })
 }
 
+/** The roles of a run. */
+export function rolesOf (pid: number): ProcessInfo[] {
+  return childrenOf(pid).filter(({ command }) => command.includes('/workers/'))
+}
+
 /** The command lines of running processes, whoever started them, that match. */
 export function processesLike (pattern: RegExp): string[] {
   return execFileSync('ps', ['-A', '-o', 'state=,args='], { encoding: 'utf8' }).split('\n').flatMap((line) => {

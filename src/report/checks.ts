@@ -226,4 +226,29 @@ const windowShort: Check = {
   }
 }
 
-export const CHECKS: readonly Check[] = [requestErrors, nothingRight, generatorSaturated, littlesLaw, scheduleLag, rateNotReached, drift, windowShort]
+const cpuThrottled: Check = {
+  code: 'CPU_THROTTLED',
+  threshold: 0.01,
+  unit: 'CPUs stopped, on average over the window',
+  reason: 'A control group that has used up its CPU quota stops until its next period, mostly a tenth of a second: ' +
+    'that is in every tail and in the rate, and comes from the quota. ' +
+    'A warning, since whoever has a quota may want to know what it makes of a tunnel.',
+  cure: 'Measure without a CPU quota, or with a lower load.',
+  find: ({ rounds }, threshold) => {
+    const share = ({ throttled, windowMs }: RoundResult): number => (throttled?.us ?? 0) / (windowMs * 1_000)
+    const figure = Math.max(...rounds.map(share))
+    if (figure < threshold) return null
+    const count = rounds.reduce((sum, { throttled }) => sum + (throttled?.count ?? 0), 0)
+    return {
+      figure,
+      round: worstRound(rounds, share),
+      what: `the CPU quota stopped the program ${formatCount(count)} ${count === 1 ? 'time' : 'times'}, ` +
+        `in the worst round for ${percent(figure)} of the window added up over CPUs`,
+      severity: 'warning'
+    }
+  }
+}
+
+export const CHECKS: readonly Check[] = [
+  requestErrors, nothingRight, generatorSaturated, littlesLaw, scheduleLag, rateNotReached, drift, windowShort, cpuThrottled
+]

@@ -1,4 +1,4 @@
-import { formatCount } from '../base/units.js'
+import { formatBytes, formatCount } from '../base/units.js'
 import type { Finding, RunMetadata } from './result.js'
 import { SAMPLES_NEEDED } from './statistics.js'
 import { listWords } from './words.js'
@@ -38,19 +38,32 @@ export function originNotes ({ options, server }: RunMetadata<{ readonly server:
 }
 
 export function machineNotes ({ program, machine }: Pick<RunMetadata, 'program' | 'machine'>): Note[] {
+  const { cpus, usableCpus = cpus } = machine
+  const has = usableCpus < cpus
+    ? `The program may use ${usableCpus} of the machine's ${formatCount(cpus)} CPUs`
+    : `The machine has ${formatCount(cpus)} ${cpus === 1 ? 'CPU' : 'CPUs'}`
   return [
     ...(program.dirty === true ? [{ code: 'PROGRAM_CHANGED', message: 'The program was built from files that differ from its commit, so the commit does not tell what ran.', cure: 'Commit, build, and measure again.' }] : []),
-    ...(machine.cpus >= CPUS_NEEDED
+    ...(usableCpus >= CPUS_NEEDED
       ? []
       : [{
           code: 'FEW_CPUS',
-          figure: machine.cpus,
+          figure: usableCpus,
           threshold: CPUS_NEEDED,
           unit: 'CPUs',
-          message: `The machine has ${formatCount(machine.cpus)} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}: generator, host, plugin and origin compete for them, so a tunnel costs more here than where each has its own.`,
+          message: `${has}: generator, host, plugin and origin compete for them, ` +
+            'so a tunnel costs more here than where each has its own.',
           cure: 'Compare CPU per response across machines, and RPS only within one.'
         }])
   ]
+}
+
+/** What it is, in a line of a table. */
+export function describeMachine (machine: RunMetadata['machine']): string {
+  const { cpuModel, cpus, usableCpus = cpus, cpuQuota = null, memoryBytes, os, kernel, arch } = machine
+  const usable = usableCpus === cpus ? '' : ` (usable: ${usableCpus}${cpuQuota === usableCpus ? ', a CPU quota' : ''})`
+  const count = `${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}`
+  return `${cpuModel}, ${count}${usable}, ${formatBytes(memoryBytes)} of memory, ${os} ${kernel} ${arch}`
 }
 
 /** One warning per percentile, however many cells: with a short run it is nearly all of them. */

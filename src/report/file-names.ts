@@ -3,7 +3,8 @@ import type { CellResult } from './result.js'
 type CellName = Pick<CellResult, 'size' | 'concurrency' | 'arm'>
 
 /**
- * What the files of each cell are called, without their ending: `small-c64-baseline-2` for size, concurrency and arm, with
+ * What the files of each cell are called, without their ending: `small-c64-baseline-2` for size, concurrency and arm,
+ * with
  * nothing in it that a file system or a shell minds. No two are alike, even where upper and lower case are the same.
  */
 export function fileStems<C extends CellName> (cells: readonly C[]): Map<C, string> {

@@ -7,7 +7,9 @@ import { percentileOrNull, SAMPLES_NEEDED } from './statistics.js'
 import { describeErrors, formatShare, oneLine } from './words.js'
 
 /** What one load found. */
-export type LoadFigures = Required<Omit<RoundResult, 'reportedNs' | 'round' | 'position' | 'startedAt' | 'cpu' | 'tunnel'>> & {
+export type LoadFigures = Required<Omit<
+  RoundResult, 'reportedNs' | 'round' | 'position' | 'startedAt' | 'cpu' | 'tunnel' | 'throttled'
+>> & {
   readonly statuses: Readonly<Record<string, number>>
   readonly retried: number
 }

@@ -9,10 +9,11 @@ import { renderSummary } from './summary.js'
 import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResult } from './testing/fixture.js'
 
 /** Every property and every kind of value that a result may hold. */
-const single: RunResult = makeResult([
-  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })], systemCalls: { origin: { responses: 10, calls: { read: 11 } } } }),
+const made: RunResult = makeResult([
+  makeCell('baseline', { rounds: [makeRound({ problems: ['a problem'], response: encodeNs([5]), lag: encodeNs([5]), offered: 7, unsent: 2, throttled: { count: 1, us: 2 }, seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }], tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) }, cpu: { load: { userUs: 1, systemUs: 2 }, origin: null } })], systemCalls: { origin: { responses: 10, calls: { read: 11 } } } }),
   makeCell('baseline#2', { rounds: [], failures: ['a failure'] })
 ], { countSystemCalls: true, segment: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 4096 } })
+const single: RunResult = { ...made, metadata: { ...made.metadata, machine: { ...made.metadata.machine, usableCpus: 1.5, cpuQuota: 1.5 } } }
 const full: RunResult = { ...single, findings: [...summarizeRun(makeResult([makeCell('baseline', { rounds: [makeRound({ counts: { reset: 1 } })] })])).findings], inputs: [0, 1].map(() => ({ startedAt: single.startedAt, finishedAt: null, metadata: structuredClone(single.metadata) })) }
 
 type Json = Record<string, unknown>
@@ -52,15 +53,16 @@ const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
   '': new Set(['inputs', 'findings']),
   options: new Set(['engine', 'spinUs', 'externalArms', 'originPort', 'generator', 'equalLoad', 'arrivals', 'countSystemCalls']),
   finding: new Set(['isEqualLoad', 'ratePerSec']),
+  machine: new Set(['usableCpus', 'cpuQuota']),
   segment: new Set(['constantBytes']),
   tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
   cell: new Set(['equalLoad', 'systemCalls']),
   counts: new Set(['exhausted']),
-  round: new Set(['reportedNs', 'response', 'lag', 'offered', 'unsent', 'seconds', 'busy'])
+  round: new Set(['reportedNs', 'response', 'lag', 'offered', 'unsent', 'seconds', 'busy', 'throttled'])
 }
 
 function isOptional (name: string, key: string): boolean {
-  const owner = name === key ? '' : name.includes('.segment.') ? 'segment' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /^cells\.0\.[a-zA-Z]+$/.test(name) ? 'cell' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
+  const owner = name === key ? '' : name.includes('.segment.') ? 'segment' : name.includes('metadata.machine.') ? 'machine' : /^(inputs\.0\.)?metadata\.options\./.test(name) ? 'options' : /^cells\.0\.rounds\.0\.[a-z]+$/.test(name) ? 'round' : /^cells\.0\.[a-zA-Z]+$/.test(name) ? 'cell' : /\.tunnel\.(host|plugin)\./.test(name) ? 'tunnelCounters' : 'none'
   return OPTIONAL[owner]?.has(key) === true
 }
 
@@ -90,7 +92,7 @@ test('result.schema.json requires every property that it names but those that ca
     Object.entries(node).forEach(([name, child]) => { walk(child, name) })
   }
   walk(schema)
-  t.is(objects, 18)
+  t.is(objects, 19)
 })
 
 for (const path of propertyPaths(full)) {

@@ -54,7 +54,22 @@ export interface RunInput {
 /** `Options`: what the command was asked for. */
 export interface RunMetadata<Options = RunOptions> {
   readonly program: { readonly name: string, readonly version: string, readonly commit: string | null, readonly dirty: boolean | null }
-  readonly machine: { readonly cpuModel: string, readonly cpus: number, readonly memoryBytes: number, readonly os: string, readonly kernel: string, readonly arch: string }
+  readonly machine: {
+    readonly cpuModel: string
+    /** Of the machine. */
+    readonly cpus: number
+    /**
+     * Those that the program may use, by affinity and CPU quota; 1.5 with a quota. Absent, as the quota, in results
+     * of earlier versions.
+     */
+    readonly usableCpus?: number
+    /** The smallest of its control groups, in CPUs; null: none. */
+    readonly cpuQuota?: number | null
+    readonly memoryBytes: number
+    readonly os: string
+    readonly kernel: string
+    readonly arch: string
+  }
   readonly versions: Readonly<Record<string, string>>
   /** The engine that host, plugin and load generator really used: `epoll` or `node`. */
   readonly engine: string
@@ -195,6 +210,12 @@ export interface RoundResult {
   readonly cpu: Readonly<Record<string, CpuUsage | null>>
   /** Responses over the same span as `cpu` (warm-up included): the divisor for CPU per request. */
   readonly allResponses: number
+  /**
+   * How often the CPU quota stopped the program over the same span, and for how long, added up over CPUs; null where
+   * the system does
+   * not tell. Absent in results of earlier versions.
+   */
+  readonly throttled?: { readonly count: number, readonly us: number } | null
   /** What host and plugin counted, over the same span as `cpu`; null where the arm has no tunnel. */
   readonly tunnel: TunnelRound | null
 }

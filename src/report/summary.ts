@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatDuration, formatRatio } from '../base/units.js'
+import { describeMachine } from './circumstances.js'
 import { renderValidity, renderWarnings } from './findings-text.js'
 import { billPlotOf, billSentences, billTableOf, cpuBillTableOf, HOW_CPU_ADDS_UP, HOW_THE_BILL_ADDS_UP } from './bill-table.js'
 import { equalLoadRounds } from './equal-load.js'
@@ -50,7 +51,7 @@ function whatRan ({ startedAt, finishedAt, metadata, inputs }: RunResult): strin
     ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
     ...(inputs === undefined ? [] : [['Merged from', describeInputs(inputs)]]),
     ['Program', `${program.name} ${program.version}${commit}`],
-    ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
+    ['Machine', describeMachine(machine)],
     ['Runs on', `${node}${engine} engine, ${server} origin server (${options.server} asked for), roles in ${options.mode}`],
     ['Load', `${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(options.durationMs)} per cell, each after ${formatDuration(options.warmupMs)} of warm-up; ${load}, request timeout ${formatDuration(options.requestTimeoutMs)}${external}`],
     ['Matrix', `arms ${options.arms.join(', ')}; sizes ${options.sizes.join(', ')}; concurrency ${options.concurrency.join(', ')}; order of the arms random in every round, seed ${options.seed}${options.quick ? '; quick run' : ''}`],

@@ -1,4 +1,5 @@
-import { formatAddedUs, formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps } from '../base/units.js'
+import { formatAddedUs, formatCount, formatDuration, formatMs, formatRatio, formatRps } from '../base/units.js'
+import { describeMachine } from './circumstances.js'
 import { drawTable } from './console-tables.js'
 import { addedNs, PERCENTILES, responseOf } from './equal-load.js'
 import { describeFinding, withSeverity } from './findings.js'
@@ -56,7 +57,7 @@ function whatRan ({ startedAt, finishedAt, metadata }: SweepResult): string {
   return bulletList([
     ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
     ['Program', `${program.name} ${program.version}${program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`}`],
-    ['Machine', `${machine.cpuModel}, ${machine.cpus} ${machine.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(machine.memoryBytes)} of memory, ${machine.os} ${machine.kernel} ${machine.arch}`],
+    ['Machine', describeMachine(machine)],
     ['Runs on', `Node.js ${versions.node ?? 'unknown'}, ${engine} engine, ${server} origin server, roles in ${options.mode}`],
     ['Load', `${options.size} responses; ${formatCount(options.connections)} connections${options.maxConnections > options.connections ? `, up to ${formatCount(options.maxConnections)}` : ''}; ${options.arrivals} arrivals; ${formatDuration(options.durationMs)} each after ${formatDuration(options.warmupMs)} of warm-up; ${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of each rate; ${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}; seed ${options.seed}`],
     ...(options.segment === null ? [] : [['Shared memory', describeSegment(options.segment)]])

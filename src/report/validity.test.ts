@@ -170,6 +170,16 @@ test('the committed samples and a realistic run are valid but for what failed in
   }
 })
 
+test('validityFindings() warns where the CPU quota stopped the program, in closed loops and at equal load', t => {
+  t.deepEqual(findIn(rounds([{ throttled: null }, { throttled: { count: 0, us: 0 } }])), [])
+  const [finding, ...others] = findIn(rounds([{ throttled: { count: 1, us: 20_000 } }, { throttled: { count: 4, us: 300_000 } }]))
+  t.deepEqual(others, [])
+  t.like(finding, { code: 'CPU_THROTTLED', severity: 'warning', round: 1, figure: 0.3, unit: 'CPUs stopped, on average over the window' })
+  t.regex(finding?.message ?? '', /: the CPU quota stopped the program 5 times, in the worst round for 30 % of the window added up over CPUs\.$/)
+  const equalLoad = { ratePerSec: 200, rounds: [openRound({ throttled: { count: 1, us: 20_000 } })], failures: [] }
+  t.like(find([makeCell('stream', { rounds: rounds([{}]), equalLoad })])[0], { code: 'CPU_THROTTLED', isEqualLoad: true })
+})
+
 test('BENCHMARKING.md lists every check with its threshold', t => {
   const text = readFileSync(new URL('../../../docs/BENCHMARKING.md', import.meta.url), 'utf8')
   for (const { code, threshold, unit } of CHECKS) {

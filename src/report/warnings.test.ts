@@ -29,6 +29,7 @@ for (const [what, change, expected] of [
   ['an origin other than asked for', withOptions({ server: 'node' }), /^The origin was uws, not node as asked for\.$/],
   ['a dirty commit', withMetadata(({ program }) => ({ program: { ...program, dirty: true } })), /^The program was built from files that differ from its commit/],
   ['few CPUs', withMetadata(({ machine }) => ({ machine: { ...machine, cpus: 2 } })), /^The machine has 2 CPUs: /],
+  ['few CPUs that may be used', withMetadata(({ machine }) => ({ machine: { ...machine, cpus: 16, usableCpus: 1.5 } })), /^The program may use 1\.5 of the machine's 16 CPUs: /],
   ['missing cells', withOptions({ concurrency: [8, 64] }), /^1 of 2 cells were not measured\.$/],
   ['one round', withOptions({ rounds: 1 }), /^There was one round only/],
   ['another load generator', withOptions({ generator: 'wrk' }), /^The load was sent by wrk and not by this program: bodies were not verified, and what wrk does not tell is missing\.$/]

@@ -31,7 +31,7 @@ export function readUnread (raw: net.Socket): Unread {
 }
 
 /**
- * The reset that stands behind end-of-file: libuv reports one where a reset follows data. A write of nothing finds it: it fails with
+ * The reset behind end-of-file: libuv reports one where a reset follows data. A write of nothing finds it: it fails with
  * ECONNRESET, whether or not this side has half-closed and however full the send buffer is. null: there is none.
  */
 export function findReset (raw: net.Socket): NodeJS.ErrnoException | null {

@@ -27,7 +27,8 @@ export function exportFiles (result: RunResult, format: ExportFormat): Map<strin
 }
 
 /**
- * Rounds at equal load are a cell of their own, whose arm is called `stream-equal-load`. Their `startedAt` is moved so that it and
+ * Rounds at equal load are a cell of their own, whose arm is called `stream-equal-load`. Their `startedAt` is moved so
+ * that it and
  * the warm-up of the closed loops lead to the same window.
  */
 function withEqualLoad ({ cells, metadata: { options } }: RunResult): Array<[CellResult] | [CellResult, CellResult]> {

@@ -9,13 +9,25 @@ export interface Delivery {
 }
 
 /** How a reader reads; `waits`: not before the sender is done. */
-const PACES: ReadonlyArray<{ readonly pace: string, readonly waits?: boolean, readonly steps: readonly Step[] }> = [
+interface Pace {
+  readonly pace: string
+  readonly waits?: boolean
+  readonly steps: readonly Step[]
+}
+
+const PACES: readonly Pace[] = [
   { pace: 'a fast reader', steps: [['readEnd', 65_536]] },
   { pace: 'a slow reader', steps: [['readEnd', 65_536, 1]] },
   { pace: 'a reader that stalls', waits: true, steps: [['hear', 'done'], ['readEnd', 65_536]] }
 ]
 
-const ENDINGS: ReadonlyArray<{ readonly ending: string, readonly steps: readonly Step[], readonly end: Reception['end'] }> = [
+interface Ending {
+  readonly ending: string
+  readonly steps: readonly Step[]
+  readonly end: Reception['end']
+}
+
+const ENDINGS: readonly Ending[] = [
   { ending: 'a close', steps: [['close']], end: 'fin' },
   { ending: 'a half-close', steps: [['shutdown'], ['say', 'done'], ['readEnd', 65_536]], end: 'fin' },
   { ending: 'a reset when all is taken', steps: [['taken'], ['reset']], end: 'rst' },
@@ -109,8 +121,8 @@ const conversations = (largeBytes: number): Delivery[] => [
   {
     title: 'requests and answers in turn, then an answer and a reset',
     script: {
-      client: [['send', 300], ['read', 3000], ['send', 70_000], ['read', 200_000], ['send', 1], ['readEnd', 65_536]],
-      origin: [['read', 300], ['send', 3000], ['read', 70_000], ['send', 200_000], ['read', 1], ['send', 2], ['taken'], ['reset']]
+      client: [['send', 300], ['read', 3000], ['send', 70_000], ['read', 200_000], ['readEnd', 65_536]],
+      origin: [['read', 300], ['send', 3000], ['read', 70_000], ['send', 200_002], ['taken'], ['reset']]
     },
     ends: ['rst', 'open']
   },
@@ -124,7 +136,8 @@ const conversations = (largeBytes: number): Delivery[] => [
   },
   ...(['client', 'origin'] as const).flatMap((first): Delivery[] => {
     const other = first === 'client' ? 'origin' : 'client'
-    const between = (title: string, ofFirst: Step[], ofOther: Step[], ends: [first: Reception['end'], other: Reception['end']]): Delivery => ({
+    type Ends = [first: Reception['end'], other: Reception['end']]
+    const between = (title: string, ofFirst: Step[], ofOther: Step[], ends: Ends): Delivery => ({
       title,
       script: { [first]: ofFirst, [other]: ofOther } as unknown as Script,
       ends: first === 'client' ? ends : [ends[1], ends[0]]

@@ -6,7 +6,7 @@ export interface Part {
   readonly steps: readonly Step[]
 }
 
-/** A scripted origin in a process of its own, to be killed: plays each part that it is sent, and then says so and keeps the connection. */
+/** A scripted origin in a process of its own, to be killed: plays each part, says so, and keeps the connection. */
 const origin = new ScriptedOrigin({ teardown () {} })
 const kept: unknown[] = []
 

@@ -1,7 +1,7 @@
 import { contentBytes, PERIOD_BYTES } from '../../base/content.js'
 import { BROKEN, NOTHING_NOW, type RawSocket } from './raw-tcp.js'
 
-/** What one end of a connection does, one after the other. A step that waits for bytes is over when there will be none, too. */
+/** What one end of a connection does, in order. A step that waits for bytes is over when there will be none, too. */
 export type Step =
   /** Sends so many bytes; ends early when the connection breaks. `sendReading`: reads what comes meanwhile. */
   | readonly ['send' | 'sendReading', number]
@@ -9,7 +9,7 @@ export type Step =
   | readonly ['offer', number]
   /** Reads so many bytes, or until so many have come in all. */
   | readonly ['read' | 'readUpTo', number]
-  /** Reads to the end in pieces of so many bytes, one in each turn of the loop; slower, with the pause in ms between them. */
+  /** Reads to the end in pieces of so many bytes, with a pause in ms between them if one is given. */
   | readonly ['readEnd', number, number?]
   | readonly ['pause', number]
   /** Waits until the kernel at the other end of the wire has all that was sent. */
@@ -54,7 +54,7 @@ const OFFER_LOOKS = 70
 const periods = contentBytes(2 * PERIOD_BYTES)
 const PIECE_BYTES = PERIOD_BYTES
 
-/** One end of a connection. Its bytes are an endless sequence that begins somewhere else for each connection and direction. */
+/** One end of a connection. Its bytes are the content from a position that differs by connection and direction. */
 export class Party implements Sent {
   readonly #socket: RawSocket
   /** What the two ends have told each other. */
@@ -84,7 +84,8 @@ export class Party implements Sent {
   async run (steps: readonly Step[]): Promise<void> {
     for (const [i, step] of steps.entries()) {
       if (await this.#perform(step)) continue
-      this.#stuckAt = `step ${i} (${step.join(' ')}) after ${this.sentBytes} bytes sent, ${this.#receivedBytes} received`
+      const bytes = `${this.sentBytes} bytes sent, ${this.#receivedBytes} received`
+      this.#stuckAt = `step ${i} (${step.join(' ')}) after ${bytes}`
       return
     }
   }

@@ -8,8 +8,8 @@ const UPLOAD_BYTES = 30_000_000
 const MAX_PAUSE_MS = 60
 
 /**
- * A connection as origins and clients lead it that reset, answer early, stall and close at any time. However the two ends run beside each
- * other, what must arrive and how each end sees the other's is the same: that is what the waiting in it is for.
+ * A connection of an origin and a client that reset, answer early, stall and close at any time. However the two run
+ * beside each other, what must arrive and how each sees the other end is the same: that is why there are waits in it.
  */
 export function randomScript (random: Random): Script {
   const upTo = (max: number): number => Math.floor(random() * (max + 1))
@@ -18,7 +18,7 @@ export function randomScript (random: Random): Script {
   /** Any magnitude is as likely as any other. */
   const bytes = (max = MAX_BYTES): number => Math.ceil(max ** random())
   const pause = (): Step[] => maybe(0.3, ['pause', upTo(MAX_PAUSE_MS)])
-  const toEnd = (): Step[] => [...pause(), oneOf<Step>(['readEnd', 65_536], ['readEnd', 65_536], ['readEnd', 65_536, 1])]
+  const toEnd = (): Step[] => [...pause(), random() < 0.7 ? ['readEnd', 65_536] : ['readEnd', 65_536, 1]]
 
   const client: Step[] = []
   const origin: Step[] = []
@@ -36,26 +36,52 @@ export function randomScript (random: Random): Script {
   const endings: Array<() => void> = [
     // A close-delimited answer, or a client that hangs up.
     () => { x.push(['send', size], ...pause(), ['close']); y.push(...toEnd(), ['close']) },
-    () => { x.push(['send', size], ['shutdown'], ...toEnd(), ['close']); y.push(...toEnd(), ['send', bytes()], ...pause(), ['close']) },
-    () => { x.push(['send', size], ['shutdown'], ...toEnd(), ['close']); y.push(['sendReading', bytes()], ['shutdown'], ...toEnd()) },
+    () => {
+      x.push(['send', size], ['shutdown'], ...toEnd(), ['close'])
+      y.push(...toEnd(), ['send', bytes()], ...pause(), ['close'])
+    },
+    () => {
+      x.push(['send', size], ['shutdown'], ...toEnd(), ['close'])
+      y.push(['sendReading', bytes()], ['shutdown'], ...toEnd())
+    },
     () => { x.push(['send', size], ...pause(), ...maybe(0.7, ['taken']), ['reset']); y.push(...toEnd()) },
     // To one that reads nothing before all is over.
-    () => { x.push(['offer', size], oneOf<Step>(['close'], ['reset']), ['say', 'done']); y.push(['hear', 'done'], ...toEnd()) },
+    () => {
+      x.push(['offer', size], oneOf<Step>(['close'], ['reset']), ['say', 'done'])
+      y.push(['hear', 'done'], ...toEnd())
+    },
     // An early answer; the rest of the upload is not read.
     () => {
-      client.push([oneOf('send', 'sendReading', 'offer'), UPLOAD_BYTES], ...toEnd())
-      const answer = bytes(client.at(-2)![0] === 'sendReading' ? MAX_BYTES : 50_000)
+      const upload = oneOf('send', 'sendReading', 'offer')
+      // One that is not read meanwhile must fit into the buffers.
+      const answer = bytes(upload === 'sendReading' ? MAX_BYTES : 50_000)
+      client.push([upload, UPLOAD_BYTES], ...toEnd())
       origin.push(['read', upTo(20_000)], ['send', answer], ['taken'], ['unread'], oneOf<Step>(['close'], ['reset']))
     },
     // An early answer; the rest is.
-    () => { client.push(['sendReading', size], ['shutdown'], ...toEnd()); origin.push(['read', upTo(200)], ['send', bytes()], ['shutdown'], ...toEnd()) },
+    () => {
+      client.push(['sendReading', size], ['shutdown'], ...toEnd())
+      origin.push(['read', upTo(200)], ['send', bytes()], ['shutdown'], ...toEnd())
+    },
     // A request that is never read.
-    () => { client.push(['send', bytes(50_000)], ...toEnd()); origin.push(['unread'], ['send', bytes()], ['taken'], ['close']) },
+    () => {
+      client.push(['send', bytes(50_000)], ...toEnd())
+      origin.push(['unread'], ['send', bytes()], ['taken'], ['close'])
+    },
     // A reset amid a transfer the other way.
-    () => { x.push(['send', size], ['read', upTo(200_000)], ['taken'], ['reset']); y.push(['sendReading', UPLOAD_BYTES], ...toEnd()) },
+    () => {
+      x.push(['send', size], ['read', upTo(200_000)], ['taken'], ['reset'])
+      y.push(['sendReading', UPLOAD_BYTES], ...toEnd())
+    },
     // A half-close, then a reset of either side.
-    () => { x.push(['send', size], ['shutdown'], ['hear', 'end'], ...pause(), ['reset']); y.push(...toEnd(), ['say', 'end'], ['broken']) },
-    () => { x.push(['send', size], ['shutdown'], ...toEnd()); y.push(...toEnd(), ['send', bytes()], ['taken'], ['reset']) }
+    () => {
+      x.push(['send', size], ['shutdown'], ['hear', 'end'], ...pause(), ['reset'])
+      y.push(...toEnd(), ['say', 'end'], ['broken'])
+    },
+    () => {
+      x.push(['send', size], ['shutdown'], ...toEnd())
+      y.push(...toEnd(), ['send', bytes()], ['taken'], ['reset'])
+    }
   ]
   oneOf(...endings)()
   return { client, origin }

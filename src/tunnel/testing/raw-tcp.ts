@@ -1,14 +1,19 @@
 import type { ExecutionContext } from 'ava'
 import { boundPort, inetAddress } from '../../engine/epoll/socket-address.js'
+import { ENGINES_HERE } from '../../engine/testing/engines.js'
 import { Linux, loadSystemCalls } from '../../native/system-calls.js'
 
+/** It needs what the epoll engine needs: Linux, and koffi. */
+export const HAS_RAW_TCP = ENGINES_HERE.includes('epoll')
+
 /**
- * TCP by system calls. Tests of endings need it: `node:net` reports a reset behind data as an end, and decides itself when it reads.
+ * TCP by system calls. Tests of endings need it: `node:net` reports a reset behind data as an end.
  * Nothing here waits: a caller looks again until it has what it wants.
  */
-const system = loadSystemCalls()
+const system = HAS_RAW_TCP ? loadSystemCalls() : undefined as never
 
-const { AF_INET, EAGAIN, EINTR, IPPROTO_TCP, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } = Linux
+const { AF_INET, EAGAIN, EINTR, IPPROTO_TCP, MSG_NOSIGNAL, SOL_SOCKET } = Linux
+const { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } = Linux
 const MSG_PEEK = 2
 const SO_RCVBUF = 8
 const BACKLOG = 1024
@@ -50,7 +55,7 @@ export class RawSocket {
     system.setsockopt(fd, IPPROTO_TCP, Linux.TCP_NODELAY, Int32Array.of(1), 4)
   }
 
-  /** Begins to connect. `bufferBytes`: of the kernel's, for what is not read (tcp(7) doubles it); default: what the system gives. */
+  /** Begins to connect. `bufferBytes`: the kernel's buffer of what is not read. Default: the system's. */
   static connect (port: number, bufferBytes?: number): RawSocket {
     const socket = new RawSocket(newSocket())
     if (bufferBytes !== undefined) system.setsockopt(socket.#fd, SOL_SOCKET, SO_RCVBUF, Int32Array.of(bufferBytes), 4)
@@ -61,7 +66,9 @@ export class RawSocket {
 
   #readInfo (): void {
     infoBytes[0] = TCP_INFO_BYTES
-    if (system.getsockopt(this.#fd, IPPROTO_TCP, TCP_INFO, info, infoBytes) < 0) throw new Error(`getsockopt failed: errno ${system.errno()}`)
+    if (system.getsockopt(this.#fd, IPPROTO_TCP, TCP_INFO, info, infoBytes) < 0) {
+      throw new Error(`getsockopt failed: errno ${system.errno()}`)
+    }
   }
 
   get isConnected (): boolean {
