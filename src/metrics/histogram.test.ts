@@ -39,6 +39,21 @@ test('Histogram.decode() gives back every figure', (t) => {
   t.is(decoded.encode(), histogram.encode())
 })
 
+test('Histogram tells the mean, the deviation and every value as hdr-histogram-js does', (t) => {
+  fc.assert(fc.property(fc.array(latencyNs, { minLength: 1, maxLength: 40 }), (values) => {
+    const known = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: HOUR_NS, numberOfSignificantValueDigits: 3, bitBucketSize: 64 }) as hdr.JsHistogram
+    for (const value of values) known.recordValue(Math.max(1, value))
+    const recorded: Array<[number, number]> = []
+    for (known.recordedValuesIterator.reset(); known.recordedValuesIterator.hasNext();) {
+      const { valueIteratedTo, countAtValueIteratedTo } = known.recordedValuesIterator.next()
+      recorded.push([valueIteratedTo, countAtValueIteratedTo])
+    }
+    const histogram = histogramOf(values)
+    t.deepEqual([histogram.meanNs, histogram.stdDeviationNs], [known.mean, known.stdDeviation])
+    t.deepEqual([...histogram.recorded()].map(({ valueNs, count }) => [valueNs, count]), recorded)
+  }), { numRuns: 50 })
+})
+
 test('Histogram.percentileNs() is right at the extremes', (t) => {
   const histogram = histogramOf(Array.from({ length: 1_000 }, (_, i) => (i + 1) * 1_000))
   t.true(isNear(histogram.percentileNs(0), 1_000))

@@ -57,6 +57,7 @@ const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
   segment: new Set(['constantBytes']),
   tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
   cell: new Set(['equalLoad', 'systemCalls']),
+  counts: new Set(['exhausted']),
   round: new Set(['reportedNs', 'response', 'lag', 'offered', 'unsent', 'seconds', 'busy', 'throttled'])
 }
 

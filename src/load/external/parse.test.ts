@@ -86,5 +86,5 @@ test('externalVersion() says which program is missing, and what to do', (t) => {
   const { PATH } = process.env
   process.env.PATH = '/nowhere'
   t.teardown(() => { process.env.PATH = PATH })
-  t.throws(() => externalVersion('oha'), { code: ErrorCode.UNAVAILABLE, message: /^Cannot use --generator=oha: oha cannot be run \(ENOENT\): install it/ })
+  t.throws(() => externalVersion('oha'), { code: ErrorCode.UNAVAILABLE, message: /^Cannot send load with oha: it cannot be run \(ENOENT\): install it/ })
 })

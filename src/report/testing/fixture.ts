@@ -7,7 +7,7 @@ import { LATER_TUNNEL_COUNTERS, TUNNEL_COUNTERS, type TunnelCounters, type Tunne
 /** An encoded histogram with `count` samples of each value. */
 export function encodeNs (valuesNs: readonly number[], count = 1): string {
   const histogram = new Histogram()
-  for (const valueNs of valuesNs) for (let i = 0; i < count; i++) histogram.recordNs(valueNs)
+  if (count > 0) for (const valueNs of valuesNs) histogram.recordNs(valueNs, count)
   return histogram.encode()
 }
 
