@@ -30,8 +30,8 @@ export interface Engine {
    * first; an attempt that
    * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()` with
    * ERR_TUNNEL_CONNECT_REFUSED,
-   * ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the
-   * connection stands are kept and sent then. The socket is started: do not call `start()`.
+   * ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever), ERR_TUNNEL_LIMIT (out of local ports or
+   * descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection stands are kept and sent then. The socket is started: do not call `start()`.
    */
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket
 

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { tcpAddress } from '../base/address.js'
-import { connectError, isExhausted, systemCode } from './socket-errors.js'
+import { ErrorCode } from '../base/errors.js'
+import { connectError, systemCode } from './socket-errors.js'
 
 const codes: ReadonlyArray<readonly [tried: string[], named: string, exhausted: boolean]> = [
   // Ports of the address that took connections until now; the other one never did.
@@ -19,6 +20,6 @@ for (const [tried, named, exhausted] of codes) {
     const error = connectError(tcpAddress('name', 80), ...tried.map((code) => Object.assign(new Error(code), { code })))
     t.is(systemCode(error.cause), named)
     t.true(error.message.includes(named))
-    t.is(isExhausted(error), exhausted)
+    t.is(error.code === ErrorCode.LIMIT, exhausted)
   })
 }

@@ -21,12 +21,12 @@ export function connectError (address: Address, ...causes: unknown[]): TunnelErr
     case 'ETIMEDOUT':
       return new TunnelError(ErrorCode.CONNECT_TIMEOUT, `${action}: the system gave up waiting for an answer (${code}): check the address and the network`, { cause })
     case 'EADDRNOTAVAIL':
-      return new TunnelError(ErrorCode.SOCKET_FAILED,
+      return new TunnelError(ErrorCode.LIMIT,
         `${action}: this machine has no local port left for it, or no address to reach it from (${code}): wait a minute for ` +
         'ports of closed connections, keep connections open, or widen net.ipv4.ip_local_port_range', { cause })
     case 'EMFILE':
     case 'ENFILE':
-      return new TunnelError(ErrorCode.SOCKET_FAILED,
+      return new TunnelError(ErrorCode.LIMIT,
         `${action}: ${code === 'EMFILE' ? 'this process' : 'this machine'} has no descriptor left (${code}): ` +
         'open fewer connections, or raise the limit (ulimit -n, fs.file-max)', { cause })
     case 'ENOTFOUND':
@@ -49,11 +49,6 @@ function mostTelling (causes: readonly unknown[]): unknown {
     if (cause !== undefined) return cause
   }
   return causes.at(-1)
-}
-
-/** Whether a connection could not be tried, since this side was out of local ports or descriptors. */
-export function isExhausted (error: TunnelError | null): boolean {
-  return error !== null && ['EADDRNOTAVAIL', 'EMFILE', 'ENFILE'].includes(systemCode(error.cause ?? error))
 }
 
 export function connectTimeout (address: Address, timeoutMs: number): TunnelError {

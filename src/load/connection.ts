@@ -2,7 +2,6 @@ import type { Address } from '../base/address.js'
 import { nowNs } from '../base/clock.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import type { Engine, Reader, Socket } from '../engine/engine.js'
-import { isExhausted } from '../engine/socket-errors.js'
 import type { BodyCheck } from './body-check.js'
 import { ResponseParser, type ResponseHandler } from './response-parser.js'
 import type { Outcome, Refusal } from './tally.js'
@@ -207,7 +206,7 @@ export class Connection implements Reader, ResponseHandler {
     this.#state = State.DONE
     const problem = error === null ? 'the connection was closed' : `${error.code}: ${error.message}`
     if ((state === State.IDLE || state === State.UNASKED) && isPeers) this.#owner.onDone(this.#hasServed, nowNs(), null)
-    else this.#settleBroken(state, 'reset', problem, nowNs(), isExhausted(error) ? 'exhausted' : 'refused')
+    else this.#settleBroken(state, 'reset', problem, nowNs(), error?.code === ErrorCode.LIMIT ? 'exhausted' : 'refused')
     this.#owner.onClose(this)
   }
 

@@ -232,6 +232,7 @@ function rejectReasonOf (error: TunnelError): Reason {
   switch (error.code) {
     case ErrorCode.CONNECT_REFUSED: return Reason.REFUSED
     case ErrorCode.CONNECT_TIMEOUT: return Reason.TIMEOUT
+    case ErrorCode.LIMIT: return Reason.LIMIT
     default: return Reason.CONNECTION_RESET
   }
 }
