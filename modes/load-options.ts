@@ -4,6 +4,7 @@ import { ErrorCode, TunnelError } from '../src/base/errors.js'
 import { type EngineChoice, ENGINES } from '../src/engine/create-engine.js'
 import type { LoadJob } from '../src/load/job.js'
 import { requestBytes } from '../src/load/request.js'
+import { KNOWN_METHODS } from '../src/origin/embedded/request-head.js'
 import type { Flag, Given, Lists } from './cli.js'
 import { ARRIVALS, MAX_LOAD_THREADS, MAX_SEED } from './measure-options.js'
 import { durationOf, integerOf, oneOf, positiveOf, textOf, usage } from './option-values.js'
@@ -136,9 +137,10 @@ function outputOf ({ output }: Given): string | null {
   return output === undefined || output === STANDARD_STREAM ? null : textOf('output', output, 'result.json')
 }
 
-/** Methods are case-sensitive, and those of RFC 9110 and 5789 are written in capitals: `post` is no method of any server. */
+/** Methods are case-sensitive, and these are written in capitals: `post` is no method of any server. */
 function methodOf (text: string): string {
-  return /^(get|head|post|put|delete|patch|options|trace|connect)$/i.test(text) ? text.toUpperCase() : text
+  const capitals = text.toUpperCase()
+  return KNOWN_METHODS.has(capitals) ? capitals : text
 }
 
 function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Array } {

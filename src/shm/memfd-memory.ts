@@ -30,7 +30,7 @@ export function memfdMemory (calls: () => SystemCalls = systemCalls): SegmentMem
         segment.free()
       } catch (error) {
         if (!(error instanceof TunnelError)) throw error
-        throw new TunnelError(ErrorCode.UNAVAILABLE, error.message, { cause: error })
+        throw new TunnelError(ErrorCode.UNAVAILABLE, error.message, { cause: error, cure: error.cure })
       }
     },
     request: () => requestSegment(calls()),

@@ -2,7 +2,7 @@ import { METHODS } from 'node:http'
 import { CR, DEL, hasOption, isToken, LF, parseChunkLine as parseChunk, parseContentLength, readFields, SP, tokenEnd } from '../../base/http-grammar.js'
 
 /** What node:http knows, in capitals. CONNECT is left out: what follows it is no HTTP, and nothing here takes it. */
-const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
+export const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
 
 /** HTTP/1.1 request heads (RFC 9112), over bytes that lie whole in one array: as strict as the grammar of fields, and with a status for each refusal. */
 
