@@ -103,6 +103,23 @@ export class Program {
   }
 }
 
+const AT_ONE_TIME = 4
+let atWork = 0
+const waiting: Array<() => void> = []
+
+/** For tests that run side by side and start programs one after the other: so many of them are at work at one time. */
+export async function inTurn<T> (work: () => Promise<T>): Promise<T> {
+  if (atWork === AT_ONE_TIME) await new Promise<void>((resolve) => { waiting.push(resolve) })
+  else atWork++
+  try {
+    return await work()
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) atWork--
+    else next()
+  }
+}
+
 export async function runToEnd (t: ExecutionContext, name: string, args: readonly string[], options?: ProgramOptions): Promise<Ended> {
-  return await new Program(t, name, args, options).ended
+  return await inTurn(async () => await new Program(t, name, args, options).ended)
 }
