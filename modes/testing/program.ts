@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 
@@ -62,11 +63,15 @@ export class Program {
     this.child.kill(signal)
   }
 
-  /** As somebody does who has lost patience: again and again until it has ended. */
+  /**
+   * As somebody does who has lost patience: again and again until it has ended. One that comes while the program exits
+   * may be what ends it: the code is then that of a shell.
+   */
   async insist (signal: NodeJS.Signals): Promise<Ended> {
     const again = setInterval(() => { this.kill(signal) }, 100)
     try {
-      return await this.ended
+      const ended = await this.ended
+      return ended.signal === signal ? { ...ended, code: 128 + constants.signals[signal], signal: null } : ended
     } finally {
       clearInterval(again)
     }
