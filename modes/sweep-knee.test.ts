@@ -7,6 +7,7 @@ import type { LoadResult } from '../src/load/job.js'
 import { runLoad } from '../src/load/run-load.js'
 import { serve } from '../src/load/testing/load-rig.js'
 import { response, type RawServer } from '../src/load/testing/raw-server.js'
+import { StallMeter } from '../src/load/testing/stall-meter.js'
 import { errorCount } from '../src/metrics/counts.js'
 import { Histogram } from '../src/metrics/histogram.js'
 import { optionsOf, sweepWith } from './testing/sweep.js'
@@ -14,19 +15,12 @@ import { optionsOf, sweepWith } from './testing/sweep.js'
 const OK = response('ok')
 const workerUrl = new URL('../workers/load-slice.js', import.meta.url)
 
-interface Bucket {
-  readonly server: RawServer
-  /** The longest time since the last call in which it did not get to work. */
-  readonly stalledMs: () => number
-}
-
 /** Answers `ratePerSec` requests a second and no more: a bucket of `burst` tokens, and a queue for want of them. */
-async function tokenBucket (t: ExecutionContext, ratePerSec: number, burst: number): Promise<Bucket> {
+async function tokenBucket (t: ExecutionContext, ratePerSec: number, burst: number): Promise<RawServer> {
   const waiting: Socket[] = []
-  let [tokens, filledAt, stalledMs] = [burst, performance.now(), 0]
+  let [tokens, filledAt] = [burst, performance.now()]
   const pour = (): void => {
     const now = performance.now()
-    stalledMs = Math.max(stalledMs, now - filledAt)
     tokens += (now - filledAt) / 1_000 * ratePerSec
     filledAt = now
     while (tokens >= 1 && waiting.length > 0) {
@@ -38,18 +32,10 @@ async function tokenBucket (t: ExecutionContext, ratePerSec: number, burst: numb
   }
   const timer = setInterval(pour, 1)
   t.teardown(() => { clearInterval(timer) })
-  const server = await serve(t, (socket) => {
+  return await serve(t, (socket) => {
     waiting.push(socket)
     pour()
   })
-  return {
-    server,
-    stalledMs: () => {
-      const last = stalledMs
-      stalledMs = 0
-      return last
-    }
-  }
 }
 
 const CAPACITY = 500
@@ -61,14 +47,15 @@ const STALL_MS = BOUND_MS / 2
 
 for (const name of ENGINES_HERE as readonly EngineName[]) {
   test.serial(`a sweep finds the capacity of a token bucket within 5 % (${name})`, async (t) => {
-    const bucket = await tokenBucket(t, CAPACITY, 5)
+    const server = await tokenBucket(t, CAPACITY, 5)
+    const stalls = new StallMeter(t)
     const engine = createEngine(name)
     const options = optionsOf({ arms: 'baseline', connections: '32', arrivals: 'constant', 'p99-bound': `${BOUND_MS}ms`, precision: '0.05', duration: `${WINDOW_MS}ms`, warmup: '50ms', rounds: '1', rates: '200' })
     const stallsMs: number[] = []
     const { runner } = await sweepWith(options, async (_transport, job) => {
-      bucket.stalledMs()
-      const result = await runLoad(engine, { ...job, target: bucket.server.address }, { workerUrl })
-      if (job.pace.kind === 'open') stallsMs.push(Math.max(bucket.stalledMs(), lagMs(result)))
+      stalls.take()
+      const result = await runLoad(engine, { ...job, target: server.address }, { workerUrl })
+      if (job.pace.kind === 'open') stallsMs.push(Math.max(stalls.take(), lagMs(result)))
       return result
     })
     const { knee, points, probes } = runner.arms[0]!
