@@ -29,7 +29,7 @@ const EXPLAINED: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
   run: RUN_FLAGS, sweep: SWEEP_FLAGS, load: LOAD_FLAGS, report: {}, export: EXPORT_COMMAND.flags, merge: MERGE_COMMAND.flags
 }
 for (const [name, args, flags] of helps) {
-  test.serial(`${[name, ...args].join(' ')} --help explains every option with its default`, async (t) => {
+  test(`${[name, ...args].join(' ')} --help explains every option with its default`, async (t) => {
     const { code, stdout, stderr } = await runToEnd(t, name, [...args, '--help'], { env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' } })
     t.is(code, 0)
     t.is(stderr, '')
@@ -48,7 +48,7 @@ for (const [name, args, flags] of helps) {
 }
 
 for (const args of [['--version'], ['-V'], ['-v']]) {
-  test.serial(`${args.join(' ')} prints the version of the package`, async (t) => {
+  test(`${args.join(' ')} prints the version of the package`, async (t) => {
     t.like(await runToEnd(t, 'http-baseline', args), { code: 0, stdout: `${PROGRAM.version}\n`, stderr: '' })
   })
 }
@@ -60,14 +60,14 @@ const habits = [
   [['merge', '-h'], ['merge', '--help']]
 ]
 for (const [asked, plain] of habits as Array<[string[], string[]]>) {
-  test.serial(`tunnel-bench ${asked.join(' ')} is as tunnel-bench ${plain.join(' ')}`, async (t) => {
+  test(`tunnel-bench ${asked.join(' ')} is as tunnel-bench ${plain.join(' ')}`, async (t) => {
     const [said, expected] = await Promise.all([asked, plain].map(async (args) => await runToEnd(t, 'tunnel-bench', args)))
     t.deepEqual(said, expected)
     t.is(said!.code, 0)
   })
 }
 
-test.serial('of an option given twice the last one counts, whichever of its names is used', async (t) => {
+test('of an option given twice the last one counts, whichever of its names is used', async (t) => {
   const args = ['-n', '1', '--requests=0', '-n2', '--requests', '0x']
   const { stderr } = await runToEnd(t, 'tunnel-bench', ['load', 'http://127.0.0.1:1/', ...args])
   t.regex(stderr, /^tunnel-bench: Cannot use --requests=0x: it must be an integer/)
@@ -147,7 +147,7 @@ const wrong: Array<[name: string, args: string[], code: string, message: RegExp]
   ['http-tunnel-plugin', ['--addr=./s', '--origin=http://localhost:1', '--origin-port=2'], USAGE, /^Cannot use --origin-port=2: it is for an origin that is started: leave it out, or --origin$/]
 ]
 for (const [name, args, errorCode, message] of wrong) {
-  test.serial(`${[name, ...args].join(' ').replace(LONG_PATH, '…')} is refused in one sentence, and leaves nothing behind`, async (t) => {
+  test(`${[name, ...args].join(' ').replace(LONG_PATH, '…')} is refused in one sentence, and leaves nothing behind`, async (t) => {
     const cwd = temporaryFolder(t)
     const { code, stdout, stderr } = await runToEnd(t, name, args, { cwd, env: { TMPDIR: cwd } })
     t.is(stdout, '')
@@ -158,7 +158,7 @@ for (const [name, args, errorCode, message] of wrong) {
   })
 }
 
-test.serial('report says what is wrong with a folder, with exit code 1', async (t) => {
+test('report says what is wrong with a folder, with exit code 1', async (t) => {
   const cwd = temporaryFolder(t)
   mkdirSync(join(cwd, 'broken'))
   writeFileSync(join(cwd, 'broken', 'result.json'), '{"schemaVersion": 1,\n "cells": [}')
@@ -175,7 +175,7 @@ const unreachable: Array<[addr: string, message: RegExp]> = [
   ['./file/s', /Cannot listen on \.\/file\/s: \.\/file is not a directory \(ENOTDIR\)/]
 ]
 for (const [addr, message] of unreachable) {
-  test.serial(`the host says why it cannot listen at ${addr}, with exit code 1, and leaves nothing behind`, async (t) => {
+  test(`the host says why it cannot listen at ${addr}, with exit code 1, and leaves nothing behind`, async (t) => {
     const cwd = temporaryFolder(t)
     writeFileSync(join(cwd, 'file'), '')
     const { code, stdout, stderr } = await runToEnd(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0'], { cwd })
@@ -186,7 +186,7 @@ for (const [addr, message] of unreachable) {
   })
 }
 
-test.serial('tunnel-bench run takes every --arm, not the last alone', async (t) => {
+test('tunnel-bench run takes every --arm, not the last alone', async (t) => {
   const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['run', '--arm=first', '--arm=second=http://127.0.0.1:1'])
   t.is(code, 2)
   t.regex(stderr, /--arm=first: it must be NAME=URL/)

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { Program, runToEnd } from './testing/program.js'
+import { inTurn, Program, runToEnd } from './testing/program.js'
 import { temporaryFolder } from './testing/temporary.js'
 import { type Part, without } from './testing/without.js'
 
@@ -40,7 +40,7 @@ function withOption (args: readonly string[], cure: string): string[] {
   return [...args.filter((arg) => !arg.startsWith(`${cure.split('=')[0]}=`)), cure]
 }
 
-const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
+const onLinux = process.platform === 'linux' ? test : test.skip
 
 /** What a machine can lack, what was asked for, and how many ways out are named. */
 const lacking: Array<[lacks: Part, name: string, args: string[], ways: number]> = [
@@ -93,10 +93,12 @@ async function works (t: ExecutionContext, name: string, args: readonly string[]
     const { code, stderr } = await runToEnd(t, name, args, { env })
     t.is(code, 0, stderr)
   } else {
-    const service = new Program(t, name, args, { env })
-    await service.event(name === 'http-tunnel-plugin' ? 'started' : 'listening')
-    service.kill('SIGKILL')
-    await service.ended
+    await inTurn(async () => {
+      const service = new Program(t, name, args, { env })
+      await service.event(name === 'http-tunnel-plugin' ? 'started' : 'listening')
+      service.kill('SIGKILL')
+      await service.ended
+    })
     t.pass()
   }
 }
@@ -120,34 +122,35 @@ for (const [lacks, args, left] of defaults) {
   })
 }
 
-test.serial('every service whose port or path is taken names an option of its own that helps', async (t) => {
-  const folder = temporaryFolder(t)
-  writeFileSync(join(folder, 'file'), '')
-  const server = createServer().listen(0, '127.0.0.1')
-  t.teardown(() => { server.close() })
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const taken: Array<[name: string, args: string[]]> = [
-    ['http-baseline', [`--port=${port}`, '--server=node']],
-    ['http-baseline', [`--port=${port}`]],
-    ['http-baseline', ['--port=0', `--addr=${folder}/file`, '--server=node']],
-    ['http-tunnel-host', [`--port=${port}`]],
-    ['http-tunnel-host', [`--port=${port}`, '--engine=node']],
-    ['http-tunnel-host', ['--port=0', `--addr=${folder}/file`]],
-    ['http-tunnel-host', ['--port=0', `--addr=${folder}/no/s`]],
-    ['http-tunnel-host', ['--port=0', `--addr=${folder}/file/s`, '--engine=node']],
-    ['http-tunnel-plugin', [`--origin-port=${port}`]],
-    ['tunnel-bench', ['run', ...QUICK, '--arms=baseline', `--origin-port=${port}`]]
-  ]
-  for (const [name, args] of taken) {
-    const full = await complete(t, name, name === 'tunnel-bench' ? args : [...args, '--json'])
+const taken: Array<[name: string, args: string[]]> = [
+  ['http-baseline', ['--port={port}', '--server=node']],
+  ['http-baseline', ['--port={port}']],
+  ['http-baseline', ['--port=0', '--addr={folder}/file', '--server=node']],
+  ['http-tunnel-host', ['--port={port}']],
+  ['http-tunnel-host', ['--port={port}', '--engine=node']],
+  ['http-tunnel-host', ['--port=0', '--addr={folder}/file']],
+  ['http-tunnel-host', ['--port=0', '--addr={folder}/no/s']],
+  ['http-tunnel-host', ['--port=0', '--addr={folder}/file/s', '--engine=node']],
+  ['http-tunnel-plugin', ['--origin-port={port}']],
+  ['tunnel-bench', ['run', ...QUICK, '--arms=baseline', '--origin-port={port}']]
+]
+for (const [name, args] of taken) {
+  test(`${name} ${shown(args)} is taken: an option that helps is named`, async (t) => {
+    const folder = temporaryFolder(t)
+    writeFileSync(join(folder, 'file'), '')
+    const server = createServer().listen(0, '127.0.0.1')
+    t.teardown(() => { server.close() })
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const typed = args.map((arg) => arg.replace('{port}', String(port)).replace('{folder}', folder))
+    const full = await complete(t, name, name === 'tunnel-bench' ? typed : [...typed, '--json'])
     const { code, stderr } = await runToEnd(t, name, full)
     t.is(code, 1)
     for (const cure of curesIn(t, stderr)) await works(t, name, withOption(full, cure))
-  }
-})
+  })
+}
 
-test.serial('a run whose generator is not installed names one that is', async (t) => {
+test('a run whose generator is not installed names one that is', async (t) => {
   const typed = ['run', ...QUICK, '--arms=baseline', '--generator=wrk', '--duration=1s']
   const args = await complete(t, 'tunnel-bench', typed)
   const { code, stderr } = await runToEnd(t, 'tunnel-bench', args, { env: { PATH: temporaryFolder(t) } })
@@ -156,7 +159,7 @@ test.serial('a run whose generator is not installed names one that is', async (t
 })
 
 onLinux('a host that has no memory for its segment says so to both sides, with a cure', async (t) => {
-  for (const sizes of [[], ['--slots=64'], ['--slot-bytes=4096']]) {
+  const begin = async (sizes: readonly string[]): Promise<void> => {
     const addr = join(temporaryFolder(t), 's')
     const args = ['--transport=shm', `--addr=${addr}`, '--json']
     const host = new Program(t, 'http-tunnel-host', [...args, '--port=0', ...sizes], { env: without(t, 'memory') })
@@ -171,14 +174,15 @@ onLinux('a host that has no memory for its segment says so to both sides, with a
     host.kill('SIGTERM')
     await host.ended
   }
+  for (const sizes of [[], ['--slots=64'], ['--slot-bytes=4096']]) await inTurn(async () => { await begin(sizes) })
 })
 
 /** Rules of the options themselves: what is said of one, and what is typed instead. */
 const rules: Array<[args: string[], cures: Array<(said: string, args: string[]) => string[]>]> = [
   [['load', '{url}', '-n1', '--seed=3'], [leaveOut, add('--rate=50')]],
-  [['load', '{url}', '-n1', '--warmup=0s'], [add('--duration=50ms')]],
+  [['load', '{url}', '-n1', '--warmup=0s'], [add('--duration=60s')]],
   [['load', '{url}', '-n1', '--data=a', '--body-file=/dev/null'], [leaveOut]],
-  [['load', '{url}', '-z50'], [(said, args) => [...args.slice(0, -1), `-z${found(said, /or (50ms) for/)}`]]],
+  [['load', '{url}', '-z60000'], [(said, args) => [...args.slice(0, -1), `-z${found(said, /or (60000ms) for/)}`]]],
   [['load', '{url}', '-n', '1', '-d', '-n'], [(said, args) => [...args.slice(0, -2), found(said, /write (\S+=-n):/)]]],
   [['load', '{url}', '-n1', '--conections=1'], [(said, args) => [...args.slice(0, -1), `${found(said, /but there is (\S+):/)}=1`]]],
   [['load', '{url}', '-n1', '-connections=1'], [(said, args) => [...args.slice(0, -1), `${found(said, /write (\S+),/)}=1`]]],
@@ -213,7 +217,7 @@ function replace (option: string): (said: string, args: string[]) => string[] {
 }
 
 for (const [args, cures] of rules) {
-  test.serial(`tunnel-bench ${shown(args)} is refused with a cure that works`, async (t) => {
+  test(`tunnel-bench ${shown(args)} is refused with a cure that works`, async (t) => {
     const folder = temporaryFolder(t)
     const full = await complete(t, 'tunnel-bench', args)
     const typed = args.some((arg) => arg.startsWith('--out=')) ? full.slice(0, -1) : full
@@ -225,7 +229,7 @@ for (const [args, cures] of rules) {
   })
 }
 
-test.serial('options of shared memory are refused by a host without, and a cure works', async (t) => {
+test('options of shared memory are refused by a host without, and a cure works', async (t) => {
   const args = await complete(t, 'http-tunnel-host', ['--port=0', '--slots=64', '--json'])
   const { stderr } = await runToEnd(t, 'http-tunnel-host', args)
   t.regex(stderr, /leave it out, or add --transport=shm \(/)
@@ -233,7 +237,7 @@ test.serial('options of shared memory are refused by a host without, and a cure 
   if (process.platform === 'linux') await works(t, 'http-tunnel-host', [...args, '--transport=shm'])
 })
 
-test.serial('an option of the own origin is refused beside another one, and both cures work', async (t) => {
+test('an option of the own origin is refused beside another one, and both cures work', async (t) => {
   const args = await complete(t, 'http-tunnel-plugin', ['--origin=embedded', '--origin-port=0', '--json'])
   const { stderr } = await runToEnd(t, 'http-tunnel-plugin', args)
   t.regex(stderr, /leave it out, or --origin \(/)

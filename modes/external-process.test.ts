@@ -2,7 +2,6 @@ import test from 'ava'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { join } from 'node:path'
 import { formatAddress, tcpAddress, type Address } from '../src/base/address.js'
 import { ErrorCode } from '../src/base/errors.js'
 import { ENGINES_HERE } from '../src/engine/testing/engines.js'
@@ -30,7 +29,7 @@ const COMMAND = `"${process.execPath}" -e "${RELAY.trim().replace(/\n */g, '; ')
 const linux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 linux('an external arm joins the rounds with its CPU time, and ends with all its children', async (t) => {
-  const bench = new Bench(t, ['--sizes=small', '--concurrency=4', '--duration=100ms', '--warmup=50ms', '--rounds=2', '--arms=baseline', `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`])
+  const bench = new Bench(t, ['--sizes=small', '--concurrency=4', '--duration=100ms', '--warmup=50ms', '--rounds=2', '--allow-invalid', '--arms=baseline', `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`])
   await bench.program.output(/^\[1\/6\]/m)
   const [shell] = childrenOf(bench.program.pid).filter(({ command }) => command.includes('test-external'))
   const tree = treeOf(shell!.pid)!
@@ -66,7 +65,7 @@ for (const [program, script] of [
   ['nginx', 'sh examples/nginx-stream.sh {port} {origin} 1'],
   ['nginx', 'sh examples/nginx-stream.sh {port} {origin} 2']
 ] as const) {
-  const installed = isInstalled(program) ? linux : test.serial.skip
+  const installed = isUsable(program) ? linux : test.serial.skip
   installed(`the example "${script}" carries an arm, and leaves nothing behind`, async (t) => {
     const origin = await startOrigin({ server: 'node', port: 0 })
     t.teardown(async () => { await origin.close() })
@@ -95,13 +94,12 @@ for (const [program, script] of [
   })
 }
 
-/** nginx counts with its stream module only, which is a package of its own on some systems. */
-function isInstalled (program: string): boolean {
-  const { status, stderr } = spawnSync(program, ['-V'], { encoding: 'utf8' })
-  if (program !== 'nginx') return spawnSync(program, ['-v']).status === 0
-  const modules = /--modules-path=(\S+)/.exec(stderr ?? '')?.[1]
-  const isBuiltIn = /--with-stream(\s|$)/.test(stderr ?? '')
-  return status === 0 && (isBuiltIn || (modules !== undefined && existsSync(join(modules, 'ngx_stream_module.so'))))
+/** Installed, and nginx with its module for streams, which is a package of its own in places. */
+function isUsable (program: string): boolean {
+  const { status, stderr } = spawnSync(program, program === 'nginx' ? ['-V'] : ['-v'], { encoding: 'utf8' })
+  if (status !== 0 || program !== 'nginx') return status === 0
+  const [, modules = ''] = /--modules-path=(\S+)/.exec(stderr) ?? []
+  return /--with-stream(\s|$)/.test(stderr) || existsSync(`${modules}/ngx_stream_module.so`)
 }
 
 /** Nothing listens there. */

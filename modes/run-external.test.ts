@@ -69,7 +69,7 @@ test.serial('run tells what an external program said when it failed', async (t) 
 test.serial('run names the program that is not installed, and makes no folder', async (t) => {
   const { code, stderr, result } = await runWith(t, ['--generator=oha'], { PATH: '/nowhere' })
   t.is(code, 1)
-  t.regex(stderr, /^tunnel-bench: Cannot use --generator=oha: oha cannot be run \(ENOENT\): install it so that it is in PATH, or use --generator=own \(ERR_TUNNEL_UNAVAILABLE\)\n$/)
+  t.regex(stderr, /^tunnel-bench: Cannot send load with oha: it cannot be run \(ENOENT\): install it so that it is in PATH, or use the own generator \(--generator=own\) \(ERR_TUNNEL_UNAVAILABLE\)\n$/)
   t.is(result, null)
 })
 

@@ -4,7 +4,7 @@ import { rolesOf } from './testing/processes.js'
 import { Bench, TABLE_HEADER } from './testing/run-folder.js'
 import { isAlive, until } from './testing/wait.js'
 
-const LOAD = ['--sizes=small', '--concurrency=2', '--duration=200ms', '--warmup=50ms', '--equal-load=0']
+const LOAD = ['--sizes=small', '--concurrency=2', '--duration=200ms', '--warmup=50ms', '--equal-load=0', '--allow-invalid']
 const MODES = ['threads', 'processes'] as const
 const ROLES = ['origin', 'host', 'plugin', 'load'] as const
 

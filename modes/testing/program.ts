@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 
@@ -62,11 +63,15 @@ export class Program {
     this.child.kill(signal)
   }
 
-  /** As somebody does who has lost patience: again and again until it has ended. */
+  /**
+   * As somebody does who has lost patience: again and again until it has ended. One that comes while the program exits
+   * may be what ends it: the code is then that of a shell.
+   */
   async insist (signal: NodeJS.Signals): Promise<Ended> {
     const again = setInterval(() => { this.kill(signal) }, 100)
     try {
-      return await this.ended
+      const ended = await this.ended
+      return ended.signal === signal ? { ...ended, code: 128 + constants.signals[signal], signal: null } : ended
     } finally {
       clearInterval(again)
     }
@@ -103,6 +108,23 @@ export class Program {
   }
 }
 
+const AT_ONE_TIME = 4
+let atWork = 0
+const waiting: Array<() => void> = []
+
+/** For tests that run side by side and start programs one after the other: so many of them are at work at one time. */
+export async function inTurn<T> (work: () => Promise<T>): Promise<T> {
+  if (atWork === AT_ONE_TIME) await new Promise<void>((resolve) => { waiting.push(resolve) })
+  else atWork++
+  try {
+    return await work()
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) atWork--
+    else next()
+  }
+}
+
 export async function runToEnd (t: ExecutionContext, name: string, args: readonly string[], options?: ProgramOptions): Promise<Ended> {
-  return await new Program(t, name, args, options).ended
+  return await inTurn(async () => await new Program(t, name, args, options).ended)
 }

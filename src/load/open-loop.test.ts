@@ -9,9 +9,12 @@ import type { LoadJob, LoadResult } from './job.js'
 import { runLoad } from './run-load.js'
 import { checkIdentity, jobFor, runChecked, serve } from './testing/load-rig.js'
 import { refusedAddress, response } from './testing/raw-server.js'
+import { StallMeter } from './testing/stall-meter.js'
 
 const OK = response('ok')
 const MS_NS = 1e6
+/** Stalls of the machine up to this long change nothing that is asked of times below. */
+const CALM_MS = 50
 const workerUrl = new URL('../../workers/load-slice.js', import.meta.url)
 
 function openJob (target: LoadJob['target'], pace: Partial<OpenPace>, changes: Partial<LoadJob> = {}): LoadJob {
@@ -44,25 +47,34 @@ each('sees a server that stalls for 1 s in what was to be sent meanwhile, and in
     if (index === 100) setTimeout(() => socket.write(OK), 1_000)
     else socket.write(OK)
   })
+  const stalls = new StallMeter(t)
   const result = await runChecked(t, openJob(server.address, {}, { durationMs: 60_000, requests: 300 }), {}, engine)
+  const isCalm = stalls.take() < CALM_MS
   t.is(result.offered, 300)
   t.is(result.counts.ok, 300)
   const late = countFrom(result.response, 300)
-  t.true(late >= 68 && late < 200, `${late} late`)
+  t.true(late >= 68, `${late} late`)
   t.true(percentileMs(result.response, 99) > 900)
-  t.is(countFrom(result.latency, 900), 1)
-  t.true(percentileMs(result.latency, 99) < 500)
+  t.true(countFrom(result.latency, 900) >= 1)
+  // Other requests are late where the machine stalls, too.
+  if (isCalm) t.deepEqual([late < 200, countFrom(result.latency, 300)], [true, 1], `${late} late`)
   checkCorrectedOnce(t, result)
 })
 
 each('shows its own stall in lag and response time alike', async (t, engine) => {
   const server = await serve(t, (socket) => socket.write(OK))
-  setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600), 300)
+  const stalls = new StallMeter(t)
+  let isCalm = true
+  setTimeout(() => {
+    isCalm &&= stalls.take() < CALM_MS
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+    stalls.take()
+  }, 300)
   const result = await runChecked(t, openJob(server.address, { maxConnections: 4 }, { durationMs: 2_000, requests: 150 }), {}, engine)
   t.is(result.counts.ok, 150)
   for (const late of [countFrom(result.lag, 50), countFrom(result.response, 50)]) t.true(late >= 50, `${late} late`)
   t.true(percentileMs(result.lag, 99) > 500)
-  t.true(countFrom(result.latency, 300) <= 4, 'only what was on its way when it stalled')
+  if (isCalm && stalls.take() < CALM_MS) t.true(countFrom(result.latency, 300) <= 4, 'only what was on its way when it stalled')
   checkCorrectedOnce(t, result)
 })
 

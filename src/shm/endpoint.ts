@@ -51,6 +51,9 @@ export class ShmEndpoint {
   /** What this side waits for (`WaitFor`); 0: it is awake. */
   get asleepFor (): number { return this.waitFor }
 
+  /** This side sleeps, and the peer has found that: its bell is on its way, however long that takes. */
+  get isBellDue (): boolean { return this.waitFor !== 0 && Atomics.load(this.words, this.ownWait) === 0 }
+
   /** Where in the words the entries begin of the ring for what this side ('own') or the peer ('peer') gives back. */
   releaseRingOf (who: 'own' | 'peer'): number {
     return who === 'own' ? this.ownReleaseRing : this.peerReleaseRing

@@ -86,12 +86,16 @@ export class ShmLink {
     return this.sender.wantsRoom ? WaitFor.FRAMES | WaitFor.ROOM : WaitFor.FRAMES
   }
 
-  /** Once a second: whether something has lain unread since the last time while this side slept and no bell came. */
-  missedBell (): boolean {
-    const { asleepFor, peerFrames } = this.#endpoint
+  /**
+   * Once a second: whether something has lain unread since the last time while this side slept and no bell came. It is
+   * `late` where the peer has found this side asleep: it may get no processor to ring with. Else it is `missed` for ever.
+   */
+  overdueBell (): 'missed' | 'late' | null {
+    const { asleepFor, peerFrames, isBellDue } = this.#endpoint
     const before = this.#suspicion
     this.#suspicion = asleepFor !== 0 && peerFrames.refresh() ? String(peerFrames.taken) : null
-    return before !== null && before === this.#suspicion
+    if (before === null || before !== this.#suspicion) return null
+    return isBellDue ? 'late' : 'missed'
   }
 
   /** Nothing is sent or delivered any more. The memory goes back as soon as nobody writes or reads it. */

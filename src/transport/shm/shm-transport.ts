@@ -320,13 +320,13 @@ export class ShmTransport implements Transport, Polled {
   #watchBells (): void {
     if (this.#closed || this.#isBroken || this.paused) return
     try {
-      if (!this.#link!.missedBell()) return
+      const bell = this.#link!.overdueBell()
+      if (bell === null) return
+      if (bell === 'missed') this.counters.doorbellsMissed++
+      this.#engage()
     } catch (error) {
       this.#break(error)
-      return
     }
-    this.counters.doorbellsMissed++
-    this.#engage()
   }
 
   /** The peer sends nothing more on the socket: what it had published before is still delivered. */

@@ -13,6 +13,9 @@ import { TunnelHost, type TunnelHostOptions } from '../tunnel-host.js'
 import { TunnelPlugin, type TunnelPluginOptions } from '../tunnel-plugin.js'
 import type { TunnelEvent } from '../tunnel.js'
 
+/** A handshake may take longer on a busy machine than the usual 2 s. Tests of this time limit say another one. */
+const PATIENT = { helloTimeoutMs: 60_000 }
+
 /** Events of one host or plugin, which tests can wait for. */
 export class Events {
   readonly all: TunnelEvent[] = []
@@ -80,7 +83,7 @@ export class TunnelRig {
   async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
     const engine = this.#createEngine()
     const events = new Events()
-    const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
+    const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options, limits: { ...PATIENT, ...options.limits } })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
     const rig = { host, engine, events, port: host.address.kind === 'tcp' ? host.address.port : 0 }
     this.#hosts.push(rig)
@@ -98,7 +101,7 @@ export class TunnelRig {
   #startPlugin (options: Partial<TunnelPluginOptions>): PluginRig {
     const engine = this.#createEngine()
     const events = new Events()
-    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options })
+    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options, limits: { ...PATIENT, ...options.limits } })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))
     const rig = { plugin, engine, events }
     this.#plugins.push(rig)
