@@ -68,15 +68,19 @@ export interface Alarm {
 
 /**
  * TCP keepalive, of accepted and connecting sockets alike: a peer that has been silent for `idleSec` is asked every
- * `intervalSec`, and is cut off as
- * gone after `probes` without an answer. Node lets a program choose the first only: with the node engine it is 10
- * probes, one second apart.
+ * `intervalSec`, and is cut off as gone after `probes` without an answer. Node lets a program choose the first only: with
+ * the node engine it is 10 probes, one second apart.
  */
 export const KEEPALIVE = { idleSec: 60, intervalSec: 10, probes: 6 } as const
 
 export interface ListenOptions {
   /** Told what happens to the file of a Unix socket. */
   readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
+  /**
+   * Told of every client that could not be accepted for want of descriptors or memory, with ERR_TUNNEL_LIMIT. Its connection
+   * is closed. The node engine never knows: libuv closes such connections by itself.
+   */
+  readonly onTurnedAway?: ((error: TunnelError) => void) | undefined
 }
 
 export interface ConnectOptions {

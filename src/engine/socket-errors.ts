@@ -51,6 +51,13 @@ function mostTelling (causes: readonly unknown[]): unknown {
   return causes.at(-1)
 }
 
+/** Why a client could not be accepted. */
+export function acceptError (address: Address, cause: unknown): TunnelError {
+  const code = systemCode(cause)
+  return new TunnelError(ErrorCode.LIMIT, `Cannot accept a client on ${formatAddress(address)}: this process or the system is ` +
+    `out of descriptors or memory (${code}): raise the limit (ulimit -n, fs.file-max), or allow fewer connections`, { cause })
+}
+
 export function connectTimeout (address: Address, timeoutMs: number): TunnelError {
   return new TunnelError(ErrorCode.CONNECT_TIMEOUT,
     `Cannot connect to ${formatAddress(address)}: no answer within ${timeoutMs} ms: check that the address is right and its program is not overloaded`)

@@ -23,7 +23,7 @@ export class RepeatedEvents {
 
   /** `burst`: how many are told at once. */
   note (event: WithoutCount<RepeatedEvent>, burst = 1): void {
-    const key = `${event.kind} ${event.error.code}`
+    const key = `${event.kind} ${event.error.code} ${event.error.cure}`
     let series = this.#series.get(key)
     if (series === undefined) {
       series = { told: 0, held: 0, event, timer: setInterval(() => { this.#tellHeld(key) }, this.#intervalMs).unref() }

@@ -68,7 +68,9 @@ export class TunnelHost {
   /** Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE; nothing listens then. */
   static async start (options: TunnelHostOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options)
-    host.#clients = await options.engine.listen(options.listen, (socket) => { host.#handleClient(socket) })
+    host.#clients = await options.engine.listen(options.listen, (socket) => { host.#handleClient(socket) }, {
+      onTurnedAway: (error) => { host.#noteTurnedAway(error) }
+    })
     try {
       host.#plugins = await options.engine.listen(options.tunnel, (socket) => { host.#handleLink(socket) },
         { onSocketFile: host.#emit })
@@ -136,9 +138,13 @@ export class TunnelHost {
     bridge.channel = session?.tryOpen(bridge, session.wantsAddresses ? socket.peerAddress?.() : null) ?? null
     socket.start(bridge)
     if (bridge.channel !== null) return
-    this.#stats.clientsTurnedAway++
-    this.#repeated.note({ kind: 'turned-away', error: this.#turnedAwayError() })
+    this.#noteTurnedAway(this.#turnedAwayError())
     socket.abort()
+  }
+
+  #noteTurnedAway (error: TunnelError): void {
+    this.#stats.clientsTurnedAway++
+    this.#repeated.note({ kind: 'turned-away', error })
   }
 
   #turnedAwayError (): TunnelError {

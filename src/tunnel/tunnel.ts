@@ -61,7 +61,7 @@ export interface TunnelStats {
   sockets: number
   /** Channels that exist now. */
   channels: number
-  /** Clients reset because no plugin was attached or a table was full. */
+  /** Clients reset because no plugin was attached, a table was full, or descriptors had run out. */
   clientsTurnedAway: number
   /** Of the link that is attached now; null: there is none, or no PING was answered yet. */
   roundTripNs: number | null

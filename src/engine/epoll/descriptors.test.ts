@@ -1,8 +1,10 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { tcpAddress, unixAddress } from '../../base/address.js'
+import { ErrorCode, type TunnelError } from '../../base/errors.js'
 import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-calls.js'
 import { emptyEngineCounters } from '../engine.js'
 import { ENGINES_HERE } from '../testing/engines.js'
@@ -48,6 +50,36 @@ linux('a listener and an alarm that cannot be watched leave no descriptor and no
   t.is(descriptors(), before)
   t.deepEqual(readdirSync(folder), [])
   t.false(existsSync(join(folder, 's')))
+})
+
+linux('a client that no descriptor is left for is told of, and the next one is accepted', async (t) => {
+  let isExhausted = true
+  let isRefused = false
+  const parts = await partsWith((system) => ({
+    accept4: (fd, address, bytes, flags) => {
+      // As the kernel does until the listener gives its reserve up.
+      isRefused = isExhausted
+      isExhausted = false
+      return isRefused ? -1 : system.accept4(fd, address, bytes, flags)
+    },
+    errno: () => isRefused ? 24 : system.errno()
+  }))
+  const told: TunnelError[] = []
+  let accepted = 0
+  const listener = await listenEpoll(parts, tcpAddress('127.0.0.1', 0), (socket) => {
+    accepted++
+    socket.abort()
+  }, { onTurnedAway: (error) => { told.push(error) } })
+  t.teardown(() => listener.close())
+  const { port } = listener.address as { port: number }
+  for (const expected of [0, 1]) {
+    const client = net.connect({ host: '127.0.0.1', port })
+    t.teardown(() => { client.destroy() })
+    await new Promise<void>((resolve) => { client.on('error', () => {}).on('close', () => { resolve() }).resume() })
+    t.is(accepted, expected)
+  }
+  t.deepEqual(told.map(({ code }) => code), [ErrorCode.LIMIT])
+  t.regex(told[0]!.message, /^Cannot accept a client on 127\.0\.0\.1:\d+: .*descriptors or memory \(EMFILE\): raise the limit/)
 })
 
 linux('a loop without descriptors for its look at Node, or without watches, works all the same', async (t) => {

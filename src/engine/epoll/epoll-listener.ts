@@ -3,13 +3,13 @@ import { formatAddress, type Address } from '../../base/address.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
 import type { Listener, ListenOptions, Socket } from '../engine.js'
 import { listenEach } from '../listen-each.js'
-import { listenError } from '../socket-errors.js'
+import { acceptError, listenError } from '../socket-errors.js'
 import { SocketFile } from '../socket-file.js'
 import { closeDescriptor, keepDescriptor } from './descriptor.js'
 import { EpollSocket, type EpollEngineParts } from './epoll-socket.js'
 import type { Watcher } from './interest-set.js'
 import { boundPort, inetAddress, pathAddress, type SocketAddress } from './socket-address.js'
-import { checked } from './system-error.js'
+import { checked, systemError } from './system-error.js'
 import { setTcpOptions } from './tcp-options.js'
 
 const BACKLOG = 1024
@@ -23,7 +23,7 @@ type OnSocket = (socket: Socket) => void
 
 export async function listenEpoll (parts: EpollEngineParts, address: Address, onSocket: OnSocket, options: ListenOptions = {}): Promise<Listener> {
   const { system } = parts.loop
-  const open = (bytes: SocketAddress, at: Address): Acceptor => new Acceptor(parts, bind(system, bytes), at, onSocket)
+  const open = (bytes: SocketAddress, at: Address): Acceptor => new Acceptor(parts, bind(system, bytes), at, onSocket, options)
   if (address.kind === 'unix') {
     const file = await SocketFile.listen(address.path, async (path) => {
       const acceptor = open(pathAddress(path), address)
@@ -64,6 +64,8 @@ function bind (system: SystemCalls, address: SocketAddress): number {
 class Acceptor implements Watcher {
   readonly #parts: EpollEngineParts
   readonly #onSocket: OnSocket
+  readonly #options: ListenOptions
+  readonly #address: Address
   readonly #isTcp: boolean
   readonly #peer: string
   readonly #entry: number
@@ -73,10 +75,12 @@ class Acceptor implements Watcher {
   #rest: NodeJS.Timeout | undefined
 
   /** Closes `fd` where it fails. */
-  constructor (parts: EpollEngineParts, fd: number, address: Address, onSocket: OnSocket) {
+  constructor (parts: EpollEngineParts, fd: number, address: Address, onSocket: OnSocket, options: ListenOptions) {
     this.#parts = parts
     this.#fd = fd
     this.#onSocket = onSocket
+    this.#options = options
+    this.#address = address
     this.#isTcp = address.kind === 'tcp'
     this.#peer = `accepted on ${formatAddress(address)}`
     try {
@@ -104,7 +108,7 @@ class Acceptor implements Watcher {
     const fd = system.accept4(this.#fd, null, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC)
     if (fd < 0) {
       const errno = system.errno()
-      if (errno !== Linux.EAGAIN && errno !== Linux.EINTR && errno !== Linux.ECONNABORTED) this.#turnAway(system)
+      if (errno !== Linux.EAGAIN && errno !== Linux.EINTR && errno !== Linux.ECONNABORTED) this.#turnAway(system, errno)
       return -1
     }
     try {
@@ -115,7 +119,8 @@ class Acceptor implements Watcher {
   }
 
   /** Out of descriptors or memory. */
-  #turnAway (system: SystemCalls): void {
+  #turnAway (system: SystemCalls, errno: number): void {
+    this.#options.onTurnedAway?.(acceptError(this.#address, systemError('accept4', errno)))
     if (this.#reserve !== -1) {
       closeSync(this.#reserve)
       const fd = system.accept4(this.#fd, null, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC)
