@@ -32,7 +32,8 @@ export class Farewell {
   closeTransport (): void {
     if (this.#lingerTimer !== null) return
     this.#lingerTimer = setTimeout(() => {
-      this.#transport.abort(new TunnelError(ErrorCode.PEER_SILENT, `Cannot close the link in good order: the peer did not close its side within ${LINGER_MS} ms`))
+      this.#transport.abort(this.#refusal ?? new TunnelError(ErrorCode.PEER_SILENT,
+        `Cannot close the link in good order: the peer did not close its side within ${LINGER_MS} ms`))
     }, LINGER_MS)
     this.#transport.close()
   }
@@ -42,9 +43,14 @@ export class Farewell {
     if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer)
   }
 
+  /** A cause that the peer has named: it explains the end better than how the link came to it. */
+  get #refusal (): TunnelError | null {
+    return this.#received?.code === ErrorCode.CLOSED ? null : this.#received
+  }
+
   /** What an end without an error of the medium means. null: it was in good order. */
   errorOf ({ peerSeen }: { readonly peerSeen: boolean }): TunnelError | null {
-    if (this.#received !== null && this.#received.code !== ErrorCode.CLOSED) return this.#received
+    if (this.#refusal !== null) return this.#refusal
     if (this.isSaid) return null
     return new TunnelError(ErrorCode.PEER_CLOSED, peerSeen
       ? 'Cannot go on with the link: the peer closed it without a go-away; it was probably killed'
