@@ -141,15 +141,6 @@ test('Session cuts a link that a peer does not close in good order', async (t) =
   t.regex(error!.message, /within 1000 ms/)
 })
 
-test('Session keeps the cause that a peer has named where it does not close the link then', async (t) => {
-  const pair = await createReadyPair(t)
-  pair.host.session.goAway(Reason.VERSION, 'no')
-  await until(() => pair.plugin.session.draining, 'GOAWAY')
-  pair.host.memory.paused = true
-  pair.plugin.session.close()
-  t.is((await pair.plugin.closed)?.code, ErrorCode.VERSION)
-})
-
 // --- The peer's end
 
 for (const by of ['host', 'plugin'] as const) {
