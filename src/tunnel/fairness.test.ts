@@ -30,8 +30,8 @@ async function fetchLarge (t: ExecutionContext, port: number, requests: number):
 
 testEach('256 clients at one time get every byte of /large', async (t, rig) => {
   const { port, host } = await start(t, rig)
-  const whole = await Promise.all(Array.from({ length: 256 }, () => fetchLarge(t, port, 2)))
-  t.deepEqual(whole, whole.map(() => 2))
+  const whole = await Promise.all(Array.from({ length: 256 }, (_, i) => fetchLarge(t, port, 1 + i % 2)))
+  t.deepEqual(whole, whole.map((_, i) => 1 + i % 2))
   t.is(host.stats().counters.channelsOpened, 256)
   await rig.verify()
 })
@@ -42,8 +42,8 @@ testEach('a client that never reads does not stop 63 others, and loses nothing i
   stalled.socket.pause()
   const bytes = 32 * 1024 * 1024
   stalled.socket.write(`GET /bytes/${bytes} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
-  const whole = await Promise.all(Array.from({ length: 63 }, () => fetchLarge(t, port, 5)))
-  t.deepEqual(whole, whole.map(() => 5))
+  const whole = await Promise.all(Array.from({ length: 63 }, () => fetchLarge(t, port, 2)))
+  t.deepEqual(whole, whole.map(() => 2))
   t.is(stalled.receivedBytes, 0)
   stalled.socket.resume()
   await stalled.untilReceived(bytes)
@@ -70,7 +70,7 @@ testEach('uploads whose origin never reads do not stop others', async (t, rig) =
     await origin.peer(i)
   }
   const question = contentBytes(400_000)
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 5; i++) {
     const client = connect(t, port)
     client.socket.end(question)
     await client.untilEnd()

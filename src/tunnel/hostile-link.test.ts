@@ -192,7 +192,7 @@ for (const [title, answer, code] of [
     t.is((await fatal).code, code)
     await t.throwsAsync(waiting, { code })
     await t.throwsAsync(plugin.attached(), { code })
-    t.deepEqual(events.all.map(({ kind }) => kind), ['refused'])
+    t.deepEqual(events.all.map((event) => [event.kind, 'error' in event ? event.error?.code : null]), [['refused', code]])
     server.close()
   })
 }

@@ -1,0 +1,21 @@
+import test from 'ava'
+import { explore, printSchedule } from './explorer.js'
+import { linkModel, type LinkModelOptions } from './link-model.js'
+
+export const SMALL: LinkModelOptions = { ringEntries: 2, slots: 2, sends: [1, 1], inlineEvery: 2, ownWakes: 0, keeps: 0, start: 0 }
+
+export type Models = ReadonlyArray<readonly [what: string, options: Partial<LinkModelOptions>]>
+
+/** A test for each model; `slow` ones only in `npm run test:slow`. */
+export function testInterleavings (ordinary: Models, slow: Models): void {
+  for (const [what, options] of process.env['SLOW_TESTS'] === undefined ? ordinary : [...ordinary, ...slow]) {
+    // One after the other, with a turn of the loop before each: AVA hears of one that is over before the next is done.
+    test.serial(`every interleaving of ShmEndpoint.steps is right: ${what}`, async (t) => {
+      await new Promise((resolve) => { setImmediate(resolve) })
+      const { states, transitions, failure } = explore(linkModel({ ...SMALL, ...options }))
+      t.log(`${states} states, ${transitions} transitions`)
+      t.is(failure, null, failure === null ? '' : printSchedule(failure))
+      t.true(states > 10_000)
+    })
+  }
+}
