@@ -24,8 +24,11 @@ async function tokenBucket (t: ExecutionContext, ratePerSec: number, burst: numb
     tokens += (now - filledAt) / 1_000 * ratePerSec
     filledAt = now
     while (tokens >= 1 && waiting.length > 0) {
+      const socket = waiting.shift()!
+      // Those of an overload that is over take nothing from the next probe.
+      if (socket.destroyed) continue
       tokens--
-      waiting.shift()!.write(OK)
+      socket.write(OK)
     }
     // A timer that comes late takes nothing from those who wait.
     if (waiting.length === 0) tokens = Math.min(burst, tokens)

@@ -157,3 +157,10 @@ test('a write that waits for a client that resets fails', async (t) => {
   duplex.onReset()
   await t.throwsAsync(once(duplex, 'close'), { code: 'ECONNRESET' })
 })
+
+test('timeout is what was set, and undefined before, as with net.Socket', (t) => {
+  const duplex = new ChannelDuplex(new FakeChannel(), LIMITS)
+  t.is(duplex.timeout, undefined)
+  t.is(duplex.setTimeout(5_000).timeout, 5_000)
+  t.is(duplex.setTimeout(0).timeout, 0)
+})

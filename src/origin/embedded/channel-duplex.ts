@@ -41,7 +41,8 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
   #isOver = false
   #resets = false
   #closing: Closing | null = null
-  #timeoutMs = 0
+  /** undefined: nobody has set one, as with `net.Socket`. */
+  #timeoutMs: number | undefined
   #timer: NodeJS.Timeout | null = null
   bytesRead = 0
   #bytesTaken = 0
@@ -179,7 +180,7 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
     return this
   }
 
-  get timeout (): number { return this.#timeoutMs }
+  get timeout (): number | undefined { return this.#timeoutMs }
   setNoDelay (): this { return this }
   setKeepAlive (): this { return this }
   ref (): this { return this }
@@ -218,7 +219,7 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
   }
 
   #refreshTimeout (): void {
-    if (this.#timeoutMs === 0 || this.destroyed) return
+    if (this.#timeoutMs === undefined || this.#timeoutMs === 0 || this.destroyed) return
     if (this.#timer !== null) this.#timer.refresh()
     else this.#timer = setTimeout(() => { this.emit('timeout') }, this.#timeoutMs).unref()
   }
