@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { tcpAddress, unixAddress } from '../../base/address.js'
 import { createEngine } from '../../engine/create-engine.js'
 import type { EngineName } from '../../engine/engine.js'
@@ -14,16 +11,14 @@ import { createTransport, type TransportName } from './transports.js'
 
 /**
  * A host and plugins whose every callback throws, in a process of its own, where what ends up uncaught can be counted.
- * Arguments: engine and transport.
+ * Arguments: engine, transport, and the path of the tunnel's socket.
  * Sends what was uncaught, and what the clients got that came afterwards.
  */
-const [engineName, transportName] = process.argv.slice(2) as [EngineName, TransportName]
+const [engineName, transportName, path] = process.argv.slice(2) as [EngineName, TransportName, string]
 const uncaught: string[] = []
 process.on('uncaughtException', (error) => { uncaught.push(error.message) })
 
-const folder = mkdtempSync(join(tmpdir(), 'callbacks-'))
-process.on('exit', () => { rmSync(folder, { recursive: true, force: true }) })
-const tunnel = unixAddress(join(folder, 's'))
+const tunnel = unixAddress(path)
 const transport = createTransport(transportName)
 const fail = (what: string): never => { throw new Error(what) }
 
