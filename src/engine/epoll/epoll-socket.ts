@@ -167,6 +167,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   /** Only the reader can go on, and it has been waited for long enough when the limit is over. */
   #leaveUnread (): void {
     this.setInterest(UNWATCHED)
+    clearTimeout(this.#stallTimer)
     if (this.#paused) this.#stallTimer = setTimeout(() => { this.fail(this.#sendErrno || this.takeError()) }, STALL_LIMIT_MS)
   }
 

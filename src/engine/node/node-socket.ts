@@ -162,6 +162,8 @@ export abstract class NodeSocket implements Socket, Corked {
     const { stash } = this
     if (stash !== null) {
       this.stash = null
+      // The limit counts from the reader's last progress.
+      this.stallTimer?.refresh()
       this.take(stash)
       if (this.cut || this.stash !== null) return
     }
