@@ -12,6 +12,7 @@ import { treeCpu, treeOf } from './process-tree.js'
 const LAST_WORDS_CHARACTERS = 2000
 const LOOK_INTERVAL_MS = 50
 const LOOK_LIMIT_MS = 1000
+const SILENCE = 'it did not answer'
 
 export interface ExternalOptions {
   readonly name: string
@@ -101,14 +102,15 @@ export class ExternalProcess {
     const url = `http://${formatAddress(target)}/health`
     const engine = createEngine(this.#options.engine ?? 'auto', { spin: 0 })
     const endsAt = performance.now() + readyMs
-    let last = 'it did not answer'
+    let last = SILENCE
     while (performance.now() < endsAt) {
       if (isInterrupted()) throw new TunnelError(ErrorCode.INTERRUPTED, `Interrupted before ${name} was ready`)
       this.#checkAlive()
-      const { counts, problems } = await runLoadSlice(engine,
-        healthJob(target, Math.ceil(Math.min(LOOK_LIMIT_MS, endsAt - performance.now()))))
+      const limitMs = Math.ceil(Math.min(LOOK_LIMIT_MS, endsAt - performance.now()))
+      const { counts, problems } = await runLoadSlice(engine, healthJob(target, limitMs))
       if (counts.ok > 0) return
-      last = problems[0] ?? last
+      // A look that the end cuts short tells only that; an earlier one knows why.
+      if (limitMs === LOOK_LIMIT_MS || last === SILENCE) last = problems[0] ?? last
       await delay(LOOK_INTERVAL_MS)
     }
     throw this.#failed(`${url} was not answered with status 200 within ${readyMs} ms (${last}): check that it listens there and forwards to the origin`)
