@@ -160,7 +160,14 @@ const overRelays: Path = async (originPort) => {
   return target.kind === 'tcp' ? target.port : 0
 }
 
-const overHaproxy: Path = async (originPort) => {
+/** So many haproxies, one behind the other. */
+const overHaproxy = (hops: number): Path => async (originPort) => {
+  let target = originPort
+  for (let hop = 0; hop < hops; hop++) target = await startHaproxy(target)
+  return target
+}
+
+const startHaproxy: Path = async (originPort) => {
   const placeholder = new RawListener({ teardown () {} })
   const { port } = placeholder
   placeholder.close()
@@ -201,7 +208,7 @@ const cases: readonly Case[] = [
 const paths: ReadonlyArray<readonly [string, Path]> = [
   ['direct', async (port) => port],
   ['relay2', overRelays],
-  ...await isInstalled('haproxy', '-v') ? [['haproxy', overHaproxy] as const] : [],
+  ...await isInstalled('haproxy', '-v') ? [['haproxy', overHaproxy(1)] as const, ['haproxy2', overHaproxy(2)] as const] : [],
   ...ENGINES_HERE.flatMap((engine) => BETWEEN_PROCESSES.map((transport) => {
     const name = `${transport === 'memfd' ? 'shm' : transport}/${engine}`
     return [name, overTunnel(`${transport}/${engine}`)] as const

@@ -4,10 +4,12 @@ import { contentSlice } from '../base/content.js'
 import { FrameFlag, FrameType, Reason } from '../frame/layout.js'
 import { GatheredPayloads, MANY_PAYLOADS } from './gathered-payloads.js'
 import { Role } from './hello.js'
+import { DEFAULT_SESSION_OPTIONS } from './session-options.js'
 import type { Endpoint } from './testing/endpoint.js'
 import { createReadyVictim, frame, type RawPeer, type Side, until } from './testing/session-pair.js'
 
 const GATHERED_BYTES = 4096
+const HALF_A_WINDOW = DEFAULT_SESSION_OPTIONS.windowBytes / 2
 
 /** A host whose client takes nothing. */
 async function stalled (t: ExecutionContext): Promise<{ victim: Side, peer: RawPeer, endpoint: Endpoint }> {
@@ -66,7 +68,7 @@ test('Channel keeps the order of short and long payloads, whenever its user take
     const bytes = lengths.reduce((sum, length) => sum + length, 0)
     // The peer has no more credit than a window, so what comes is cut there.
     let within = 0
-    const sent = lengths.filter((length) => (within += length) <= 262_144)
+    const sent = lengths.filter((length) => (within += length) <= HALF_A_WINDOW)
     const sentBytes = sent.reduce((sum, length) => sum + length, 0)
     peer.inject(...dataFrames(sent, { end: true }))
     await until(() => endpoint.ended || sent.length === 0, 'the end')
@@ -78,8 +80,7 @@ test('Channel keeps the order of short and long payloads, whenever its user take
 
 test('Channel grants again what it had gathered, so the sender goes on', async (t) => {
   const { peer, endpoint } = await stalled(t)
-  const half = 262_144
-  peer.inject(...dataFrames([...ones(2000), ...new Array<number>(Math.ceil(half / 1000)).fill(1000)]))
+  peer.inject(...dataFrames([...ones(2000), ...new Array<number>(Math.ceil(HALF_A_WINDOW / 1000)).fill(1000)]))
   await until(() => endpoint.received.length > MANY_PAYLOADS, 'the payloads')
   endpoint.keeps = false
   endpoint.releaseKept()

@@ -135,7 +135,8 @@ test('Channel.claim() replaces a claim that was not committed', async (t) => {
 
 for (const by of ['host', 'plugin'] as const) {
   test(`Session carries a reset by the ${by}: what waits is dropped, what is late is counted, released and harmless`, async (t) => {
-    const pair = await createReadyPair(t)
+    const limits = { windowBytes: 524_288 }
+    const pair = await createReadyPair(t, { host: { limits }, plugin: { limits } })
     const ends = await openChannel(pair)
     const [resetting, other] = by === 'host' ? ends : [ends[1], ends[0]]
     const [here, there] = by === 'host' ? [pair.host, pair.plugin] : [pair.plugin, pair.host]

@@ -6,7 +6,10 @@ export interface SessionOptions {
   readonly serves?: boolean
   /** Largest DATA payload this side takes. Default 65,536. */
   readonly maxPayloadBytes: number
-  /** Bytes granted to the peer for each new channel. Default 524,288: a response of 256 KiB and its head wait for no credit, which would be a round trip each. */
+  /**
+   * Bytes granted to the peer for each new channel; a reader that stands still costs this side as much memory. Default
+   * 2 MiB: most responses wait for no credit, and the plugin reads as far ahead as a kernel does. docs/PROTOCOL.md, Credit.
+   */
   readonly windowBytes: number
   /** Channels at one time. Default 4,096. */
   readonly maxChannels: number
@@ -23,7 +26,7 @@ export interface SessionOptions {
 
 export const DEFAULT_SESSION_OPTIONS = {
   maxPayloadBytes: 65_536,
-  windowBytes: 524_288,
+  windowBytes: 2_097_152,
   maxChannels: 4096,
   helloTimeoutMs: 2000,
   pingIntervalMs: 1000,
