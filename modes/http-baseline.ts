@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { startOrigin } from '../src/origin/origin.js'
-import { runProgram } from './cli.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './service-options.js'
-import { usage } from './option-values.js'
-import { onShutdown } from './shutdown.js'
+import { runProgram } from './options/cli.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './options/service-options.js'
+import { usage } from './options/option-values.js'
+import { onShutdown } from './services/shutdown.js'
 
 const NAME = 'http-baseline'
 

@@ -6,9 +6,17 @@ import ts from 'typescript'
 /** Layers from the top down: a place imports only what stands below it, and nothing beside it. */
 const LAYERS = [
   ['modes'],
+  ['modes/commands', 'modes/services'],
+  ['modes/options', 'modes/output'],
+  ['modes/measure'],
+  ['modes/roles'],
+  ['modes/plan', 'modes/system'],
   ['workers'],
   ['src/index.ts'],
   ['src/tunnel', 'src/relay', 'src/origin', 'src/load', 'src/report'],
+  ['src/judge'],
+  ['src/analysis'],
+  ['src/result'],
   ['src/mux', 'src/metrics'],
   ['src/transport'],
   ['src/engine'],
@@ -24,22 +32,22 @@ const SEAMS = [
 ]
 
 /** Arrows that point down and are forbidden all the same: these measure or describe a tunnel, and must work without one. */
-const FORBIDDEN = ['src/load', 'src/relay', 'src/report', 'src/origin'].flatMap((from) => ['src/mux', 'src/transport', 'src/frame', 'src/shm'].map((to) => ({ from, to })))
+const FORBIDDEN = ['src/load', 'src/relay', 'src/report', 'src/judge', 'src/analysis', 'src/result', 'src/origin'].flatMap((from) => ['src/mux', 'src/transport', 'src/frame', 'src/shm'].map((to) => ({ from, to })))
 
 /** The one file that knows each library. What is loaded by a name that is not written out counts as uWebSockets.js, which is optional. */
 const LIBRARIES: Record<string, string> = {
   'uWebSockets.js': 'src/origin/uws-origin.ts',
   'hdr-histogram-js': 'src/metrics/histogram.ts',
   koffi: 'src/native/system-calls.ts',
-  ajv: 'src/report/read-result.ts',
+  ajv: 'src/result/read-result.ts',
   vega: 'src/report/plot.ts',
   'vega-lite': 'src/report/plot.ts',
   '@resvg/resvg-wasm': 'src/report/plot.ts',
   'dejavu-fonts-ttf': 'src/report/plot.ts',
   comlink: 'workers/control.ts',
   piscina: 'src/load/slice-pool.ts',
-  yargs: 'modes/cli.ts',
-  'fastest-levenshtein': 'modes/arguments.ts'
+  yargs: 'modes/options/cli.ts',
+  'fastest-levenshtein': 'modes/options/arguments.ts'
 }
 
 /** Modules of Node that move bytes, and where they may. Types move none. */
@@ -93,8 +101,9 @@ function forbiddenWordsOf (source: ts.SourceFile): string[] {
 
 /** The place of the floor plan that a file belongs to. */
 function placeOf (path: string): string {
-  const [top, next] = path.split('/')
-  return top === 'src' ? `src/${next}` : top!
+  const [top, next, ...more] = path.split('/')
+  if (top === 'src') return `src/${next}`
+  return top === 'modes' && more.length > 0 ? `modes/${next}` : top!
 }
 
 function levelOf (place: string): number {
@@ -186,7 +195,7 @@ const planted: Array<[path: string, text: string, violation: string]> = [
   ['src/engine/node/a.ts', "import http from 'node:http'", 'imports node:http, which belongs to src/origin/'],
   ['modes/a.ts', "import { request } from 'node:http'", 'imports node:http, which belongs to src/origin/'],
   ['src/report/a.ts', "import { build } from 'hdr-histogram-js'", 'imports hdr-histogram-js, which only src/metrics/histogram.ts does'],
-  ['modes/a.ts', "import { hideBin } from 'yargs/helpers'", 'imports yargs/helpers, which only modes/cli.ts does'],
+  ['modes/a.ts', "import { hideBin } from 'yargs/helpers'", 'imports yargs/helpers, which only modes/options/cli.ts does'],
   ['src/origin/a.ts', "const uws = require('uWebSockets.js')", 'imports uWebSockets.js, which only src/origin/uws-origin.ts does'],
   ['src/origin/a.ts', 'await import(name)', 'imports a computed name, which only src/origin/uws-origin.ts does'],
   ['src/base/a.ts', "import fc from 'fast-check'", 'imports fast-check, which is no library of this program'],

@@ -1,6 +1,6 @@
-import { startProcess } from '../processes.js'
-import type { Launch } from '../role-handle.js'
-import { startThread } from '../threads.js'
+import { startProcess } from '../roles/processes.js'
+import type { Launch } from '../roles/role-handle.js'
+import { startThread } from '../roles/threads.js'
 
 const ENTRY_POINT = new URL('../../workers/testing/odd-role.js', import.meta.url)
 

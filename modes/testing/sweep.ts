@@ -1,8 +1,8 @@
 import type { LoadJob, LoadResult } from '../../src/load/job.js'
-import type { SweepOptions } from '../../src/report/sweep-result.js'
-import type { Roles } from '../standing-roles.js'
-import { resolveSweepOptions } from '../sweep-options.js'
-import { SweepRunner, type SweepStep } from '../sweep-runner.js'
+import type { SweepOptions } from '../../src/result/sweep-result.js'
+import type { Roles } from '../roles/standing-roles.js'
+import { resolveSweepOptions } from '../options/sweep-options.js'
+import { SweepRunner, type SweepStep } from '../measure/sweep-runner.js'
 
 type Measure = (transport: string, job: Omit<LoadJob, 'target'>) => Promise<LoadResult>
 

@@ -7,7 +7,7 @@ import { createTestEngine } from '../engine/testing/engines.js'
 import { emptyCounts } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import { runLoadSlice } from './generator.js'
-import type { LoadProgress } from './progress.js'
+import type { LoadProgress } from './record/progress.js'
 import { jobFor, loadUntil, runChecked, serve } from './testing/load-rig.js'
 import { refusedAddress, response } from './testing/raw-server.js'
 

@@ -1,8 +1,8 @@
 import type { Address } from '../base/address.js'
 import type { CpuUsage } from '../metrics/cpu.js'
 import type { RequestCounts } from '../metrics/counts.js'
-import type { Pace } from './arrival-plan.js'
-import type { LoadSecond } from './second-series.js'
+import type { Pace } from './loop/arrival-plan.js'
+import type { LoadSecond } from './record/second-series.js'
 
 /**
  * What a response must be to count as ok. `small`, `content`: status 200 and exactly this body, the 2 bytes of /small or the first `bytes` of

@@ -1,9 +1,9 @@
 import type { Engine } from '../engine/engine.js'
 import { runLoadSlice } from './generator.js'
 import type { LoadJob, LoadResult } from './job.js'
-import type { LoadProgress } from './progress.js'
+import type { LoadProgress } from './record/progress.js'
 import { runInPool } from './slice-pool.js'
-import { mergeResults } from './tally.js'
+import { mergeResults } from './record/tally.js'
 
 export interface RunLoadOptions {
   /** The module that runs a slice in a pool thread, compiled (see `runInPool()`). Used with more than one thread only. */

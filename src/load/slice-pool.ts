@@ -5,7 +5,7 @@ import { machineMs } from '../base/clock.js'
 import { ErrorCode, TunnelError, fromErrorData, type ErrorData } from '../base/errors.js'
 import type { EngineName } from '../engine/engine.js'
 import type { LoadJob, LoadResult } from './job.js'
-import { progressOfThreads, type LoadProgress } from './progress.js'
+import { progressOfThreads, type LoadProgress } from './record/progress.js'
 
 /** From "all are connected" to the common start: enough for the message to reach every thread. */
 const START_DELAY_MS = 20

@@ -1,7 +1,7 @@
 import { toErrorData } from '../base/errors.js'
 import type { Engine } from '../engine/engine.js'
 import { runLoadSlice } from './generator.js'
-import type { LoadProgress } from './progress.js'
+import type { LoadProgress } from './record/progress.js'
 import type { SliceCommand, SliceMessage, SliceReply, SliceTask } from './slice-pool.js'
 
 /** The pool thread's side of `runInPool()`: runs the slice over `engine` and speaks to the pool through the task's port. */

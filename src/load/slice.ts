@@ -1,14 +1,14 @@
 import { nowNs } from '../base/clock.js'
 import { Histogram } from '../metrics/histogram.js'
-import { BusyMeter } from './busy-meter.js'
-import { ClosedLoop } from './closed-loop.js'
-import type { ConnectionSettings } from './connection.js'
+import { BusyMeter } from './record/busy-meter.js'
+import { ClosedLoop } from './loop/closed-loop.js'
+import type { ConnectionSettings } from './http/connection.js'
 import type { LoadJob, LoadResult } from './job.js'
-import type { Loop, SliceState } from './loop.js'
-import { OpenLoop } from './open-loop.js'
-import type { LoadProgress } from './progress.js'
-import { StalledReader } from './stalled-reader.js'
-import { Tally } from './tally.js'
+import type { Loop, SliceState } from './loop/loop.js'
+import { OpenLoop } from './loop/open-loop.js'
+import type { LoadProgress } from './record/progress.js'
+import { StalledReader } from './loop/stalled-reader.js'
+import { Tally } from './record/tally.js'
 
 /**
  * Timeouts are found, and connections tried again, at this interval: a timeout comes up to this much late (and as much later as

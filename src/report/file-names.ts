@@ -1,4 +1,4 @@
-import type { CellResult } from './result.js'
+import type { CellResult } from '../result/run-result.js'
 
 type CellName = Pick<CellResult, 'size' | 'concurrency' | 'arm'>
 

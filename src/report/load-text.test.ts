@@ -1,7 +1,7 @@
 import test from 'ava'
 import { emptyCounts } from '../metrics/counts.js'
 import { formatLoadStatus, loadFailure, ohaSourceOf, renderLoadText, type LoadFigures } from './load-text.js'
-import { toOha } from './oha.js'
+import { toOha } from './export/oha.js'
 import { encodeNs } from './testing/fixture.js'
 
 function figures (changes: Partial<LoadFigures> = {}): LoadFigures {

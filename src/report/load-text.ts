@@ -1,10 +1,10 @@
 import { formatBytes, formatCount, formatDuration, formatMs, formatRps } from '../base/units.js'
 import { errorCount } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
-import type { OhaSource } from './oha.js'
-import type { RoundResult } from './result.js'
-import { percentileOrNull, SAMPLES_NEEDED } from './statistics.js'
-import { describeErrors, formatShare, oneLine } from './words.js'
+import type { OhaSource } from './export/oha.js'
+import type { RoundResult } from '../result/run-result.js'
+import { percentileOrNull, SAMPLES_NEEDED } from '../analysis/statistics.js'
+import { describeErrors, formatShare, oneLine } from '../analysis/phrases.js'
 
 /** What one load found. */
 export type LoadFigures = Required<Omit<

@@ -1,9 +1,9 @@
 import { formatCount, formatDuration, formatMs, formatRps } from '../base/units.js'
 import { errorCount } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
-import type { RoundResult } from './result.js'
-import { percentileOrNull, rateOf } from './statistics.js'
-import { oneLine } from './words.js'
+import type { RoundResult } from '../result/run-result.js'
+import { percentileOrNull, rateOf } from '../analysis/statistics.js'
+import { oneLine } from '../analysis/phrases.js'
 
 /** Which measurement of a run. */
 export interface Place {

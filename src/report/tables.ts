@@ -1,8 +1,8 @@
 import { formatBytes, formatCount, formatMs, formatRatio, formatRps } from '../base/units.js'
-import { isInvalid } from './findings.js'
-import type { CellSummary, RunSummary } from './run-summary.js'
-import { SAMPLES_NEEDED, type Spread } from './statistics.js'
-import { describeCell, describeErrors, endSentence, oneLine } from './words.js'
+import { isInvalid } from '../judge/findings.js'
+import type { CellSummary, RunSummary } from '../analysis/run-summary.js'
+import { SAMPLES_NEEDED, type Spread } from '../analysis/statistics.js'
+import { describeCell, describeErrors, endSentence, oneLine } from '../analysis/phrases.js'
 
 /** A table as data: SUMMARY.md and the terminal draw the same one. Cells are plain text of one line. */
 export interface Table {

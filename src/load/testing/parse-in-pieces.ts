@@ -1,4 +1,4 @@
-import { ResponseParser } from '../response-parser.js'
+import { ResponseParser } from '../http/response-parser.js'
 
 export interface Parsed {
   readonly message: { readonly status: number, readonly keepAlive: boolean } | null

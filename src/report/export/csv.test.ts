@@ -1,6 +1,6 @@
 import test from 'ava'
 import { Histogram } from '../../metrics/histogram.js'
-import type { RunResult } from '../result.js'
+import type { RunResult } from '../../result/run-result.js'
 import { encodeNs, makeCell, makeResult, makeRound } from '../testing/fixture.js'
 import { makeOpenRound } from '../testing/open-loop.js'
 import { renderHistogramsCsv, renderRoundsCsv, renderSecondsCsv } from './csv.js'

@@ -1,6 +1,6 @@
 import { Histogram } from '../../metrics/histogram.js'
-import type { CellResult, RoundResult, RunResult } from '../result.js'
-import { percentileOrNull, rateOf } from '../statistics.js'
+import type { CellResult, RoundResult, RunResult } from '../../result/run-result.js'
+import { percentileOrNull, rateOf } from '../../analysis/statistics.js'
 import { encodedSeries, type Series } from './series.js'
 
 const PERCENTILES = [50, 90, 99, 99.9]

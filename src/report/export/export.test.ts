@@ -1,6 +1,6 @@
 import test from 'ava'
-import { renderOha } from '../oha.js'
-import type { RunResult } from '../result.js'
+import { renderOha } from './oha.js'
+import type { RunResult } from '../../result/run-result.js'
 import { makeCell, makeResult } from '../testing/fixture.js'
 import { makeOpenRound, makeSecondsRound } from '../testing/open-loop.js'
 import { exportFiles } from './export.js'

@@ -1,5 +1,5 @@
 import { Histogram } from '../../metrics/histogram.js'
-import type { CellResult, RoundResult, RoundSecond, RunResult } from '../result.js'
+import type { CellResult, RoundResult, RoundSecond, RunResult } from '../../result/run-result.js'
 import { encodedSeries, seriesOf } from './series.js'
 
 const NS_PER_MS = 1e6

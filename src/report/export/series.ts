@@ -1,5 +1,5 @@
 import { Histogram } from '../../metrics/histogram.js'
-import type { CellResult, RoundResult } from '../result.js'
+import type { CellResult, RoundResult } from '../../result/run-result.js'
 
 /** What of a response was timed. `service`: sent to last byte; `response`: intended start to last byte; `lag`: intended start to sent. */
 export type Series = 'service' | 'response' | 'lag'

@@ -1,8 +1,8 @@
 import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import type { CpuUsage } from '../../metrics/cpu.js'
 import { Histogram } from '../../metrics/histogram.js'
-import type { CellResult, RoundResult, RunOptions, RunResult } from '../result.js'
-import { LATER_TUNNEL_COUNTERS, TUNNEL_COUNTERS, type TunnelCounters, type TunnelRound } from '../tunnel-counters.js'
+import type { CellResult, RoundResult, RunOptions, RunResult } from '../../result/run-result.js'
+import { LATER_TUNNEL_COUNTERS, TUNNEL_COUNTERS, type TunnelCounters, type TunnelRound } from '../../result/tunnel-counters.js'
 
 /** An encoded histogram with `count` samples of each value. */
 export function encodeNs (valuesNs: readonly number[], count = 1): string {

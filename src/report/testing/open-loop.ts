@@ -1,5 +1,5 @@
 import { Histogram } from '../../metrics/histogram.js'
-import type { RoundResult, RoundSecond } from '../result.js'
+import type { RoundResult, RoundSecond } from '../../result/run-result.js'
 import { makeRound, type RoundSpec } from './fixture.js'
 
 export function encodeEach (valuesNs: readonly number[]): string {

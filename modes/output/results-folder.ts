@@ -1,0 +1,186 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { ErrorCode, TunnelError } from '../../src/base/errors.js'
+import { billPlotOf } from '../../src/report/run/bill-table.js'
+import { ohaFileNames } from '../../src/report/file-names.js'
+import { renderOha } from '../../src/report/export/oha.js'
+import { type Plot, renderPng, renderSvg } from '../../src/report/plot.js'
+import { readRunResult, readSweepResult } from '../../src/result/read-result.js'
+import type { CellResult, Finding, RunResult } from '../../src/result/run-result.js'
+import { type RunSummary, summarizeRun } from '../../src/analysis/run-summary.js'
+import { renderSummary } from '../../src/report/run/summary.js'
+import { sweepFindings } from '../../src/judge/sweep-findings.js'
+import { sweepPlotOf } from '../../src/report/sweep/sweep-plot.js'
+import type { SweepResult } from '../../src/result/sweep-result.js'
+import { renderSweep } from '../../src/report/sweep/sweep-summary.js'
+import { replaceFile } from '../system/replace-file.js'
+
+const RESULT_FILE = 'result.json'
+const SWEEP_FILE = 'sweep.json'
+
+/** Makes `<parent>/<UTC timestamp>`, for example `bench_results/2026-01-31T12-00-00Z`. Throws ERR_TUNNEL_USAGE where it cannot. */
+export function createResultsFolder (parent: string, startedAt: Date): string {
+  const name = startedAt.toISOString().replace(/\.\d+Z$/, 'Z').replace(/:/g, '-')
+  try {
+    makeFolder(parent)
+    for (let attempt = 1; ; attempt++) {
+      const folder = join(parent, attempt === 1 ? name : `${name}-${attempt}`)
+      if (tryMakeFolder(folder)) return folder
+    }
+  } catch (error) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write results to --out=${parent}: ${(error as Error).message}: name a folder that can be written`)
+  }
+}
+
+/** Removes a folder in which nothing was written. */
+export function removeEmptyFolder (folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {}
+}
+
+/**
+ * For what is written while it is being measured: a disk that is full, perhaps for now, must not end a run of hours.
+ * It is said once, and the end tries
+ * again.
+ */
+export function goingOn<Args extends unknown[]> (write: (...args: Args) => void): (...args: Args) => void {
+  let hasFailed = false
+  return (...args) => {
+    try {
+      write(...args)
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error
+      if (!hasFailed) console.error(`\ntunnel-bench: ${error.message}; measuring goes on, and the end tries again`)
+      hasFailed = true
+    }
+  }
+}
+
+/**
+ * The end of a measurement whose results cannot be written: what it found is printed at least. Throws what `write`
+ * does.
+ */
+export function orShow<T> (write: () => T, textOf: () => string): T {
+  try {
+    return write()
+  } catch (error) {
+    console.log(`\n${textOf()}`)
+    throw error
+  }
+}
+
+/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. The findings go into result.json, and are returned with all other figures. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): RunSummary {
+  const summary = summarizeRun(result)
+  writeFile(folder, 'metadata.json', toJson(result.metadata))
+  writeFile(folder, RESULT_FILE, toJson({ ...result, findings: summary.findings }))
+  renderFolder(folder, summary, changed)
+  return summary
+}
+
+/** Writes what can be made from the result alone. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function renderFolder (folder: string, summary: RunSummary, changed: readonly CellResult[] = summary.result.cells): void {
+  writeFile(folder, 'SUMMARY.md', renderSummary(summary.result, summary))
+  const names = ohaFileNames(summary.result.cells)
+  for (const cell of changed) {
+    if (cell.rounds.length > 0) writeFile(folder, names.get(cell)!, renderOha(cell))
+  }
+}
+
+/** Draws what can be drawn from the result alone: `bill.svg` and `bill.png` of a run with a ladder. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderPlots (folder: string, summary: RunSummary): Promise<void> {
+  const bill = billPlotOf(summary)
+  if (bill !== null) await writePlot(folder, 'bill', bill)
+}
+
+async function writePlot (folder: string, name: string, plot: Plot): Promise<void> {
+  const svg = await renderSvg(plot)
+  writeFile(folder, `${name}.svg`, svg)
+  writeFile(folder, `${name}.png`, await renderPng(svg))
+}
+
+/** Throws ERR_TUNNEL_RESULT_INVALID. */
+export function readResults (folder: string): RunResult {
+  return readRunResult(readResultFile(folder, RESULT_FILE))
+}
+
+function readResultFile (folder: string, name: string): string {
+  const file = join(folder, name)
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot read ${file}: ${(error as Error).message}: name a folder that a run has written`)
+  }
+}
+
+/** Writes what a sweep found so far, without its plot. The findings go into sweep.json, and are returned. Throws ERR_TUNNEL_RESULT_INVALID. */
+export function writeSweep (folder: string, result: SweepResult): readonly Finding[] {
+  const findings = sweepFindings(result)
+  writeFile(folder, 'metadata.json', toJson(result.metadata))
+  writeFile(folder, SWEEP_FILE, toJson({ ...result, findings }))
+  writeFile(folder, 'SUMMARY.md', renderSweep(result, findings))
+  return findings
+}
+
+/** SUMMARY.md and the plot, as SVG and PNG, of the result alone, judged anew unless `findings` are given. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+export async function renderSweepFolder (folder: string, result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): Promise<void> {
+  writeFile(folder, 'SUMMARY.md', renderSweep(result, findings))
+  const plot = sweepPlotOf(result)
+  if (plot !== null) await writePlot(folder, 'sweep', plot)
+}
+
+export function isSweepFolder (folder: string): boolean {
+  return existsSync(join(folder, SWEEP_FILE))
+}
+
+/** Throws ERR_TUNNEL_RESULT_INVALID. */
+export function readSweep (folder: string): SweepResult {
+  return readSweepResult(readResultFile(folder, SWEEP_FILE))
+}
+
+/** Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc does. */
+function makeFolder (folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(resolve(folder)))
+  mkdirSync(folder)
+}
+
+function tryMakeFolder (folder: string): boolean {
+  try {
+    mkdirSync(folder)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Writes files by name into a folder, which is made where it is missing. Throws ERR_TUNNEL_USAGE, ERR_TUNNEL_RESULT_INVALID. */
+export function writeFiles (folder: string, files: ReadonlyMap<string, string>): void {
+  try {
+    makeFolder(folder)
+  } catch (error) {
+    throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: ${(error as Error).message}: name a folder that can be written`)
+  }
+  for (const [name, text] of files) writeFile(folder, name, text)
+}
+
+/** Makes a results folder of this very name. Throws ERR_TUNNEL_USAGE where it cannot, or where something is in it. */
+export function createEmptyFolder (folder: string): void {
+  writeFiles(folder, new Map())
+  if (readdirSync(folder).length > 0) throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: there are files in it: name a folder that is new or empty`)
+}
+
+function writeFile (folder: string, name: string, text: string | Uint8Array): void {
+  const file = join(folder, name)
+  try {
+    replaceFile(file, text)
+  } catch (error) {
+    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot write ${file}: ${(error as Error).message}: make room, or make the folder writable`)
+  }
+}
+
+function toJson (value: unknown): string {
+  return JSON.stringify(value, null, 2) + '\n'
+}

@@ -1,0 +1,37 @@
+import { errorCount } from '../metrics/counts.js'
+import { Histogram } from '../metrics/histogram.js'
+import type { RoundResult } from '../result/run-result.js'
+
+/** Achieved over offered from which on a rate counts as carried. */
+const ACHIEVED_MIN = 0.99
+/** Fewer responses say nothing of a p99: one of them decides it. */
+const SAMPLES_MIN = 100
+
+/** What an open loop at one rate came to, measured against a bound of p99. */
+export interface KneeProbe {
+  readonly ratePerSec: number
+  /** p99 of response times in ns; null: too few responses. */
+  readonly p99Ns: number | null
+  /** Requests answered right as a share of those offered, 0 to 1: see `probeOf()`. */
+  readonly achieved: number
+  readonly errors: number
+  /** How much of the window the (busiest) load thread worked, 0 to 1; null where it cannot be told. */
+  readonly busy: number | null
+  readonly isMet: boolean
+}
+
+/**
+ * A rate meets the bound where p99 of the response times is at most `boundMs`, at least 99 % of the requests offered are answered right, and none fails.
+ * Requests that were on their way when the window closed count as answered as far as the bound allows for: `rate × bound` of them can be on their way
+ * without any being late.
+ */
+export function probeOf (result: Pick<RoundResult, 'counts' | 'latency' | 'response' | 'offered' | 'busy'>, ratePerSec: number, boundMs: number): KneeProbe {
+  const { counts, latency, response, offered = null, busy = null } = result
+  const histogram = Histogram.decode(response ?? latency)
+  const p99Ns = histogram.count < SAMPLES_MIN ? null : histogram.percentileNs(99)
+  const onTheirWay = Math.min(counts.unfinished, Math.ceil(ratePerSec * boundMs / 1_000))
+  // Requests of the warm-up that were sent late, inside the window, can make it more than all.
+  const achieved = offered === null || offered === 0 ? 0 : Math.min(1, (counts.ok + onTheirWay) / offered)
+  const errors = errorCount(counts)
+  return { ratePerSec, p99Ns, achieved, errors, busy, isMet: p99Ns !== null && p99Ns <= boundMs * 1e6 && achieved >= ACHIEVED_MIN && errors === 0 }
+}
