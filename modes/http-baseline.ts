@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './options/cli.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './options/service-options.js'
-import { usage } from './options/option-values.js'
+import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './services/service-options.js'
+import { usage } from './plan/usage.js'
 import { onShutdown } from './services/shutdown.js'
 
 const NAME = 'http-baseline'

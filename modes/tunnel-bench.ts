@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { buffer } from 'node:stream/consumers'
 import { renderConsoleTables } from '../src/report/console-tables.js'
-import { summarizeRun } from '../src/analysis/run-summary.js'
+import { summarizeRun } from '../src/judge/run-summary.js'
 import { renderSweepConsole } from '../src/report/sweep/sweep-summary.js'
 import { withAvailableArms } from './options/available-arms.js'
 import { runProgram } from './options/cli.js'

@@ -60,6 +60,8 @@ const NODE_MODULES: Record<string, string> = {
 }
 
 const MAX_LINES = 400
+/** Of a folder, tests aside: more is a flat room in which nobody finds anything. */
+const MAX_FILES = 20
 
 interface Reference {
   /** A path in the project (`src/base/errors.ts`), or a module's name; null: computed when the program runs. */
@@ -103,7 +105,7 @@ function forbiddenWordsOf (source: ts.SourceFile): string[] {
 function placeOf (path: string): string {
   const [top, next, ...more] = path.split('/')
   if (top === 'src') return `src/${next}`
-  return top === 'modes' && more.length > 0 ? `modes/${next}` : top!
+  return top === 'modes' && more.length > 0 && next !== 'testing' ? `modes/${next}` : top!
 }
 
 function levelOf (place: string): number {
@@ -129,7 +131,42 @@ function violationsOf (files: ReadonlyMap<string, string>): string[] {
       else if (!isHelper(path)) checkModule(path, target, typeOnly, report)
     }
   }
-  return violations
+  return [...violations, ...flatRoomsIn([...files.keys()]), ...circlesIn(files)]
+}
+
+function flatRoomsIn (paths: readonly string[]): string[] {
+  const counts = new Map<string, number>()
+  for (const path of paths.filter((path) => !isTest(path) && !isHelper(path))) {
+    counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1)
+  }
+  return [...counts].filter(([, count]) => count > MAX_FILES).map(([folder, count]) => `${folder} has ${count} files`)
+}
+
+/** Files that import each other, types included: each shortest way back to a file that no other circle has told. */
+function circlesIn (files: ReadonlyMap<string, string>): string[] {
+  const targetsOf = new Map([...files].filter(([path]) => !isTest(path)).map(([path, text]) => {
+    const source = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true)
+    return [path, referencesOf(path, source).flatMap(({ target }) => target !== null && files.has(target) ? [target] : [])]
+  }))
+  const told = new Set<string>()
+  return [...targetsOf.keys()].flatMap((start) => {
+    const circle = told.has(start) ? null : wayBack(start, targetsOf)
+    for (const path of circle ?? []) told.add(path)
+    return circle === null ? [] : [`${[...circle, start].join(' → ')} is a circle`]
+  })
+}
+
+function wayBack (start: string, targetsOf: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const ways = [[start]]
+  const seen = new Set<string>()
+  for (const way of ways) {
+    for (const target of targetsOf.get(way.at(-1)!) ?? []) {
+      if (target === start) return way
+      if (!seen.has(target)) ways.push([...way, target])
+      seen.add(target)
+    }
+  }
+  return null
 }
 
 function checkArrow (path: string, target: string, report: (violation: string) => void): void {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { ErrorCode, exitCodeOf, TunnelError } from '../../src/base/errors.js'
 import type { CellResult } from '../../src/result/run-result.js'
-import { summarizeRun } from '../../src/analysis/run-summary.js'
+import { summarizeRun } from '../../src/judge/run-summary.js'
 import { makeCell, makeResult, makeRound } from '../../src/report/testing/fixture.js'
 import { sweepFindings } from '../../src/judge/sweep-findings.js'
 import type { SweepArm } from '../../src/result/sweep-result.js'

@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { withSeverity } from '../../src/judge/findings.js'
 import type { Finding } from '../../src/result/run-result.js'
-import type { RunSummary } from '../../src/analysis/run-summary.js'
+import type { RunSummary } from '../../src/judge/run-summary.js'
 import type { SweepResult } from '../../src/result/sweep-result.js'
 
 export interface OutcomeOptions {

@@ -6,7 +6,7 @@ import type { RunMetadata } from '../../src/result/run-result.js'
 import { percentileOrNull, rateOf } from '../../src/analysis/statistics.js'
 import type { SweepOptions, SweepResult } from '../../src/result/sweep-result.js'
 import { kneeText, probeText, renderSweepConsole } from '../../src/report/sweep/sweep-summary.js'
-import { oneLine } from '../../src/analysis/phrases.js'
+import { oneLine } from '../../src/base/text.js'
 import { armsOf } from '../plan/arms.js'
 import { collectMetadata } from '../measure/metadata.js'
 import {

@@ -2,9 +2,10 @@ import { ENGINES } from '../../src/engine/create-engine.js'
 import { SERVERS } from '../../src/origin/origin.js'
 import type { RunOptions, SegmentOptions } from '../../src/result/run-result.js'
 import type { Arm } from '../plan/arms.js'
+import { usage } from '../plan/usage.js'
 import type { Cures, Flag } from './cli.js'
 import {
-  durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf, usage
+  durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf
 } from './option-values.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './segment-options.js'
 

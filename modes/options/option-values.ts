@@ -1,6 +1,6 @@
-import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { formatDuration, parseDurationMs } from '../../src/base/units.js'
 import type { SpinChoice } from '../../src/engine/create-engine.js'
+import { usage } from '../plan/usage.js'
 
 /**
  * Reads the values of options, from the command line (text) or a config file (any JSON). All throw ERR_TUNNEL_USAGE with the option,
@@ -8,10 +8,6 @@ import type { SpinChoice } from '../../src/engine/create-engine.js'
  */
 
 const DURATION_MAX_MS = 24 * 3_600_000
-
-export function usage (flag: string, value: unknown, rule: string): TunnelError {
-  return new TunnelError(ErrorCode.USAGE, `Cannot use --${flag}=${typeof value === 'string' ? value : JSON.stringify(value)}: it ${rule}`)
-}
 
 /** A number, or text of decimal digits. */
 export function integerOf (flag: string, value: unknown, minimum: number, maximum: number): number {

@@ -5,12 +5,13 @@ import type { ExternalArm, RunOptions } from '../../src/result/run-result.js'
 import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from '../plan/arms.js'
 import { askedOf, type Resolved } from './available-arms.js'
 import type { Cures, Flag } from './cli.js'
-import { parseExternalArm } from './external-arm.js'
+import { parseExternalArm } from '../plan/external-arm.js'
 import {
   MAX_CONCURRENCY, MEASURE_CURES, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf,
   ROUNDS_RANGE, switchOf
 } from './measure-options.js'
-import { integerOf, listOf, numberOf, oneOf, portOf, usage } from './option-values.js'
+import { integerOf, listOf, numberOf, oneOf, portOf } from './option-values.js'
+import { usage } from '../plan/usage.js'
 
 /** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
 const MAX_EQUAL_LOAD = 0.95

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from 'node:path'
 import test from 'ava'
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
-import { summarizeRun } from '../../src/analysis/run-summary.js'
+import { summarizeRun } from '../../src/judge/run-summary.js'
 import { makeCell, makeResult, makeRounds } from '../../src/report/testing/fixture.js'
 import { createResultsFolder, readResults, removeEmptyFolder, renderFolder, writeResults } from './results-folder.js'
 import { temporaryFolder } from '../testing/temporary.js'

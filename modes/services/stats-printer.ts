@@ -1,5 +1,5 @@
 import { countersOf, type TunnelStats } from '../../src/tunnel/tunnel.js'
-import { announce } from '../options/service-options.js'
+import { announce } from './service-options.js'
 
 /**
  * Prints what a host or a plugin has counted so far every `intervalMs`, until the process ends; null: never. Counters are sums over

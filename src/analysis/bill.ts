@@ -1,6 +1,7 @@
 import { ACHIEVED_MIN, addedNs as addedAt, responseOf } from './equal-load.js'
 import type { RoundResult } from '../result/run-result.js'
-import type { CellSummary, RunSummary } from './run-summary.js'
+import type { CellSummary } from './run-figures.js'
+import type { RunFigures } from './run-figures.js'
 import { type CpuPerResponse, mergeHistograms, percentileOrNull, spreadOf, type Spread } from './statistics.js'
 import { callsPerResponse } from './system-calls.js'
 
@@ -66,7 +67,7 @@ const RUNGS: ReadonlyMap<string, { readonly over: string, readonly adds: string 
 const WITHOUT_LADDER = new Set(['baseline', 'stream', 'shm'])
 
 /** The bill of every arm on the ladder, in the order of the cells; empty for a run without a ladder, or without direct HTTP. */
-export function billsOf (summary: RunSummary): readonly Bill[] {
+export function billsOf (summary: RunFigures): readonly Bill[] {
   let bills = billsOfSummaries.get(summary)
   if (bills === undefined) {
     bills = findBills(summary)
@@ -76,9 +77,9 @@ export function billsOf (summary: RunSummary): readonly Bill[] {
 }
 
 /** Table, sentences and plot ask for the same. */
-const billsOfSummaries = new WeakMap<RunSummary, readonly Bill[]>()
+const billsOfSummaries = new WeakMap<RunFigures, readonly Bill[]>()
 
-function findBills (summary: RunSummary): Bill[] {
+function findBills (summary: RunFigures): Bill[] {
   const { reference } = summary
   if (reference === null || !summary.cells.some(cell => isRung(cell) && !WITHOUT_LADDER.has(cell.arm))) return []
   return summary.cells.filter(isRung).flatMap(cell => billOf(summary, cell, reference) ?? [])
@@ -89,7 +90,7 @@ function isRung (cell: CellSummary): boolean {
 }
 
 /** null where no round has all rungs. */
-function billOf (summary: RunSummary, cell: CellSummary, reference: string): Bill | null {
+function billOf (summary: RunFigures, cell: CellSummary, reference: string): Bill | null {
   const at = new Map(summary.cells.filter(one => one.size === cell.size && one.concurrency === cell.concurrency).map(one => [one.arm, one]))
   const path = pathTo(cell.arm, at, reference)
   const equal = roundsOf(summary, cell, path, true)
@@ -157,7 +158,7 @@ function p50OfRound (round: RoundResult): number | null {
 }
 
 /** Of each arm, the rounds at equal load or those of the closed loop that say anything. */
-function roundsOf ({ result }: RunSummary, { size, concurrency }: CellSummary, arms: readonly string[], isEqualLoad: boolean): ReadonlyMap<string, readonly RoundResult[]> {
+function roundsOf ({ result }: RunFigures, { size, concurrency }: CellSummary, arms: readonly string[], isEqualLoad: boolean): ReadonlyMap<string, readonly RoundResult[]> {
   return new Map(arms.map(arm => {
     const cell = result.cells.find(one => one.arm === arm && one.size === size && one.concurrency === concurrency)
     return [arm, ((isEqualLoad ? cell?.equalLoad?.rounds : cell?.rounds) ?? []).filter(round => p50OfRound(round) !== null)]

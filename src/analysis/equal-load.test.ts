@@ -2,7 +2,7 @@ import test from 'ava'
 import { addedNs, commonRateOf, equalLoadRounds, summarizeEqualLoad } from './equal-load.js'
 import { equalLoadTableOf } from '../report/run/equal-load-table.js'
 import type { CellResult, RoundResult } from '../result/run-result.js'
-import { summarizeRun } from './run-summary.js'
+import { summarizeRun } from '../judge/run-summary.js'
 import { renderSummary } from '../report/run/summary.js'
 import { encodeNs, makeCell, makeResult, makeRound, makeRounds } from '../report/testing/fixture.js'
 

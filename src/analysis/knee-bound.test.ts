@@ -1,7 +1,8 @@
 import test from 'ava'
 import { emptyCounts, type RequestCounts } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
-import { type KneeProbe, probeOf } from './knee-bound.js'
+import { probeOf } from './knee-bound.js'
+import type { KneeProbe } from '../result/sweep-result.js'
 
 /** `ok` responses, of which `late` took 20 ms and the others 1 ms. */
 function probe (offered: number, counts: Partial<RequestCounts>, late = 0): KneeProbe {

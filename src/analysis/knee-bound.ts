@@ -1,24 +1,12 @@
 import { errorCount } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import type { RoundResult } from '../result/run-result.js'
+import type { KneeProbe } from '../result/sweep-result.js'
 
 /** Achieved over offered from which on a rate counts as carried. */
 const ACHIEVED_MIN = 0.99
 /** Fewer responses say nothing of a p99: one of them decides it. */
 const SAMPLES_MIN = 100
-
-/** What an open loop at one rate came to, measured against a bound of p99. */
-export interface KneeProbe {
-  readonly ratePerSec: number
-  /** p99 of response times in ns; null: too few responses. */
-  readonly p99Ns: number | null
-  /** Requests answered right as a share of those offered, 0 to 1: see `probeOf()`. */
-  readonly achieved: number
-  readonly errors: number
-  /** How much of the window the (busiest) load thread worked, 0 to 1; null where it cannot be told. */
-  readonly busy: number | null
-  readonly isMet: boolean
-}
 
 /**
  * A rate meets the bound where p99 of the response times is at most `boundMs`, at least 99 % of the requests offered are answered right, and none fails.

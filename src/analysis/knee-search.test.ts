@@ -1,7 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { seededRandom } from '../base/random.js'
-import { type Knee, KneeSearch } from './knee-search.js'
+import { KneeSearch } from './knee-search.js'
+import type { Knee } from '../result/sweep-result.js'
 
 const BOUNDS = { lowestPerSec: 10, highestPerSec: 1_000_000, precision: 0.03 }
 

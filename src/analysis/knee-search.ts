@@ -1,17 +1,4 @@
-/** How many probes of a rate met the bound and how many broke it, over the whole search. */
-export interface Votes {
-  readonly met: number
-  readonly broken: number
-}
-
-/**
- * `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. `votes` are those of the rate that is named
- * first, `brokenVotes` those of `brokenAtPerSec`; absent in results of earlier versions.
- */
-export type Knee =
-  | { readonly kind: 'found', readonly ratePerSec: number, readonly brokenAtPerSec: number, readonly votes?: Votes, readonly brokenVotes?: Votes }
-  | { readonly kind: 'below', readonly lowestPerSec: number, readonly votes?: Votes }
-  | { readonly kind: 'above', readonly highestPerSec: number, readonly votes?: Votes }
+import type { Knee } from '../result/sweep-result.js'
 
 export interface SearchBounds {
   readonly lowestPerSec: number

@@ -4,7 +4,7 @@ import { Histogram } from '../metrics/histogram.js'
 import { mergeRuns } from './merge.js'
 import { readRunResult } from '../result/read-result.js'
 import type { RunResult } from '../result/run-result.js'
-import { summarizeRun } from './run-summary.js'
+import { summarizeRun } from '../judge/run-summary.js'
 import { renderSummary } from '../report/run/summary.js'
 import { makeCell, makeResult, makeRounds } from '../report/testing/fixture.js'
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import type { CellResult, RunInput, RunMetadata, RunOptions, RunResult } from '../result/run-result.js'
-import { oneLine } from './phrases.js'
+import { oneLine } from '../base/text.js'
 
 /** A result with the name under which messages speak of it. */
 export interface NamedResult {

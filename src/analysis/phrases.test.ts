@@ -1,6 +1,7 @@
 import test from 'ava'
 import { emptyCounts } from '../metrics/counts.js'
-import { describeChange, describeConnections, describeErrors, listWords, oneLine, formatShare } from './phrases.js'
+import { listWords, oneLine } from '../base/text.js'
+import { describeChange, describeConnections, describeErrors, formatShare } from './phrases.js'
 
 test('describeConnections() knows one from many', t => {
   t.deepEqual([1, 8, 1024].map(describeConnections), ['1 connection', '8 connections', '1,024 connections'])

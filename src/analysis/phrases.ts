@@ -1,6 +1,6 @@
 import type { RequestCounts } from '../metrics/counts.js'
 import { formatCount } from '../base/units.js'
-import type { CellSummary } from './run-summary.js'
+import type { CellSummary } from './run-figures.js'
 
 /** Words that several reports share. */
 
@@ -43,20 +43,4 @@ export function formatShare (part: number, whole: number): string {
   if (part === whole) return '100 %'
   const percent = Math.min(99.99, Math.floor(part / whole * 10_000) / 100)
   return percent === 0 && part > 0 ? '<0.01 %' : `${percent} %`
-}
-
-/** `a`, `a and b`, `a, b and c`. */
-export function listWords (words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`
-}
-
-/** With a full stop, unless it ends like a sentence already. */
-export function endSentence (text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`
-}
-
-/** Control characters become spaces: a text from a peer cannot break a line, a table or a terminal. */
-export function oneLine (text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim()
 }

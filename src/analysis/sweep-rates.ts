@@ -1,4 +1,4 @@
-import type { Knee } from './knee-search.js'
+import type { Knee } from '../result/sweep-result.js'
 
 /** Below the lowest knee the curve is flat; a tenth of it is as good as idle. */
 const FROM = 0.1

@@ -2,9 +2,10 @@ import { formatCount, formatMs } from '../base/units.js'
 import type { Histogram } from '../metrics/histogram.js'
 import { driftOf } from '../analysis/drift.js'
 import type { RoundResult, Severity } from '../result/run-result.js'
-import type { CellSummary } from '../analysis/run-summary.js'
+import type { CellSummary } from '../analysis/run-figures.js'
 import { mergeHistograms, percentileOrNull, spreadOf } from '../analysis/statistics.js'
-import { describeErrors, formatShare, oneLine } from '../analysis/phrases.js'
+import { oneLine } from '../base/text.js'
+import { describeErrors, formatShare } from '../analysis/phrases.js'
 
 /**
  * What makes the figures of a cell say something else than they seem to. A check looks at one cell with all its rounds and finds nothing, or

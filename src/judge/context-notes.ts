@@ -1,7 +1,7 @@
 import { formatBytes, formatCount } from '../base/units.js'
 import type { Finding, RunMetadata } from '../result/run-result.js'
 import { SAMPLES_NEEDED } from '../analysis/statistics.js'
-import { listWords } from '../analysis/phrases.js'
+import { listWords } from '../base/text.js'
 
 /** Warnings that a run and a sweep have in common: what the figures were measured with, and how many there are of them. */
 

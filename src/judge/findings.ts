@@ -1,5 +1,5 @@
 import type { Finding, Severity } from '../result/run-result.js'
-import type { CellSummary, RunFigures } from '../analysis/run-summary.js'
+import type { CellSummary, RunFigures } from '../analysis/run-figures.js'
 import { validityFindings } from './validity.js'
 import { warningFindings } from './warnings.js'
 

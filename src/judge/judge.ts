@@ -1,8 +1,8 @@
 import { addCounts, emptyCounts, errorCount } from '../metrics/counts.js'
 import { CHECKS, type MeasuredCell } from './checks.js'
 import type { Finding, RoundResult, Severity } from '../result/run-result.js'
-import type { CellSummary } from '../analysis/run-summary.js'
-import { oneLine } from '../analysis/phrases.js'
+import type { CellSummary } from '../analysis/run-figures.js'
+import { oneLine } from '../base/text.js'
 
 /** What findings are about, and its name in their messages. */
 export interface Place extends Pick<Finding, 'arm' | 'size' | 'concurrency' | 'isEqualLoad' | 'ratePerSec'> {

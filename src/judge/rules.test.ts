@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { CellResult } from '../result/run-result.js'
 import { RULES, type Judgement } from './rules.js'
-import { summarizeRun } from '../analysis/run-summary.js'
+import { summarizeRun } from './run-summary.js'
 import { makeCell, makeResult, makeRounds } from '../report/testing/fixture.js'
 
 function judge (name: string, cells: readonly CellResult[]): Judgement {

@@ -1,5 +1,6 @@
 import { formatMs, formatRatio, formatRps } from '../base/units.js'
-import { isTunnel, siblingOf, type CellSummary, type RunSummary } from '../analysis/run-summary.js'
+import { isTunnel, siblingOf, type CellSummary } from '../analysis/run-figures.js'
+import { type RunSummary } from './run-summary.js'
 import { rateRatio } from '../analysis/statistics.js'
 import { describeCell, describeConnections } from '../analysis/phrases.js'
 

@@ -1,8 +1,7 @@
 import test from 'ava'
-import type { Votes } from '../analysis/knee-search.js'
 import type { Finding } from '../result/run-result.js'
 import { sweepFindings } from './sweep-findings.js'
-import type { SweepArm, SweepOptions } from '../result/sweep-result.js'
+import type { SweepArm, SweepOptions, Votes } from '../result/sweep-result.js'
 import { makeRound } from '../report/testing/fixture.js'
 import { makeArm, makePoint, makePointRound, makeProbe, makeSweep, type PointSpec } from '../report/testing/sweep-fixture.js'
 

@@ -4,10 +4,9 @@ import { designNotes, machineNotes, originNotes, unfinishedNotes, warning, withh
 import { responseOf } from '../analysis/equal-load.js'
 import { worstFirst } from './findings.js'
 import { type Exceptions, failureFindings, judge, type Place, totalsOf } from './judge.js'
-import type { Knee, Votes } from '../analysis/knee-search.js'
 import type { Finding } from '../result/run-result.js'
 import { mergeHistograms, spreadOf } from '../analysis/statistics.js'
-import type { SweepArm, SweepResult } from '../result/sweep-result.js'
+import type { Knee, SweepArm, SweepResult, Votes } from '../result/sweep-result.js'
 import { formatShare } from '../analysis/phrases.js'
 
 /** Of the probes at an end of the knee's interval so many agree: with one stall of the machine among five they do. */

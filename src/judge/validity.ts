@@ -1,6 +1,6 @@
 import { type Exceptions, failureFindings, judge, type Place, totalsOf } from './judge.js'
 import type { Finding } from '../result/run-result.js'
-import type { RunFigures } from '../analysis/run-summary.js'
+import type { RunFigures } from '../analysis/run-figures.js'
 import { describeCell } from '../analysis/phrases.js'
 
 const AT_EQUAL_LOAD: Exceptions = {

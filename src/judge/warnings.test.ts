@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { CellResult, RunResult } from '../result/run-result.js'
-import { summarizeRun } from '../analysis/run-summary.js'
+import { summarizeRun } from './run-summary.js'
 import { encodeNs, makeCell, makeCounters, makeResult, makeRound, makeRounds } from '../report/testing/fixture.js'
 import { warningFindings } from './warnings.js'
 

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatCount, formatRps } from '../base/units.js'
 import { designNotes, machineNotes, type Note, originNotes, unfinishedNotes, warning, withheldWarnings } from './context-notes.js'
 import type { Finding } from '../result/run-result.js'
-import type { CellSummary, RunFigures } from '../analysis/run-summary.js'
+import type { CellSummary, RunFigures } from '../analysis/run-figures.js'
 import { COUNT_CURE } from '../analysis/system-calls.js'
-import { describeCell, oneLine } from '../analysis/phrases.js'
+import { oneLine } from '../base/text.js'
+import { describeCell } from '../analysis/phrases.js'
 
 /** The fastest round over the slowest, from which on a median hides something. */
 const WIDE_SPREAD = 1.5

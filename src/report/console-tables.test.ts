@@ -1,6 +1,6 @@
 import test from 'ava'
 import { renderConsoleTables } from './console-tables.js'
-import { summarizeRun } from '../analysis/run-summary.js'
+import { summarizeRun } from '../judge/run-summary.js'
 import { makeCell, makeResult, makeRounds, realisticResult } from './testing/fixture.js'
 
 test('renderConsoleTables() draws the tables of the summary in aligned columns', t => {

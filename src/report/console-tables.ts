@@ -1,6 +1,6 @@
 import { equalLoadTableOf } from './run/equal-load-table.js'
 import { invalidText } from './run/findings-text.js'
-import type { RunSummary } from '../analysis/run-summary.js'
+import type { RunSummary } from '../judge/run-summary.js'
 import { alignRows, tablesOfSize, type Table } from './tables.js'
 
 /** The tables of SUMMARY.md for a terminal: plain text, aligned, no colours, and below them what makes figures invalid. Ends with a line break. */

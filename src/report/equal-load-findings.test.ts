@@ -1,7 +1,7 @@
 import test from 'ava'
 import { equalLoadTableOf } from './run/equal-load-table.js'
 import type { Finding, RoundResult } from '../result/run-result.js'
-import { summarizeRun, type RunSummary } from '../analysis/run-summary.js'
+import { summarizeRun, type RunSummary } from '../judge/run-summary.js'
 import { renderSummary } from './run/summary.js'
 import { tablesOfSize } from './tables.js'
 import { makeCell, makeResult, makeRound, type RoundSpec } from './testing/fixture.js'

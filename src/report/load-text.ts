@@ -4,7 +4,8 @@ import { Histogram } from '../metrics/histogram.js'
 import type { OhaSource } from './export/oha.js'
 import type { RoundResult } from '../result/run-result.js'
 import { percentileOrNull, SAMPLES_NEEDED } from '../analysis/statistics.js'
-import { describeErrors, formatShare, oneLine } from '../analysis/phrases.js'
+import { oneLine } from '../base/text.js'
+import { describeErrors, formatShare } from '../analysis/phrases.js'
 
 /** What one load found. */
 export type LoadFigures = Required<Omit<

@@ -1,5 +1,5 @@
 import { alignRows, type Table } from './tables.js'
-import { oneLine } from '../analysis/phrases.js'
+import { oneLine } from '../base/text.js'
 
 /**
  * Text as it is, on one line, in GitHub Flavored Markdown: nothing in it opens a table cell, an emphasis, a link or HTML.

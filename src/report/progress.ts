@@ -3,7 +3,7 @@ import { errorCount } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import type { RoundResult } from '../result/run-result.js'
 import { percentileOrNull, rateOf } from '../analysis/statistics.js'
-import { oneLine } from '../analysis/phrases.js'
+import { oneLine } from '../base/text.js'
 
 /** Which measurement of a run. */
 export interface Place {

@@ -1,8 +1,10 @@
 import { formatBytes, formatCount, formatMs, formatRatio, formatRps } from '../base/units.js'
 import { isInvalid } from '../judge/findings.js'
-import type { CellSummary, RunSummary } from '../analysis/run-summary.js'
+import type { CellSummary } from '../analysis/run-figures.js'
+import type { RunSummary } from '../judge/run-summary.js'
 import { SAMPLES_NEEDED, type Spread } from '../analysis/statistics.js'
-import { describeCell, describeErrors, endSentence, oneLine } from '../analysis/phrases.js'
+import { endSentence, oneLine } from '../base/text.js'
+import { describeCell, describeErrors } from '../analysis/phrases.js'
 
 /** A table as data: SUMMARY.md and the terminal draw the same one. Cells are plain text of one line. */
 export interface Table {

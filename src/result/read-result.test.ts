@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { readRunResult } from './read-result.js'
 import type { RunResult } from './run-result.js'
-import { summarizeRun } from '../analysis/run-summary.js'
+import { summarizeRun } from '../judge/run-summary.js'
 import { renderSummary } from '../report/run/summary.js'
 import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResult } from '../report/testing/fixture.js'
 

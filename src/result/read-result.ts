@@ -4,7 +4,7 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 import { Histogram } from '../metrics/histogram.js'
 import type { RunResult } from './run-result.js'
 import type { SweepResult } from './sweep-result.js'
-import { oneLine } from '../analysis/phrases.js'
+import { oneLine } from '../base/text.js'
 
 /** The one truth about the shape of the files; this one runs from dist/src/result/, three levels below the package. */
 const SCHEMA_URLS = {

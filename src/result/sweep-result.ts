@@ -1,6 +1,32 @@
-import type { KneeProbe } from '../analysis/knee-bound.js'
-import type { Knee } from '../analysis/knee-search.js'
 import type { Arrivals, Finding, Mode, RoundResult, RunMetadata, SegmentOptions } from './run-result.js'
+
+/** What an open loop at one rate came to, measured against a bound of p99. */
+export interface KneeProbe {
+  readonly ratePerSec: number
+  /** p99 of response times in ns; null: too few responses. */
+  readonly p99Ns: number | null
+  /** Requests answered right as a share of those offered, 0 to 1: see `probeOf()`. */
+  readonly achieved: number
+  readonly errors: number
+  /** How much of the window the (busiest) load thread worked, 0 to 1; null where it cannot be told. */
+  readonly busy: number | null
+  readonly isMet: boolean
+}
+
+/** How many probes of a rate met the bound and how many broke it, over the whole search. */
+export interface Votes {
+  readonly met: number
+  readonly broken: number
+}
+
+/**
+ * `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. `votes` are those of the rate that is named
+ * first, `brokenVotes` those of `brokenAtPerSec`; absent in results of earlier versions.
+ */
+export type Knee =
+  | { readonly kind: 'found', readonly ratePerSec: number, readonly brokenAtPerSec: number, readonly votes?: Votes, readonly brokenVotes?: Votes }
+  | { readonly kind: 'below', readonly lowestPerSec: number, readonly votes?: Votes }
+  | { readonly kind: 'above', readonly highestPerSec: number, readonly votes?: Votes }
 
 /** `sweep.json`: everything a sweep found. `docs/sweep.schema.json` is its JSON Schema. */
 export interface SweepResult {

@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { ExternalFigures, ExternalJob } from './external-load.js'
-import { oneLineOf } from './words.js'
+import { firstWords } from '../../base/text.js'
 
 const PERCENTILES = ['p50', 'p90', 'p99', 'p99.9'] as const
 
@@ -16,7 +16,7 @@ export function ohaArguments ({ url, concurrency, durationMs, requestTimeoutMs }
  * percentiles and no histogram.
  */
 export function parseOha (output: string): ExternalFigures {
-  const fail = (what: string): never => { throw new TunnelError(ErrorCode.ROLE_FAILED, `Cannot read what oha printed: ${what}: use oha 1.9 or later: ${oneLineOf(output)}`) }
+  const fail = (what: string): never => { throw new TunnelError(ErrorCode.ROLE_FAILED, `Cannot read what oha printed: ${what}: use oha 1.9 or later: ${firstWords(output)}`) }
   let value: unknown
   try {
     value = JSON.parse(output)

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { oneLineOf } from './words.js'
+import { firstWords } from '../../base/text.js'
 
 /** Load generators that are not part of this program and may be installed. */
 export const EXTERNAL_GENERATORS = ['oha', 'wrk'] as const
@@ -35,7 +35,7 @@ export async function runExternal (name: ExternalName, args: readonly string[], 
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (bytes) => { stdout += String(bytes) })
     child.stderr.on('data', (bytes) => { stderr += String(bytes) })
-    const fail = (how: string): void => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot measure with ${name}: it ${how}${stderr === '' ? '' : `: ${oneLineOf(stderr)}`}`)) }
+    const fail = (how: string): void => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot measure with ${name}: it ${how}${stderr === '' ? '' : `: ${firstWords(stderr)}`}`)) }
     child.on('error', (error) => { fail(`could not be run (${error.message})`) })
     child.on('close', (code, ended) => {
       if (code === 0) resolve(stdout)

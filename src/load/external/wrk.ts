@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { ExternalFigures, ExternalJob } from './external-load.js'
-import { oneLineOf } from './words.js'
+import { firstWords } from '../../base/text.js'
 
 /**
  * Reports in whole microseconds what wrk's own text rounds to two decimals of changing units, and the histogram as a whole: wrk hands `done()` its
@@ -28,7 +28,7 @@ export function wrkArguments ({ url, concurrency, threads, durationMs, requestTi
  */
 export function parseWrk (output: string): ExternalFigures {
   const figures = /^figures (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(output)
-  if (figures === null) throw new TunnelError(ErrorCode.ROLE_FAILED, `Cannot read what wrk printed: the line of figures is missing: use wrk 4.0 or later: ${oneLineOf(output)}`)
+  if (figures === null) throw new TunnelError(ErrorCode.ROLE_FAILED, `Cannot read what wrk printed: the line of figures is missing: use wrk 4.0 or later: ${firstWords(output)}`)
   const [requests, durationUs, connect, read, write, status, timeout] = figures.slice(1).map(Number) as [number, number, number, number, number, number, number]
   const latency = new Histogram()
   for (const [, valueUs, count] of output.matchAll(/^latency (\d+) (\d+)$/gm)) latency.recordNs(Number(valueUs) * 1e3, Number(count))

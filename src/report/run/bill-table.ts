@@ -1,10 +1,11 @@
 import { formatCount, formatSignificant } from '../../base/units.js'
 import { addsUp, type Bill, billsOf, CPU_GROUPS, type Step } from '../../analysis/bill.js'
 import type { BarPlot } from '../plot.js'
-import type { RunSummary } from '../../analysis/run-summary.js'
+import type { RunSummary } from '../../judge/run-summary.js'
 import type { CpuPerResponse, Spread } from '../../analysis/statistics.js'
 import { figure, inRoleOrder, NOT_USED, type Table, text, WITHHELD } from '../tables.js'
-import { describeConnections, listWords } from '../../analysis/phrases.js'
+import { listWords } from '../../base/text.js'
+import { describeConnections } from '../../analysis/phrases.js'
 
 /** One row for each rung: its step, and how much of each tunnel's bill that step is. null without a ladder. */
 export function billTableOf (summary: RunSummary, size: string): Table | null {

@@ -1,10 +1,11 @@
 import { formatAddedUs, formatCount, formatRps } from '../../base/units.js'
 import { PERCENTILES } from '../../analysis/equal-load.js'
 import { isInvalid } from '../../judge/findings.js'
-import type { RunSummary } from '../../analysis/run-summary.js'
+import type { RunSummary } from '../../judge/run-summary.js'
 import { SAMPLES_NEEDED } from '../../analysis/statistics.js'
 import { figure, msText, INVALID_MARK, spreadText, text, WITHHELD, type Table } from '../tables.js'
-import { describeCell, endSentence, oneLine } from '../../analysis/phrases.js'
+import { endSentence, oneLine } from '../../base/text.js'
+import { describeCell } from '../../analysis/phrases.js'
 
 export const HOW_EQUAL_LOAD = `All arms of a row's concurrency are sent the same number of requests per second by one plan (an open loop), so no arm makes
 its own load easier by being slow. Times are response times: from when a request should have been sent, with any wait for a free

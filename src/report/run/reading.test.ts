@@ -1,7 +1,7 @@
 import test from 'ava'
 import { answersOf } from './reading.js'
 import type { CellResult, RunOptions } from '../../result/run-result.js'
-import { summarizeRun } from '../../analysis/run-summary.js'
+import { summarizeRun } from '../../judge/run-summary.js'
 import { makeCell, makeResult, makeRounds, realisticResult, type RoundSpec } from '../testing/fixture.js'
 
 function answers (cells: readonly CellResult[], options: Partial<RunOptions> = {}): ReadonlyArray<readonly string[]> {

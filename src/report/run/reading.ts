@@ -1,8 +1,10 @@
 import { formatCount, formatMs, formatRatio, formatRps } from '../../base/units.js'
 import { headOfLineBlocking, throughputCollapse, Verdict, type Judgement } from '../../judge/rules.js'
-import { isTunnel, siblingOf, type CellSummary, type RunSummary } from '../../analysis/run-summary.js'
+import { isTunnel, siblingOf, type CellSummary } from '../../analysis/run-figures.js'
+import { type RunSummary } from '../../judge/run-summary.js'
 import { rateRatio, spreadOf, type Spread } from '../../analysis/statistics.js'
-import { describeChange, describeConnections, describeErrors, describeLoad, listWords } from '../../analysis/phrases.js'
+import { listWords } from '../../base/text.js'
+import { describeChange, describeConnections, describeErrors, describeLoad } from '../../analysis/phrases.js'
 
 /** A question of the benchmark with the sentences that answer it from the figures of a run. Plain text. */
 export interface Answer {

@@ -1,6 +1,6 @@
 import { formatCount } from '../../base/units.js'
 import type { SystemCalls } from '../../result/run-result.js'
-import type { RunSummary } from '../../analysis/run-summary.js'
+import type { RunSummary } from '../../judge/run-summary.js'
 import { callsPerResponse } from '../../analysis/system-calls.js'
 import { figure, inRoleOrder, NOT_USED, type Table, text, WITHHELD } from '../tables.js'
 

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { CellResult } from '../../result/run-result.js'
-import { summarizeRun } from '../../analysis/run-summary.js'
+import { summarizeRun } from '../../judge/run-summary.js'
 import { makeCell, makeCounters, makeResult, makeRound, realisticResult } from '../testing/fixture.js'
 import { tunnelTableOf } from './tunnel-table.js'
 

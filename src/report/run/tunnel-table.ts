@@ -1,5 +1,6 @@
 import { formatCount, formatSignificant } from '../../base/units.js'
-import type { CellSummary, RunSummary } from '../../analysis/run-summary.js'
+import type { CellSummary } from '../../analysis/run-figures.js'
+import type { RunSummary } from '../../judge/run-summary.js'
 import { figure, NOT_USED, type Table, text, WITHHELD } from '../tables.js'
 import type { DirectionSummary, TunnelSummary } from '../../analysis/tunnel-summary.js'
 import { formatShare } from '../../analysis/phrases.js'

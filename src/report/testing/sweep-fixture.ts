@@ -1,6 +1,5 @@
-import type { KneeProbe } from '../../analysis/knee-bound.js'
 import type { RoundResult } from '../../result/run-result.js'
-import type { SweepArm, SweepOptions, SweepPoint, SweepResult } from '../../result/sweep-result.js'
+import type { KneeProbe, SweepArm, SweepOptions, SweepPoint, SweepResult } from '../../result/sweep-result.js'
 import { makeResult } from './fixture.js'
 import { makeOpenRound } from './open-loop.js'
 

@@ -5,12 +5,12 @@ import { DEFAULT_SESSION_OPTIONS } from '../../src/mux/session.js'
 import { SERVERS } from '../../src/origin/origin.js'
 import { TRANSPORTS } from '../../src/transport/transport-kinds.js'
 import type { TunnelEvent } from '../../src/tunnel/tunnel.js'
-import { type Cures, type Flag, type Given, sentenceOf } from './cli.js'
+import { type Cures, type Flag, type Given, sentenceOf } from '../options/cli.js'
 import { LineOutput } from '../output/line-output.js'
 import { failOutput } from '../system/standard-output.js'
 import {
   durationOf, integerOf, oneOf, portOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf
-} from './option-values.js'
+} from '../options/option-values.js'
 
 /** Options and output that the three long-running commands share. */
 

@@ -1,7 +1,6 @@
 import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metrics/counts.js'
 import { summarizeEqualLoad, type EqualLoadSummary } from './equal-load.js'
-import { findingsOf } from '../judge/findings.js'
-import type { CellResult, Finding, RoundResult, RunResult } from '../result/run-result.js'
+import type { CellResult, RoundResult, RunResult } from '../result/run-result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
 import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, SAMPLES_NEEDED, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
 
@@ -45,11 +44,7 @@ export interface CellSummary {
   readonly problems: readonly string[]
 }
 
-/** A run with every figure the reports show, none of them formatted, and what speaks against them. */
-export interface RunSummary extends RunFigures {
-  readonly findings: readonly Finding[]
-}
-
+/** A run with every figure the reports show, none of them formatted. */
 export interface RunFigures {
   readonly result: RunResult
   /** The arm that ratios are taken against: the first labelled `baseline`; null when the run has none. */
@@ -60,7 +55,7 @@ export interface RunFigures {
   readonly sizes: ReadonlyMap<string, number | null>
 }
 
-export function summarizeRun (result: RunResult): RunSummary {
+export function figuresOf (result: RunResult): RunFigures {
   const { arms, sizes, concurrency } = result.metadata.options
   const reference = arms.includes('baseline') ? 'baseline' : null
   const cells: CellSummary[] = []
@@ -77,8 +72,7 @@ export function summarizeRun (result: RunResult): RunSummary {
     }
   }
   const bodyBytes = new Map(sizes.map(size => [size, result.cells.find(cell => cell.size === size)?.bodyBytes ?? null]))
-  const figures: RunFigures = { result, reference, cells, sizes: bodyBytes }
-  return { ...figures, findings: findingsOf(figures) }
+  return { result, reference, cells, sizes: bodyBytes }
 }
 
 function summarizeCell (cell: CellResult, reference: CellResult | null, plannedRounds: number): CellSummary {
@@ -134,7 +128,7 @@ function missingCell (result: RunResult, arm: string, size: string, concurrency:
 }
 
 /** The cell of another arm at the same size and concurrency. */
-export function siblingOf (summary: RunSummary, cell: CellSummary, arm: string | null): CellSummary | undefined {
+export function siblingOf (summary: RunFigures, cell: CellSummary, arm: string | null): CellSummary | undefined {
   return summary.cells.find(other => other.arm === arm && other.size === cell.size && other.concurrency === cell.concurrency)
 }
 
