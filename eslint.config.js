@@ -11,6 +11,7 @@ export default [
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/no-redeclare': 'off',
       'no-console': 'error',
+      '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true }],
       // Marks a promise that nobody waits for on purpose.
       'no-void': ['error', { allowAsStatement: true }]
     }

@@ -1,7 +1,15 @@
 #!/usr/bin/env node
 import { startOrigin } from '../src/origin/origin.js'
 import { runProgram } from './options/cli.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './services/service-options.js'
+import {
+  announce,
+  openOutput,
+  SERVICE_CURES,
+  SERVICE_FLAGS,
+  tunnelEventPrinter,
+  urlOf,
+  valueOf
+} from './services/service-options.js'
 import { usage } from './plan/usage.js'
 import { onShutdown } from './services/shutdown.js'
 
@@ -42,8 +50,18 @@ await runProgram({
       const origin = await starting
       const { data, words } = urlOf(origin)
       if (origin.note !== undefined && !json) console.error(`${NAME}: ${origin.note}`)
-      announce(json, { event: 'listening', name: NAME, ...data, ...(path === null ? {} : { unix: path }), server: origin.server, pid: process.pid },
-        `${NAME}: listening on ${words}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`)
+      announce(
+        json,
+        {
+          event: 'listening',
+          name: NAME,
+          ...data,
+          ...(path === null ? {} : { unix: path }),
+          server: origin.server,
+          pid: process.pid
+        },
+        `${NAME}: listening on ${words}${path === null ? '' : ` and ${path}`} (${origin.server} origin)`
+      )
       return undefined
     }
   }

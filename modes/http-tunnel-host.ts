@@ -9,7 +9,15 @@ import { type Given, runProgram } from './options/cli.js'
 import { integerOf } from './options/option-values.js'
 import { usage } from './plan/usage.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './options/segment-options.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, urlOf, valueOf } from './services/service-options.js'
+import {
+  announce,
+  openOutput,
+  SERVICE_CURES,
+  SERVICE_FLAGS,
+  tunnelEventPrinter,
+  urlOf,
+  valueOf
+} from './services/service-options.js'
 import { onShutdown } from './services/shutdown.js'
 import { printStats } from './services/stats-printer.js'
 
@@ -17,7 +25,8 @@ const NAME = 'http-tunnel-host'
 
 const [WINDOW_MIN_BYTES, WINDOW_MAX_BYTES] = HelloLimit.windowBytes
 const windowFlag = {
-  describe: `Bytes that may be on their way from the plugin to one client, ${WINDOW_MIN_BYTES} to ${WINDOW_MAX_BYTES}: a response that is longer waits for credit`,
+  describe: `Bytes that may be on their way from the plugin to one client, ${WINDOW_MIN_BYTES} to ` +
+    `${WINDOW_MAX_BYTES}: a response that is longer waits for credit`,
   standard: String(DEFAULT_SESSION_OPTIONS.windowBytes)
 }
 
@@ -26,7 +35,9 @@ const { transport, engine, 'spin-us': spin, addr, port, host, 'max-connections':
 
 await runProgram({
   name: NAME,
-  summary: 'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at --addr.',
+  summary:
+    'Accepts HTTP (or any TCP protocol) and carries every connection through the tunnel to the plugin attached at ' +
+    '--addr.',
   action: {
     flags: {
       transport,
@@ -49,11 +60,21 @@ await runProgram({
       const transport = transportOf(given)
       const tunnel = valueOf.addr(given)
       const listen = tcpAddress(valueOf.host(given), valueOf.port(given))
-      const windowBytes = integerOf('window-bytes', given['window-bytes'] ?? windowFlag.standard, WINDOW_MIN_BYTES, WINDOW_MAX_BYTES)
+      const windowBytes = integerOf(
+        'window-bytes',
+        given['window-bytes'] ?? windowFlag.standard,
+        WINDOW_MIN_BYTES,
+        WINDOW_MAX_BYTES
+      )
       const maxChannels = valueOf.maxConnections(given)
       const drainMs = valueOf.drainMs(given)
       const statsMs = valueOf.statsMs(given)
-      const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
+      const engine = createEngine(valueOf.engine(given), {
+        spin: valueOf.spin(given),
+        onFallback: (why) => {
+          if (!json) console.error(`${NAME}: ${why}`)
+        }
+      })
 
       const starting = TunnelHost.start({
         engine,
@@ -63,11 +84,25 @@ await runProgram({
         limits: { windowBytes, maxChannels },
         onEvent: tunnelEventPrinter(NAME, json, SERVICE_CURES)
       })
-      onShutdown(NAME, drainMs, async (ms) => { await (await starting).close({ drainMs: ms }) })
+      onShutdown(NAME, drainMs, async (ms) => {
+        await (await starting).close({ drainMs: ms })
+      })
       const tunnelHost = await starting
       const { data, words } = urlOf(tunnelHost)
-      announce(json, { event: 'listening', name: NAME, ...data, tunnel: tunnel.path, transport: transport.kind, engine: engine.name, pid: process.pid },
-        `${NAME}: listening on ${words}, waiting for a plugin at ${tunnel.path} (${transport.kind} transport, ${engine.name} engine)`)
+      announce(
+        json,
+        {
+          event: 'listening',
+          name: NAME,
+          ...data,
+          tunnel: tunnel.path,
+          transport: transport.kind,
+          engine: engine.name,
+          pid: process.pid
+        },
+        `${NAME}: listening on ${words}, waiting for a plugin at ${tunnel.path} (${transport.kind} transport, ` +
+        `${engine.name} engine)`
+      )
       printStats(NAME, json, statsMs, () => tunnelHost.stats())
       return undefined
     }

@@ -9,7 +9,14 @@ import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './options/cli.js'
 import { portOf } from './options/option-values.js'
 import { usage } from './plan/usage.js'
-import { announce, openOutput, SERVICE_CURES, SERVICE_FLAGS, tunnelEventPrinter, valueOf } from './services/service-options.js'
+import {
+  announce,
+  openOutput,
+  SERVICE_CURES,
+  SERVICE_FLAGS,
+  tunnelEventPrinter,
+  valueOf
+} from './services/service-options.js'
 import { RoleHandle } from './roles/role-handle.js'
 import { onShutdown } from './services/shutdown.js'
 import { printStats } from './services/stats-printer.js'
@@ -29,14 +36,24 @@ const { transport, engine, 'spin-us': spin, addr, server, 'max-connections': max
 
 await runProgram({
   name: NAME,
-  summary: 'Attaches to the host at --addr and forwards every connection to an origin: its own one, or the one at --origin; or answers it itself (--origin=embedded).',
+  summary:
+    'Attaches to the host at --addr and forwards every connection to an origin: its own one, or the one at --origin; ' +
+    'or answers it itself (--origin=embedded).',
   action: {
     flags: {
       transport,
       engine,
       addr,
-      origin: { describe: 'Forward to this URL, for example http://127.0.0.1:3000, or to a Unix socket, unix:/run/app.sock, instead of starting an origin; embedded: answer inside this plugin, without a second connection', standard: 'none' },
-      'origin-port': { describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed', standard: ORIGIN_PORT },
+      origin: {
+        describe:
+          'Forward to this URL, for example http://127.0.0.1:3000, or to a Unix socket, unix:/run/app.sock, instead ' +
+          'of starting an origin; embedded: answer inside this plugin, without a second connection',
+        standard: 'none'
+      },
+      'origin-port': {
+        describe: 'TCP port of the origin that is started; 0 takes any free one, which is printed',
+        standard: ORIGIN_PORT
+      },
       server,
       'spin-us': spin,
       'max-connections': maxConnections,
@@ -54,18 +71,27 @@ await runProgram({
 
 async function start (given: Given): Promise<void> {
   for (const flag of ['origin-port', 'server']) {
-    if (given.origin !== undefined && given[flag] !== undefined) throw usage(flag, given[flag], 'is for an origin that is started: leave it out, or --origin')
+    if (given.origin !== undefined && given[flag] !== undefined) {
+      throw usage(flag, given[flag], 'is for an origin that is started: leave it out, or --origin')
+    }
   }
   const json = given.json === true
   openOutput(NAME, json)
   const transport = valueOf.transport(given)
   // The host's sizes count: this side is told them.
-  const transportKind = transportKindOf(transport === 'shm' ? { kind: transport, memory: 'memfd', sizes: DEFAULT_SEGMENT_SIZES } : { kind: transport })
+  const transportKind = transportKindOf(
+    transport === 'shm' ? { kind: transport, memory: 'memfd', sizes: DEFAULT_SEGMENT_SIZES } : { kind: transport }
+  )
   const tunnel = valueOf.addr(given)
   const maxChannels = valueOf.maxConnections(given)
   const drainMs = valueOf.drainMs(given)
   const statsMs = valueOf.statsMs(given)
-  const engine = createEngine(valueOf.engine(given), { spin: valueOf.spin(given), onFallback: (why) => { if (!json) console.error(`${NAME}: ${why}`) } })
+  const engine = createEngine(valueOf.engine(given), {
+    spin: valueOf.spin(given),
+    onFallback: (why) => {
+      if (!json) console.error(`${NAME}: ${why}`)
+    }
+  })
   // Before an origin is started that would keep this process alive.
   transportKind.check()
   const print = tunnelEventPrinter(NAME, json, CURES)
@@ -106,8 +132,21 @@ async function start (given: Given): Promise<void> {
   if (typeof ready?.note === 'string' && !json) console.error(`${NAME}: ${ready.note}`)
   const url = ready === undefined ? given.origin : `http://${formatAddress(ready.address)}`
   const kind = isEmbedded ? 'embedded' : ready?.server ?? 'external'
-  announce(json, { event: 'started', name: NAME, origin: url, server: kind, tunnel: tunnel.path, transport, engine: engine.name, pid: process.pid },
-    `${NAME}: ${isEmbedded ? `answering on ${tunnel.path}` : `forwarding ${tunnel.path} to ${url}`} (${kind} origin, ${transport} transport, ${engine.name} engine)`)
+  announce(
+    json,
+    {
+      event: 'started',
+      name: NAME,
+      origin: url,
+      server: kind,
+      tunnel: tunnel.path,
+      transport,
+      engine: engine.name,
+      pid: process.pid
+    },
+    `${NAME}: ${isEmbedded ? `answering on ${tunnel.path}` : `forwarding ${tunnel.path} to ${url}`} (${kind} origin, ` +
+    `${transport} transport, ${engine.name} engine)`
+  )
   const running = plugin
   printStats(NAME, json, statsMs, () => running.stats())
 }
@@ -141,9 +180,13 @@ function parseOriginUrl (text: string): Address {
   try {
     url = new URL(String(text))
   } catch {
-    return fail('must be embedded, or a URL with a port up to 65535, for example http://127.0.0.1:3000, or unix: and the path of a socket')
+    return fail(
+      'must be embedded, or a URL with a port up to 65535, for example http://127.0.0.1:3000, or unix: and the path ' +
+      'of a socket'
+    )
   }
-  const standardPort = { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http://, https:// or unix:')
+  const standardPort =
+    { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http://, https:// or unix:')
   if (url.href !== `${url.protocol}//${url.host}/`) fail('must name a host and a port only: paths come from the client')
   if (url.port === '0') fail('must name a port from 1 to 65535')
   return tcpAddress(url.hostname, url.port === '' ? standardPort : Number(url.port))

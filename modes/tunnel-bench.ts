@@ -9,7 +9,14 @@ import { EXPORT_COMMAND } from './commands/export.js'
 import { MERGE_COMMAND } from './commands/merge.js'
 import { load } from './commands/load.js'
 import { LOAD_FLAGS, resolveLoadOptions, STANDARD_STREAM } from './options/load-options.js'
-import { isSweepFolder, readResults, readSweep, renderFolder, renderPlots, renderSweepFolder } from './output/results-folder.js'
+import {
+  isSweepFolder,
+  readResults,
+  readSweep,
+  renderFolder,
+  renderPlots,
+  renderSweepFolder
+} from './output/results-folder.js'
 import { MEASURE_CURES } from './options/measure-options.js'
 import { resolveRunOptions, RUN_CURES, RUN_FLAGS } from './options/run-options.js'
 import { run } from './commands/run.js'

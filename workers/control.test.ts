@@ -30,7 +30,8 @@ const carriers: Record<string, (t: ExecutionContext) => Carrier> = {
   }
 }
 
-const optionsOf = (oddity?: Oddity): RoleTypes['load']['options'] => ({ oddity }) as unknown as RoleTypes['load']['options']
+const optionsOf = (oddity?: Oddity): RoleTypes['load']['options'] =>
+  ({ oddity }) as unknown as RoleTypes['load']['options']
 const jobOf = (path: string): LoadJob => ({ path, expect: { kind: 'content', bytes: 5 } }) as LoadJob
 
 for (const [name, open] of Object.entries(carriers)) {
@@ -53,7 +54,10 @@ for (const [name, open] of Object.entries(carriers)) {
     t.is(refused.code, ErrorCode.ADDRESS_IN_USE)
     t.is(refused.message, 'Cannot listen: the port is taken')
     await control.start(optionsOf())
-    t.is((await t.throwsAsync(control.measure(jobOf('refuse')), { instanceOf: TunnelError })).code, ErrorCode.ADDRESS_IN_USE)
+    t.is(
+      (await t.throwsAsync(control.measure(jobOf('refuse')), { instanceOf: TunnelError })).code,
+      ErrorCode.ADDRESS_IN_USE
+    )
   })
 
   test(`over ${name} a bug is told as one, with the stack of where it was`, async (t) => {

@@ -6,8 +6,9 @@ import { readCpuUsage } from '../src/metrics/cpu.js'
 import type { Role, RoleName, RoleSample, RoleTypes } from './roles.js'
 
 /**
- * The control protocol between the orchestrator and a role: comlink over whatever carries messages, a worker's port or the IPC
- * channel of a child process. This is the only file that knows comlink. Errors cross as data, because `postMessage` strips their code.
+ * The control protocol between the orchestrator and a role: comlink over whatever carries messages, a worker's port or
+ * the IPC channel of a child process. This is the only file that knows comlink. Errors cross as data, because
+ * `postMessage` strips their code.
  */
 type Answer<T> = { readonly ok: true, readonly value: T } | { readonly ok: false, readonly error: ErrorData }
 
@@ -55,12 +56,13 @@ export class RoleControl<N extends RoleName> {
 }
 
 /**
- * The role's end: call it once, at the top level of an entry point. The role ends when the orchestrator says so or is gone;
- * Ctrl-C and a terminal's end reach every process of it, and a service manager's SIGTERM too, so here they are
- * ignored: the
- * orchestrator decides in which order to close.
+ * The role's end: call it once, at the top level of an entry point. The role ends when the orchestrator says so or is
+ * gone; Ctrl-C and a terminal's end reach every process of it, and a service manager's SIGTERM too, so here they are
+ * ignored: the orchestrator decides in which order to close.
  */
-export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]['options']) => Promise<Role<N>>): void {
+export function serveRole<N extends RoleName> (
+  startRole: (options: RoleTypes[N]['options']) => Promise<Role<N>>
+): void {
   let starting: Promise<Role<N>> | null = null
   const closeRole = async (): Promise<void> => {
     // A role that is still starting is waited for, so that it cannot come to life when nobody is left to close it.
@@ -68,16 +70,25 @@ export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]
     await role?.close()
   }
   const control: Control = {
-    start: async (options) => await answer(async () => {
-      starting = startRole(options as RoleTypes[N]['options'])
-      return (await starting).ready
-    }),
-    sample: async () => await answer(async () => ({ cpu: readCpuUsage(), rssBytes: process.memoryUsage.rss(), stats: (await starting)?.stats?.() ?? null })),
-    measure: async (job) => await answer(async () => {
-      const role = await starting
-      if (role?.measure === undefined) throw new TunnelError(ErrorCode.INTERNAL, 'Cannot measure: this role takes no jobs, or was not started')
-      return await role.measure(job as RoleTypes[N]['job'])
-    }),
+    start: async (options) =>
+      await answer(async () => {
+        starting = startRole(options as RoleTypes[N]['options'])
+        return (await starting).ready
+      }),
+    sample: async () =>
+      await answer(async () => ({
+        cpu: readCpuUsage(),
+        rssBytes: process.memoryUsage.rss(),
+        stats: (await starting)?.stats?.() ?? null
+      })),
+    measure: async (job) =>
+      await answer(async () => {
+        const role = await starting
+        if (role?.measure === undefined) {
+          throw new TunnelError(ErrorCode.INTERNAL, 'Cannot measure: this role takes no jobs, or was not started')
+        }
+        return await role.measure(job as RoleTypes[N]['job'])
+      }),
     close: async () => {
       const closed = await answer(closeRole)
       // The answer must have left before the channel that carries it is closed.
@@ -91,12 +102,23 @@ export function serveRole<N extends RoleName> (startRole: (options: RoleTypes[N]
     // The orchestrator may be gone before this process came so far; then there is nothing to serve, and it ends.
     if (!process.connected) return
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
-    process.on('disconnect', () => { void closeRole() })
-    expose(control, endpointOf({
-      post: (message) => { if (process.connected) process.send!(message) },
-      on: (listener) => { process.on('message', listener) },
-      off: (listener) => { process.off('message', listener) }
-    }))
+    process.on('disconnect', () => {
+      void closeRole()
+    })
+    expose(
+      control,
+      endpointOf({
+        post: (message) => {
+          if (process.connected) process.send!(message)
+        },
+        on: (listener) => {
+          process.on('message', listener)
+        },
+        off: (listener) => {
+          process.off('message', listener)
+        }
+      })
+    )
   }
 }
 

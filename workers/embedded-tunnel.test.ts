@@ -17,8 +17,12 @@ const large = sha256(contentBytes(262_144))
 
 testEach('an origin inside the plugin answers many clients at once, and nothing is left of them', async (t, rig) => {
   const { port, plugin } = await start(rig)
-  const answers = await Promise.all(Array.from({ length: 64 }, async (_, i) => await request(port, i % 3 === 0 ? '/small' : '/large')))
-  answers.forEach(({ status, body }, i) => { t.deepEqual([status, i % 3 === 0 ? body.toString() : sha256(body)], [200, i % 3 === 0 ? 'ok' : large]) })
+  const answers = await Promise.all(
+    Array.from({ length: 64 }, async (_, i) => await request(port, i % 3 === 0 ? '/small' : '/large'))
+  )
+  answers.forEach(({ status, body }, i) => {
+    t.deepEqual([status, i % 3 === 0 ? body.toString() : sha256(body)], [200, i % 3 === 0 ? 'ok' : large])
+  })
   t.is(plugin.stats().sockets, 0)
   await rig.verify()
 })

@@ -4,7 +4,12 @@ import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { serveRole } from './control.js'
 
 serveRole<'host'>(async ({ listen, tunnel, transport, engine, spin }) => {
-  const host = await TunnelHost.start({ engine: createEngine(engine, { spin }), listen, tunnel, transport: transportKindOf(transport) })
+  const host = await TunnelHost.start({
+    engine: createEngine(engine, { spin }),
+    listen,
+    tunnel,
+    transport: transportKindOf(transport)
+  })
   return {
     ready: { address: host.address },
     stats: () => host.stats(),

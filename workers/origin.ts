@@ -4,7 +4,14 @@ import { serveRole } from './control.js'
 serveRole<'origin'>(async (options) => {
   const origin = await startOrigin(options)
   return {
-    ready: { server: origin.server, address: origin.address, unixAddress: origin.unixAddress, note: origin.note ?? null },
-    close: async () => { await origin.close() }
+    ready: {
+      server: origin.server,
+      address: origin.address,
+      unixAddress: origin.unixAddress,
+      note: origin.note ?? null
+    },
+    close: async () => {
+      await origin.close()
+    }
   }
 })

@@ -7,11 +7,21 @@ import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { serveRole } from './control.js'
 
 serveRole<'plugin'>(async ({ tunnel, transport, engine, spin, origin, attachTimeoutMs }) => {
-  const plugin = TunnelPlugin.start({ engine: createEngine(engine, { spin }), tunnel, transport: transportKindOf(transport), ...(origin === 'embedded' ? { serve: labServer() } : { origin }) })
+  const plugin = TunnelPlugin.start({
+    engine: createEngine(engine, { spin }),
+    tunnel,
+    transport: transportKindOf(transport),
+    ...(origin === 'embedded' ? { serve: labServer() } : { origin })
+  })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot attach the plugin to ${formatAddress(tunnel)}: no host answered within ${attachTimeoutMs} ms`))
+      reject(
+        new TunnelError(
+          ErrorCode.ROLE_FAILED,
+          `Cannot attach the plugin to ${formatAddress(tunnel)}: no host answered within ${attachTimeoutMs} ms`
+        )
+      )
     }, attachTimeoutMs)
   })
   try {

@@ -6,40 +6,49 @@ import type { Origin, OriginOptions } from '../src/origin/origin.js'
 import type { TransportChoice } from '../src/transport/transport-kinds.js'
 import type { TunnelStats } from '../src/tunnel/tunnel.js'
 
-/** The roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data. */
+/**
+ * The roles: what each is started with, what it says when it is ready, and the jobs it takes. All of it is plain data.
+ */
 export interface RoleTypes {
   origin: {
     /** `path`: of a Unix socket to listen on as well. `engine` and `spin` are for `lab`. */
     options: Required<Omit<OriginOptions, 'onSocketFile'>>
-    ready: { server: Origin['server'], address: Address, unixAddress: Address | null, note: string | null }
+    ready: { server: Origin['server']; address: Address; unixAddress: Address | null; note: string | null }
     job: never
     result: never
   }
   host: {
-    options: { listen: Address, tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice }
+    options: { listen: Address; tunnel: Address; transport: TransportChoice; engine: EngineChoice; spin: SpinChoice }
     ready: { address: Address }
     job: never
     result: never
   }
   plugin: {
     /** `origin`: where to forward to, or that the plugin answers itself. */
-    options: { tunnel: Address, transport: TransportChoice, engine: EngineChoice, spin: SpinChoice, origin: Address | 'embedded', attachTimeoutMs: number }
+    options: {
+      tunnel: Address
+      transport: TransportChoice
+      engine: EngineChoice
+      spin: SpinChoice
+      origin: Address | 'embedded'
+      attachTimeoutMs: number
+    }
     ready: Record<string, never>
     job: never
     result: never
   }
   /** A hop without a tunnel. */
   relay: {
-    options: { listen: Address, target: Address, engine: EngineChoice, spin: SpinChoice }
+    options: { listen: Address; target: Address; engine: EngineChoice; spin: SpinChoice }
     ready: { address: Address }
     job: never
     result: never
   }
   load: {
     /** `generator`: what measures; the own one warms up in any case. */
-    options: { engine: EngineChoice, generator: 'own' | 'oha' | 'wrk' }
+    options: { engine: EngineChoice; generator: 'own' | 'oha' | 'wrk' }
     /** `note`: why another engine than the preferred one runs, or null. */
-    ready: { engine: string, note: string | null }
+    ready: { engine: string; note: string | null }
     job: LoadJob
     result: LoadResult
   }

@@ -9,7 +9,10 @@ import { readResults, writeResults } from '../output/results-folder.js'
 import { runToEnd } from '../testing/program.js'
 import { temporaryFolder } from '../testing/temporary.js'
 
-const RESULT = makeResult([makeCell('baseline', { rounds: makeRounds([2_000, 3_000]) }), makeCell('stream', { rounds: makeRounds([1_000, 900]) })])
+const RESULT = makeResult([
+  makeCell('baseline', { rounds: makeRounds([2_000, 3_000]) }),
+  makeCell('stream', { rounds: makeRounds([1_000, 900]) })
+])
 const LATER: RunResult = { ...RESULT, startedAt: '2026-02-02T03:04:05.000Z', finishedAt: '2026-02-02T03:14:05.000Z' }
 
 function folderWith (t: ExecutionContext, ...results: RunResult[]): { cwd: string, folders: string[] } {
@@ -24,7 +27,12 @@ function folderWith (t: ExecutionContext, ...results: RunResult[]): { cwd: strin
 
 test.serial('export writes every format asked for, into --out, and names the files', async (t) => {
   const { cwd } = folderWith(t, RESULT)
-  const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['export', 'run0', `--format=${EXPORT_FORMATS.join(',')}`, '--out=a/b'], { cwd })
+  const { code, stdout, stderr } = await runToEnd(
+    t,
+    'tunnel-bench',
+    ['export', 'run0', `--format=${EXPORT_FORMATS.join(',')}`, '--out=a/b'],
+    { cwd }
+  )
   t.is(code, 0, stderr)
   const expected = new Map(EXPORT_FORMATS.flatMap((format) => [...exportFiles(RESULT, format)]))
   t.deepEqual(stdout.trimEnd().split('\n'), [...expected.keys()].map((name) => `a/b/${name}`))
@@ -37,9 +45,14 @@ test.serial('export writes into the results folder unless told otherwise, and in
   t.is((await runToEnd(t, 'tunnel-bench', ['export', 'run0', '--format=hlog'], { cwd })).code, 0)
   t.true(readdirSync(join(cwd, 'run0')).includes('latency.hlog'))
   writeFileSync(join(cwd, 'file'), '')
-  const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['export', 'run0', '--format=hlog', '--out=file/below'], { cwd })
+  const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['export', 'run0', '--format=hlog', '--out=file/below'], {
+    cwd
+  })
   t.is(code, 2)
-  t.regex(stderr, /^tunnel-bench: Cannot write to --out=file\/below: ENOTDIR.*: name a folder that can be written \(ERR_TUNNEL_USAGE\)\n$/)
+  t.regex(
+    stderr,
+    /^tunnel-bench: Cannot write to --out=file\/below: ENOTDIR.*: name a folder that can be written \(ERR_TUNNEL_USAGE\)\n$/
+  )
 })
 
 test.serial('merge writes a results folder that report and export read', async (t) => {
@@ -47,24 +60,37 @@ test.serial('merge writes a results folder that report and export read', async (
   const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['merge', ...folders, '--out=all'], { cwd })
   t.is(code, 0, stderr)
   t.is(stdout, 'Merged 2 runs: all/SUMMARY.md, result.json\n')
-  t.deepEqual(readResults(join(cwd, 'all')).cells, mergeRuns([RESULT, LATER].map((result) => ({ name: '', result }))).cells)
+  t.deepEqual(
+    readResults(join(cwd, 'all')).cells,
+    mergeRuns([RESULT, LATER].map((result) => ({ name: '', result }))).cells
+  )
   t.is((await runToEnd(t, 'tunnel-bench', ['report', 'all'], { cwd })).code, 0)
   t.is((await runToEnd(t, 'tunnel-bench', ['export', 'all', '--format=hlog,csv'], { cwd })).code, 0)
 })
 
-test.serial('merge refuses what cannot be added and a folder with something in it, and then writes nothing', async (t) => {
-  const other = { ...LATER, metadata: { ...LATER.metadata, engine: 'epoll' } }
-  const { cwd, folders } = folderWith(t, RESULT, other)
-  const refused = await runToEnd(t, 'tunnel-bench', ['merge', ...folders, '--out=all'], { cwd })
-  t.is(refused.code, 1)
-  t.is(refused.stderr, 'tunnel-bench: Cannot merge run0 and run1: engine must be the same: it is "node" and "epoll": merge runs with the same options (ERR_TUNNEL_RESULT_INVALID)\n')
-  t.deepEqual(readdirSync(cwd), folders)
-  writeResults(join(cwd, 'run1'), LATER)
-  const full = await runToEnd(t, 'tunnel-bench', ['merge', ...folders, '--out=run1'], { cwd })
-  t.is(full.code, 2)
-  t.regex(full.stderr, /Cannot write to --out=run1: there are files in it: name a folder that is new or empty \(ERR_TUNNEL_USAGE\)/)
-  const alone = await runToEnd(t, 'tunnel-bench', ['merge', 'run0', '--out=new'], { cwd })
-  t.is(alone.code, 2)
-  t.regex(alone.stderr, /Cannot merge: it takes two results or more/)
-  t.deepEqual(readdirSync(cwd), folders)
-})
+test.serial(
+  'merge refuses what cannot be added and a folder with something in it, and then writes nothing',
+  async (t) => {
+    const other = { ...LATER, metadata: { ...LATER.metadata, engine: 'epoll' } }
+    const { cwd, folders } = folderWith(t, RESULT, other)
+    const refused = await runToEnd(t, 'tunnel-bench', ['merge', ...folders, '--out=all'], { cwd })
+    t.is(refused.code, 1)
+    t.is(
+      refused.stderr,
+      'tunnel-bench: Cannot merge run0 and run1: engine must be the same: it is "node" and "epoll": merge runs with ' +
+      'the same options (ERR_TUNNEL_RESULT_INVALID)\n'
+    )
+    t.deepEqual(readdirSync(cwd), folders)
+    writeResults(join(cwd, 'run1'), LATER)
+    const full = await runToEnd(t, 'tunnel-bench', ['merge', ...folders, '--out=run1'], { cwd })
+    t.is(full.code, 2)
+    t.regex(
+      full.stderr,
+      /Cannot write to --out=run1: there are files in it: name a folder that is new or empty \(ERR_TUNNEL_USAGE\)/
+    )
+    const alone = await runToEnd(t, 'tunnel-bench', ['merge', 'run0', '--out=new'], { cwd })
+    t.is(alone.code, 2)
+    t.regex(alone.stderr, /Cannot merge: it takes two results or more/)
+    t.deepEqual(readdirSync(cwd), folders)
+  }
+)

@@ -11,7 +11,9 @@ export const EXPORT_COMMAND: Subcommand = {
   positionals: { dir: 'Results folder of a run, or of merge' },
   flags: {
     format: {
-      describe: 'A list of hgrm (percentile distribution of each cell, for HdrHistogram plotters), hlog (HdrHistogram log 1.3 of the run, a line per second, tagged by cell), ' +
+      describe:
+        'A list of hgrm (percentile distribution of each cell, for HdrHistogram plotters), hlog (HdrHistogram log ' +
+        '1.3 of the run, a line per second, tagged by cell), ' +
         'csv (rounds, seconds, and the histograms themselves), oha (JSON of each cell as oha prints it)'
     },
     out: { describe: 'Folder for the files, made where it is missing', standard: '<dir>' }

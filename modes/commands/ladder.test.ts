@@ -7,48 +7,86 @@ import { runToEnd } from '../testing/program.js'
 import { Bench } from '../testing/run-folder.js'
 
 /** Roles whose CPU time counts, beside the generator and the origin. */
-const BETWEEN: Readonly<Record<string, readonly string[]>> = { baseline: [], uds: [], relay: ['relay'], relay2: ['front', 'back'] }
+const BETWEEN: Readonly<Record<string, readonly string[]>> = {
+  baseline: [],
+  uds: [],
+  relay: ['relay'],
+  relay2: ['front', 'back']
+}
 
-/** Each takes ten seconds for each size: each mode on one engine with one size, and on all engines with both with SLOW_TESTS. */
+/**
+ * Each takes ten seconds for each size: each mode on one engine with one size, and on all engines with both with
+ * SLOW_TESTS.
+ */
 const isSlow = process.env['SLOW_TESTS'] !== undefined
-const enginesOf = (mode: 'threads' | 'processes') => isSlow ? ENGINES_HERE : [ENGINES_HERE.at(mode === 'threads' ? -1 : 0)!]
-const sizesOf = (mode: 'threads' | 'processes') => isSlow ? ['small', 'large'] : [mode === 'threads' ? 'small' : 'large']
+const enginesOf = (mode: 'threads' | 'processes') =>
+  isSlow ? ENGINES_HERE : [ENGINES_HERE.at(mode === 'threads' ? -1 : 0)!]
+const sizesOf = (mode: 'threads' | 'processes') =>
+  isSlow ? ['small', 'large'] : [mode === 'threads' ? 'small' : 'large']
 
 for (const mode of ['threads', 'processes'] as const) {
   for (const engine of enginesOf(mode)) {
     const sizes = sizesOf(mode)
-    test.serial(`run --ladder measures every rung, and bills it, and report draws the bill again: ${mode}, ${engine} engine, ${sizes.join(' and ')}`, async (t) => {
-      const bench = new Bench(t, ['--ladder', `--sizes=${sizes.join(',')}`, '--concurrency=4', '--duration=60ms', '--warmup=20ms', '--rounds=2', '--equal-load=0', '--allow-invalid', `--mode=${mode}`, `--engine=${engine}`])
-      const { code, stdout } = await bench.program.ended
-      t.is(code, 0, stdout)
-      t.deepEqual(readdirSync(bench.temporary), [])
-      const { result } = bench
-      t.deepEqual(result.metadata.options.arms, LADDER)
-      t.is(result.cells.length, LADDER.length * sizes.length)
-      for (const { arm, rounds } of result.cells) {
-        t.is(rounds.length, 2)
-        for (const { cpu, tunnel } of rounds) {
-          t.deepEqual(Object.keys(cpu).sort(), ['load', 'origin', ...(BETWEEN[arm] ?? ['host', 'plugin'])].sort())
-          t.is(tunnel === null, arm in BETWEEN)
+    test.serial(
+      `run --ladder measures every rung, and bills it, and report draws the bill again: ${mode}, ${engine} engine, ` +
+      `${sizes.join(' and ')}`,
+      async (t) => {
+        const bench = new Bench(t, [
+          '--ladder',
+          `--sizes=${sizes.join(',')}`,
+          '--concurrency=4',
+          '--duration=60ms',
+          '--warmup=20ms',
+          '--rounds=2',
+          '--equal-load=0',
+          '--allow-invalid',
+          `--mode=${mode}`,
+          `--engine=${engine}`
+        ])
+        const { code, stdout } = await bench.program.ended
+        t.is(code, 0, stdout)
+        t.deepEqual(readdirSync(bench.temporary), [])
+        const { result } = bench
+        t.deepEqual(result.metadata.options.arms, LADDER)
+        t.is(result.cells.length, LADDER.length * sizes.length)
+        for (const { arm, rounds } of result.cells) {
+          t.is(rounds.length, 2)
+          for (const { cpu, tunnel } of rounds) {
+            t.deepEqual(Object.keys(cpu).sort(), ['load', 'origin', ...(BETWEEN[arm] ?? ['host', 'plugin'])].sort())
+            t.is(tunnel === null, arm in BETWEEN)
+          }
         }
-      }
-      for (const arm of LADDER) {
-        // Of one window nothing is asked: 60 ms may pass without a response where the other programs of a busy machine come first.
-        t.true(result.cells.filter((cell) => cell.arm === arm).flatMap(({ rounds }) => rounds).some(({ counts }) => counts.ok > 0), arm)
-      }
-      for (const { round } of result.cells[0]!.rounds) {
-        t.deepEqual(result.cells.filter(({ size }) => size === sizes[0]).map(({ rounds }) => rounds[round]!.position).sort(), LADDER.map((_, at) => at))
-      }
-      const summary = bench.read('SUMMARY.md')
-      t.is(summary.split('\n### The bill\n').length, 1 + sizes.length)
-      t.true(summary.includes('](bill.svg)'))
-      t.regex(bench.read('bill.svg'), /^<svg/)
-      t.is(readFileSync(join(bench.folder, 'bill.png')).readUInt32BE(0), 0x89504e47)
+        for (const arm of LADDER) {
+          // Of one window nothing is asked: 60 ms may pass without a response where the other programs of a busy
+          // machine come first.
+          t.true(
+            result.cells
+              .filter((cell) => cell.arm === arm)
+              .flatMap(({ rounds }) => rounds)
+              .some(({ counts }) => counts.ok > 0),
+            arm
+          )
+        }
+        for (const { round } of result.cells[0]!.rounds) {
+          t.deepEqual(
+            result.cells
+              .filter(({ size }) => size === sizes[0])
+              .map(({ rounds }) => rounds[round]!.position)
+              .sort(),
+            LADDER.map((_, at) => at)
+          )
+        }
+        const summary = bench.read('SUMMARY.md')
+        t.is(summary.split('\n### The bill\n').length, 1 + sizes.length)
+        t.true(summary.includes('](bill.svg)'))
+        t.regex(bench.read('bill.svg'), /^<svg/)
+        t.is(readFileSync(join(bench.folder, 'bill.png')).readUInt32BE(0), 0x89504e47)
 
-      const picture = bench.read('bill.svg')
-      rmSync(join(bench.folder, 'bill.svg'))
-      t.is((await runToEnd(t, 'tunnel-bench', ['report', bench.folder])).code, 0)
-      t.deepEqual([bench.read('SUMMARY.md'), bench.read('bill.svg')], [summary, picture])
-    })
+        const picture = bench.read('bill.svg')
+        rmSync(join(bench.folder, 'bill.svg'))
+        t.is((await runToEnd(t, 'tunnel-bench', ['report', bench.folder])).code, 0)
+        t.deepEqual([bench.read('SUMMARY.md'), bench.read('bill.svg')], [summary, picture])
+      }
+    )
   }
 }

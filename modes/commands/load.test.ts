@@ -19,7 +19,15 @@ for (const engine of ENGINES_HERE) {
   test.serial(`load sends n requests and prints a summary: ${engine}`, async (t) => {
     const server = await startRawServer((socket) => socket.write(OK))
     t.teardown(() => server.close())
-    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['load', `http://127.0.0.1:${server.port}/`, '-n', '120', '-c', '4', `--engine=${engine}`])
+    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', [
+      'load',
+      `http://127.0.0.1:${server.port}/`,
+      '-n',
+      '120',
+      '-c',
+      '4',
+      `--engine=${engine}`
+    ])
     t.is(stderr, '')
     t.is(code, 0)
     t.is(server.requests, 120)
@@ -34,7 +42,17 @@ for (const engine of ENGINES_HERE) {
     const server = await startRawServer((socket) => socket.write(OK))
     t.teardown(() => server.close())
     const entryPoint = fileURLToPath(new URL('../tunnel-bench.js', import.meta.url))
-    const args = [entryPoint, 'load', `http://127.0.0.1:${server.port}/`, '-n', '600', '-c', '300', '--no-tui', `--engine=${engine}`]
+    const args = [
+      entryPoint,
+      'load',
+      `http://127.0.0.1:${server.port}/`,
+      '-n',
+      '600',
+      '-c',
+      '300',
+      '--no-tui',
+      `--engine=${engine}`
+    ]
     const child = spawn('sh', ['-c', 'ulimit -n 200 && exec "$0" "$@"', process.execPath, ...args])
     t.teardown(() => child.kill('SIGKILL'))
     const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
@@ -46,7 +64,21 @@ for (const engine of ENGINES_HERE) {
   test.serial(`load in an open loop prints JSON in oha's shape: ${engine}`, async (t) => {
     const server = await startRawServer((socket) => socket.write(OK))
     t.teardown(() => server.close())
-    const args = ['-z', '1s', '-q', '200', '--arrivals=poisson', '--threads=2', '-c', '2', '--max-connections=4', '--json', '--no-tui', '--latency-correction', `--engine=${engine}`]
+    const args = [
+      '-z',
+      '1s',
+      '-q',
+      '200',
+      '--arrivals=poisson',
+      '--threads=2',
+      '-c',
+      '2',
+      '--max-connections=4',
+      '--json',
+      '--no-tui',
+      '--latency-correction',
+      `--engine=${engine}`
+    ]
     const { code, stdout } = await runToEnd(t, 'tunnel-bench', ['load', `http://localhost:${server.port}/`, ...args])
     t.is(code, 0)
     const { summary, statusCodeDistribution, errorDistribution } = JSON.parse(stdout) as OhaResult
@@ -68,11 +100,39 @@ test.serial('load sends what it is told, through a Unix socket', async (t) => {
   })).listen(path)
   t.teardown(() => server.close())
   await once(server, 'listening')
-  const { code, stdout } = await runToEnd(t, 'tunnel-bench', ['load', 'http://example.com/x?y', '--unix-socket', path, '-n', '1', '-m', 'POST', '-d', 'hello', '-H', 'X-A: b', '-H', 'X-C: d', '-T', 'text/plain', '-o', join(folder, 'out.json'), '-j', '--expect-status', '201'])
+  const { code, stdout } = await runToEnd(t, 'tunnel-bench', [
+    'load',
+    'http://example.com/x?y',
+    '--unix-socket',
+    path,
+    '-n',
+    '1',
+    '-m',
+    'POST',
+    '-d',
+    'hello',
+    '-H',
+    'X-A: b',
+    '-H',
+    'X-C: d',
+    '-T',
+    'text/plain',
+    '-o',
+    join(folder, 'out.json'),
+    '-j',
+    '--expect-status',
+    '201'
+  ])
   t.is(code, 0)
   t.is(stdout, '')
-  t.is(received, 'POST /x?y HTTP/1.1\r\nHost: example.com\r\nX-A: b\r\nX-C: d\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello')
-  t.deepEqual((JSON.parse(readFileSync(join(folder, 'out.json'), 'utf8')) as OhaResult).statusCodeDistribution, { 201: 1 })
+  t.is(
+    received,
+    'POST /x?y HTTP/1.1\r\nHost: example.com\r\nX-A: b\r\nX-C: d\r\nContent-Type: text/plain\r\nContent-Length: ' +
+    '5\r\n\r\nhello'
+  )
+  t.deepEqual((JSON.parse(readFileSync(join(folder, 'out.json'), 'utf8')) as OhaResult).statusCodeDistribution, {
+    201: 1
+  })
 })
 
 for (const engine of ENGINES_HERE) {
@@ -115,9 +175,18 @@ test.serial('load of a dead server shows no throughput, and ends with 1', async 
 })
 
 test.serial('load takes no 500 for a success, and ends with 1 where one in many fails', async (t) => {
-  const server = await startRawServer((socket, index) => socket.write(index === 50 ? response('ok', '500 Internal Server Error') : OK))
+  const server = await startRawServer((socket, index) =>
+    socket.write(index === 50 ? response('ok', '500 Internal Server Error') : OK)
+  )
   t.teardown(() => server.close())
-  const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['load', `http://127.0.0.1:${server.port}/`, '-n', '100', '-c', '2'])
+  const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', [
+    'load',
+    `http://127.0.0.1:${server.port}/`,
+    '-n',
+    '100',
+    '-c',
+    '2'
+  ])
   t.is(code, 1)
   t.true(stdout.includes('Success     99 %, 99 of 100 requests'))
   t.true(stdout.includes('  500         1\n'))
@@ -138,7 +207,11 @@ test.serial('load prints what it measured at Ctrl-C, and ends with 130', async (
 })
 
 test.serial('load refuses what it cannot do, with exit code 2', async (t) => {
-  for (const [args, expected] of [[['https://127.0.0.1/'], /speaks HTTP without TLS only/], [['http://127.0.0.1/', '-q', 'x'], /Cannot use --rate=x: it must be a number above 0/], [['http://127.0.0.1/', '--nonsense'], /there is no option --nonsense/]] as const) {
+  for (const [args, expected] of [
+    [['https://127.0.0.1/'], /speaks HTTP without TLS only/],
+    [['http://127.0.0.1/', '-q', 'x'], /Cannot use --rate=x: it must be a number above 0/],
+    [['http://127.0.0.1/', '--nonsense'], /there is no option --nonsense/]
+  ] as const) {
     const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['load', ...args])
     t.is(code, 2)
     t.regex(stderr, expected)
@@ -151,26 +224,33 @@ test.serial('load says that a host name leads nowhere', async (t) => {
   t.regex(stderr, /Cannot find no-such-host\.invalid: .*ERR_TUNNEL_SOCKET_FAILED/)
 })
 
-test.serial('load keeps the old content of its output file until there is a result, and says where that went if it cannot be written', async (t) => {
-  const folder = temporaryFolder(t)
-  const file = join(folder, 'result.json')
-  writeFileSync(file, 'old')
-  const seen: string[] = []
-  const server = await startRawServer((socket, index) => {
-    if (index === 5) seen.push(readFileSync(file, 'utf8'))
-    socket.write(OK)
-  })
-  t.teardown(() => server.close())
-  const args = ['load', `http://127.0.0.1:${server.port}/`, '-n', '10', '-c', '1', '--json']
-  t.is((await runToEnd(t, 'tunnel-bench', [...args, '-o', file])).code, 0)
-  t.deepEqual(seen, ['old'])
-  t.is((JSON.parse(readFileSync(file, 'utf8')) as { summary: { successRate: number } }).summary.successRate, 1)
-  t.deepEqual(readdirSync(folder), ['result.json'])
-  const lost = await runToEnd(t, 'tunnel-bench', [...args, '-o', '/dev/full'])
-  t.is(lost.code, 1)
-  t.regex(lost.stderr, /^tunnel-bench: Cannot write --output=\/dev\/full: ENOSPC.*: the result is on standard output instead \(ERR_TUNNEL_RESULT_INVALID\)\n$/)
-  t.is((JSON.parse(lost.stdout) as { summary: { successRate: number } }).summary.successRate, 1)
-  const refused = await runToEnd(t, 'tunnel-bench', [...args, '-o', folder])
-  t.is(refused.code, 2)
-  t.regex(refused.stderr, /Cannot write --output=\S+: EISDIR/)
-})
+test.serial(
+  'load keeps the old content of its output file until there is a result, and says where that went if it cannot be ' +
+  'written',
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const file = join(folder, 'result.json')
+    writeFileSync(file, 'old')
+    const seen: string[] = []
+    const server = await startRawServer((socket, index) => {
+      if (index === 5) seen.push(readFileSync(file, 'utf8'))
+      socket.write(OK)
+    })
+    t.teardown(() => server.close())
+    const args = ['load', `http://127.0.0.1:${server.port}/`, '-n', '10', '-c', '1', '--json']
+    t.is((await runToEnd(t, 'tunnel-bench', [...args, '-o', file])).code, 0)
+    t.deepEqual(seen, ['old'])
+    t.is((JSON.parse(readFileSync(file, 'utf8')) as { summary: { successRate: number } }).summary.successRate, 1)
+    t.deepEqual(readdirSync(folder), ['result.json'])
+    const lost = await runToEnd(t, 'tunnel-bench', [...args, '-o', '/dev/full'])
+    t.is(lost.code, 1)
+    t.regex(
+      lost.stderr,
+      /^tunnel-bench: Cannot write --output=\/dev\/full: ENOSPC.*: the result is on standard output instead \(ERR_TUNNEL_RESULT_INVALID\)\n$/
+    )
+    t.is((JSON.parse(lost.stdout) as { summary: { successRate: number } }).summary.successRate, 1)
+    const refused = await runToEnd(t, 'tunnel-bench', [...args, '-o', folder])
+    t.is(refused.code, 2)
+    t.regex(refused.stderr, /Cannot write --output=\S+: EISDIR/)
+  }
+)

@@ -5,7 +5,13 @@ import { findAddresses } from '../../src/engine/host-name.js'
 import type { LoadProgress } from '../../src/load/record/progress.js'
 import { runLoad } from '../../src/load/run-load.js'
 import { emptyCounts, errorCount } from '../../src/metrics/counts.js'
-import { formatLoadStatus, loadFailure, type LoadFigures, ohaSourceOf, renderLoadText } from '../../src/report/load-text.js'
+import {
+  formatLoadStatus,
+  loadFailure,
+  type LoadFigures,
+  ohaSourceOf,
+  renderLoadText
+} from '../../src/report/load-text.js'
 import { toOha } from '../../src/report/export/oha.js'
 import type { LoadOptions } from '../options/load-options.js'
 import { checkReplaceable, replaceFile } from '../system/replace-file.js'
@@ -15,8 +21,9 @@ import { onStopSignal } from '../system/signals.js'
 const CLEAR_LINE = '\x1b[K'
 
 /**
- * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a request failed or none was
- * answered. Rejects with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until then has been printed.
+ * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a
+ * request failed or none was answered. Rejects with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until
+ * then has been printed.
  */
 export async function load (options: LoadOptions): Promise<number> {
   const { job, engine: choice, format, output: file, showsProgress } = options
@@ -34,10 +41,15 @@ export async function load (options: LoadOptions): Promise<number> {
     onProgress: terminal === null ? undefined : statusLine(terminal)
   })
   terminal?.write(`\r${CLEAR_LINE}`)
-  const text = format === 'json' ? `${JSON.stringify(toOha(ohaSourceOf(result satisfies LoadFigures)), null, 2)}\n` : renderLoadText(result)
+  const text =
+    format === 'json'
+      ? `${JSON.stringify(toOha(ohaSourceOf(result satisfies LoadFigures)), null, 2)}\n`
+      : renderLoadText(result)
   if (output === null) process.stdout.write(text)
   else write(output, text)
-  if (interruption.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the result holds what was measured until then')
+  if (interruption.aborted) {
+    throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the result holds what was measured until then')
+  }
   const failure = loadFailure(result)
   if (failure !== null) console.error(`tunnel-bench: ${failure}`)
   return failure === null ? 0 : 1
@@ -48,7 +60,11 @@ function check (file: string): void {
     checkReplaceable(file)
   } catch (cause) {
     const { message } = cause as Error
-    throw new TunnelError(ErrorCode.USAGE, `Cannot write --output=${file}: ${message}: name a file that can be written`, { cause })
+    throw new TunnelError(
+      ErrorCode.USAGE,
+      `Cannot write --output=${file}: ${message}: name a file that can be written`,
+      { cause }
+    )
   }
 }
 
@@ -66,14 +82,24 @@ function write (file: string, text: string): void {
 async function findTarget (target: Address): Promise<void> {
   if (target.kind === 'unix') return
   await findAddresses(target.host).catch((cause: unknown) => {
-    throw new TunnelError(ErrorCode.SOCKET_FAILED, `Cannot find ${target.host}: ${(cause as Error).message}: check the name in the URL`, { cause })
+    throw new TunnelError(
+      ErrorCode.SOCKET_FAILED,
+      `Cannot find ${target.host}: ${(cause as Error).message}: check the name in the URL`,
+      { cause }
+    )
   })
 }
 
 function statusLine (terminal: NodeJS.WriteStream): (progress: LoadProgress) => void {
   let before = emptyCounts()
   return ({ second, counts, latency }) => {
-    const line = formatLoadStatus(second, counts.ok - before.ok, errorCount(counts) - errorCount(before), latency, terminal.columns || 80) // a terminal may say that it has 0 columns
+    const line = formatLoadStatus(
+      second,
+      counts.ok - before.ok,
+      errorCount(counts) - errorCount(before),
+      latency,
+      terminal.columns || 80
+    ) // a terminal may say that it has 0 columns
     before = counts
     terminal.write(`\r${CLEAR_LINE}${line}`)
   }

@@ -4,7 +4,14 @@ import { rolesOf } from '../testing/processes.js'
 import { Bench, TABLE_HEADER } from '../testing/run-folder.js'
 import { isAlive, until } from '../testing/wait.js'
 
-const LOAD = ['--sizes=small', '--concurrency=2', '--duration=200ms', '--warmup=50ms', '--equal-load=0', '--allow-invalid']
+const LOAD = [
+  '--sizes=small',
+  '--concurrency=2',
+  '--duration=200ms',
+  '--warmup=50ms',
+  '--equal-load=0',
+  '--allow-invalid'
+]
 const MODES = ['threads', 'processes'] as const
 const ROLES = ['origin', 'host', 'plugin', 'load'] as const
 
@@ -17,7 +24,10 @@ for (const mode of MODES) {
     bench.program.killGroup('SIGINT')
     const { code, stdout, stderr } = await bench.end(t)
     t.is(code, 130)
-    t.regex(stderr, /^\ntunnel-bench: interrupted: closing in good order; once more to stop at once\ntunnel-bench: Interrupted: the tables hold what was measured until then \(ERR_TUNNEL_INTERRUPTED\)\n$/)
+    t.regex(
+      stderr,
+      /^\ntunnel-bench: interrupted: closing in good order; once more to stop at once\ntunnel-bench: Interrupted: the tables hold what was measured until then \(ERR_TUNNEL_INTERRUPTED\)\n$/
+    )
     for (const role of roles) t.false(isAlive(role.pid), role.command)
     t.regex(stdout, /Small responses \(2 bytes\)[^]*Results: /)
     t.true(bench.read('SUMMARY.md').includes(TABLE_HEADER))
@@ -34,7 +44,10 @@ for (const mode of MODES) {
       bench.program.kill(kill)
       const { code, stderr } = await bench.program.ended
       t.is(code, 130, stderr)
-      t.regex(stderr, /tunnel-bench: Interrupted before the first measurement was done: there are no results \(ERR_TUNNEL_INTERRUPTED\)\n$/)
+      t.regex(
+        stderr,
+        /tunnel-bench: Interrupted before the first measurement was done: there are no results \(ERR_TUNNEL_INTERRUPTED\)\n$/
+      )
       t.deepEqual(readdirSync(bench.temporary), [])
       t.deepEqual(readdirSync(bench.out), [])
     })
@@ -63,9 +76,18 @@ for (const name of ROLES) {
     t.is(code, 1)
     const [cell] = bench.result.cells
     t.is(cell!.failures.length, 1)
-    t.regex(cell!.failures[0]!, new RegExp(`^round [234]: The ${name} role ended unexpectedly: it was ended by SIGKILL$`))
+    t.regex(
+      cell!.failures[0]!,
+      new RegExp(`^round [234]: The ${name} role ended unexpectedly: it was ended by SIGKILL$`)
+    )
     t.is(cell!.rounds.length, 3)
-    t.regex(stdout, new RegExp(`^\\[\\d/4\\] round \\d small c=2 stream {2}failed: The ${name} role ended unexpectedly`, 'm'))
-    t.regex(bench.read('SUMMARY.md'), new RegExp(`3 of 4 rounds.*The ${name} role ended unexpectedly: it was ended by SIGKILL`))
+    t.regex(
+      stdout,
+      new RegExp(`^\\[\\d/4\\] round \\d small c=2 stream {2}failed: The ${name} role ended unexpectedly`, 'm')
+    )
+    t.regex(
+      bench.read('SUMMARY.md'),
+      new RegExp(`3 of 4 rounds.*The ${name} role ended unexpectedly: it was ended by SIGKILL`)
+    )
   })
 }

@@ -11,21 +11,38 @@ export interface OutcomeOptions {
 }
 
 /**
- * What a run that came to its end ends with: 1 where a role failed, whatever is allowed, else 0. Throws ERR_TUNNEL_MEASUREMENT_INVALID (exit code 3)
- * where a finding makes it invalid and `allowInvalid` does not say that this is fine.
+ * What a run that came to its end ends with: 1 where a role failed, whatever is allowed, else 0. Throws
+ * ERR_TUNNEL_MEASUREMENT_INVALID (exit code 3) where a finding makes it invalid and `allowInvalid` does not say that
+ * this is fine.
  */
 export function exitCodeOfRun ({ result, findings }: RunSummary, options: OutcomeOptions): 0 | 1 {
-  return exitCodeOfFindings(result.cells.some((cell) => cell.failures.length > 0 || (cell.equalLoad?.failures.length ?? 0) > 0), findings, options)
+  return exitCodeOfFindings(
+    result.cells.some((cell) => cell.failures.length > 0 || (cell.equalLoad?.failures.length ?? 0) > 0),
+    findings,
+    options
+  )
 }
 
 /** The same of a sweep. */
 export function exitCodeOfSweep ({ arms }: SweepResult, findings: readonly Finding[], options: OutcomeOptions): 0 | 1 {
-  return exitCodeOfFindings(arms.some(({ failures, points }) => failures.length > 0 || points.some((point) => point.failures.length > 0)), findings, options)
+  return exitCodeOfFindings(
+    arms.some(({ failures, points }) => failures.length > 0 || points.some((point) => point.failures.length > 0)),
+    findings,
+    options
+  )
 }
 
-function exitCodeOfFindings (hasFailed: boolean, findings: readonly Finding[], { folder, allowInvalid }: OutcomeOptions): 0 | 1 {
+function exitCodeOfFindings (
+  hasFailed: boolean,
+  findings: readonly Finding[],
+  { folder, allowInvalid }: OutcomeOptions
+): 0 | 1 {
   if (hasFailed) return 1
   const codes = [...new Set(withSeverity(findings, 'invalid').map(({ code }) => code))]
   if (codes.length === 0 || allowInvalid) return 0
-  throw new TunnelError(ErrorCode.MEASUREMENT_INVALID, `The measurement is invalid (${codes.join(', ')}): ${folder}/SUMMARY.md says what to do; --allow-invalid takes it as it is`)
+  throw new TunnelError(
+    ErrorCode.MEASUREMENT_INVALID,
+    `The measurement is invalid (${codes.join(', ')}): ${folder}/SUMMARY.md says what to do; --allow-invalid takes ` +
+    'it as it is'
+  )
 }

@@ -53,7 +53,17 @@ for (const name of ENGINES_HERE as readonly EngineName[]) {
     const server = await tokenBucket(t, CAPACITY, 5)
     const stalls = new StallMeter(t)
     const engine = createEngine(name)
-    const options = optionsOf({ arms: 'baseline', connections: '32', arrivals: 'constant', 'p99-bound': `${BOUND_MS}ms`, precision: '0.05', duration: `${WINDOW_MS}ms`, warmup: '50ms', rounds: '1', rates: '200' })
+    const options = optionsOf({
+      arms: 'baseline',
+      connections: '32',
+      arrivals: 'constant',
+      'p99-bound': `${BOUND_MS}ms`,
+      precision: '0.05',
+      duration: `${WINDOW_MS}ms`,
+      warmup: '50ms',
+      rounds: '1',
+      rates: '200'
+    })
     const stallsMs: number[] = []
     const { runner } = await sweepWith(options, async (_transport, job) => {
       stalls.take()
@@ -62,11 +72,19 @@ for (const name of ENGINES_HERE as readonly EngineName[]) {
       return result
     })
     const { knee, points, probes } = runner.arms[0]!
-    const seen = JSON.stringify(probes.map(({ ratePerSec, p99Ns, achieved, isMet }, i) => [ratePerSec, p99Ns, achieved, isMet, stallsMs[i]]))
+    const seen = JSON.stringify(
+      probes.map(({ ratePerSec, p99Ns, achieved, isMet }, i) => [ratePerSec, p99Ns, achieved, isMet, stallsMs[i]])
+    )
     t.log(seen)
     t.deepEqual(probes.filter(({ ratePerSec, isMet }) => isMet && ratePerSec > CAPACITY * 1.05), [], seen)
-    const early = probes.flatMap(({ ratePerSec, isMet }, i) => !isMet && ratePerSec < CAPACITY * 0.99 ? [stallsMs[i]!] : [])
-    t.deepEqual(early.filter((stallMs) => stallMs < STALL_MS), [], `broken below the capacity, and not by a stall: ${seen}`)
+    const early = probes.flatMap(({ ratePerSec, isMet }, i) =>
+      !isMet && ratePerSec < CAPACITY * 0.99 ? [stallsMs[i]!] : []
+    )
+    t.deepEqual(
+      early.filter((stallMs) => stallMs < STALL_MS),
+      [],
+      `broken below the capacity, and not by a stall: ${seen}`
+    )
     // Where the machine never stalled, the knee is where it has to be.
     if (early.length === 0) {
       if (knee?.kind !== 'found') return t.fail(seen)

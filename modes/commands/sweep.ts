@@ -19,55 +19,106 @@ import { createProgress, interruptSignal, printNote } from '../output/terminal.j
 import { Topology } from '../roles/topology.js'
 
 /**
- * `tunnel-bench sweep`: searches the knees, measures the curve, shows progress, and writes the results folder as it goes. Returns the exit code: 0,
- * or 1 when a measurement failed. Rejects with ERR_TUNNEL_MEASUREMENT_INVALID where the findings say so and `allowInvalid` does not, with ERR_TUNNEL_INTERRUPTED,
- * and with whatever keeps the roles from starting or the results from being written.
+ * `tunnel-bench sweep`: searches the knees, measures the curve, shows progress, and writes the results folder as it
+ * goes. Returns the exit code: 0, or 1 when a measurement failed. Rejects with ERR_TUNNEL_MEASUREMENT_INVALID where the
+ * findings say so and `allowInvalid` does not, with ERR_TUNNEL_INTERRUPTED, and with whatever keeps the roles from
+ * starting or the results from being written.
  */
-export async function sweep (options: SweepOptions, { out, allowInvalid }: { out: string, allowInvalid: boolean }): Promise<number> {
+export async function sweep (
+  options: SweepOptions,
+  { out, allowInvalid }: { out: string; allowInvalid: boolean }
+): Promise<number> {
   const startedAt = new Date()
   let topology: Topology | null = null
   const createTopology = (): Topology => {
-    topology = new Topology({ mode: options.mode, server: options.server, engine: options.engine, spin: options.spinUs ?? 'auto', arms: armsOf(options), externalArms: [], originPort: 0, segment: options.segment, onNote: printNote })
+    topology = new Topology({
+      mode: options.mode,
+      server: options.server,
+      engine: options.engine,
+      spin: options.spinUs ?? 'auto',
+      arms: armsOf(options),
+      externalArms: [],
+      originPort: 0,
+      segment: options.segment,
+      onNote: printNote
+    })
     return topology
   }
-  const interrupt = interruptSignal(async () => { await topology?.closeNow() })
+  const interrupt = interruptSignal(async () => {
+    await topology?.closeNow()
+  })
   const folder = createResultsFolder(out, startedAt)
-  process.on('exit', () => { removeEmptyFolder(folder) })
+  process.on('exit', () => {
+    removeEmptyFolder(folder)
+  })
   const progress = createProgress()
   let metadata: RunMetadata<SweepOptions> | null = null
-  const resultAt = (finishedAt: string | null): SweepResult =>
-    ({ schemaVersion: 1, startedAt: startedAt.toISOString(), finishedAt, metadata: metadata!, ratesPerSec: runner.ratesPerSec, arms: runner.arms })
-  const write = seldom(goingOn(() => { writeSweep(folder, resultAt(null)) }))
+  const resultAt = (finishedAt: string | null): SweepResult => ({
+    schemaVersion: 1,
+    startedAt: startedAt.toISOString(),
+    finishedAt,
+    metadata: metadata!,
+    ratesPerSec: runner.ratesPerSec,
+    arms: runner.arms
+  })
+  const write = seldom(
+    goingOn(() => {
+      writeSweep(folder, resultAt(null))
+    })
+  )
   let steps = 0
-  const runner = new SweepRunner(options, createTopology, {
-    onReady: ({ engine, engineNote, server, serverNote }) => {
-      if (metadata !== null) return
-      metadata = collectMetadata(options, engine, server)
-      for (const note of [engineNote, serverNote]) {
-        if (note !== null) printNote(note)
+  const runner = new SweepRunner(
+    options,
+    createTopology,
+    {
+      onReady: ({ engine, engineNote, server, serverNote }) => {
+        if (metadata !== null) return
+        metadata = collectMetadata(options, engine, server)
+        for (const note of [engineNote, serverNote]) {
+          if (note !== null) printNote(note)
+        }
+        console.log(
+          `${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, ${options.size} ` +
+          `responses, ${options.connections} connections, p99 bound ${formatDuration(options.p99BoundMs)}, seed ` +
+          `${options.seed}`
+        )
+      },
+      onStart: (arm, ratePerSec) => {
+        progress.status((columns) =>
+          `${arm}${ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`}  measuring`.slice(0, columns - 1)
+        )
+      },
+      onStep: (step) => {
+        steps++
+        progress.line(stepText(step))
+        write()
       }
-      console.log(`${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, ${options.size} responses, ${options.connections} connections, p99 bound ${formatDuration(options.p99BoundMs)}, seed ${options.seed}`)
     },
-    onStart: (arm, ratePerSec) => { progress.status((columns) => `${arm}${ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`}  measuring`.slice(0, columns - 1)) },
-    onStep: (step) => {
-      steps++
-      progress.line(stepText(step))
-      write()
-    }
-  }, interrupt)
+    interrupt
+  )
   try {
     await runner.run()
   } finally {
     progress.clear()
   }
-  if (steps === 0) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted before the first measurement was done: there are no results')
+  if (steps === 0) {
+    throw new TunnelError(
+      ErrorCode.INTERRUPTED,
+      'Interrupted before the first measurement was done: there are no results'
+    )
+  }
 
   const result = resultAt(interrupt.aborted ? null : new Date().toISOString())
-  const findings = orShow(() => writeSweep(folder, result), () => renderSweepConsole(result))
+  const findings = orShow(
+    () => writeSweep(folder, result),
+    () => renderSweepConsole(result)
+  )
   await renderSweepFolder(folder, result, findings)
   console.log(`\n${renderSweepConsole(result, findings)}`)
   console.log(`Results: ${folder}/SUMMARY.md (tables), sweep.svg and sweep.png (the curve), sweep.json (everything)`)
-  if (interrupt.aborted) throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
+  if (interrupt.aborted) {
+    throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
+  }
   return exitCodeOfSweep(result, findings, { folder, allowInvalid })
 }
 
@@ -82,5 +133,10 @@ function stepText (step: SweepStep): string {
     const valueNs = percentileOrNull(histogram, percentile)
     return valueNs === null ? [] : [`p${percentile} ${formatMs(valueNs)} ms`]
   })
-  return [`${place}, round ${step.round + 1}`, `${formatRps(rateOf(step.found.value).ratePerSec)} RPS`, ...figures, `${formatCount(step.left)} left`].join('  ')
+  return [
+    `${place}, round ${step.round + 1}`,
+    `${formatRps(rateOf(step.found.value).ratePerSec)} RPS`,
+    ...figures,
+    `${formatCount(step.left)} left`
+  ].join('  ')
 }

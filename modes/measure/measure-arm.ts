@@ -29,8 +29,15 @@ export interface Measurement {
   readonly position: number
 }
 
-/** Measures an arm once. Rejects where a role fails, and with ERR_TUNNEL_ROLE_FAILED where requests failed and none succeeded. */
-export async function measureArm (roles: Roles, options: MeasureOptions, { arm, size, concurrency, pace, round, position }: Measurement): Promise<RoundResult> {
+/**
+ * Measures an arm once. Rejects where a role fails, and with ERR_TUNNEL_ROLE_FAILED where requests failed and none
+ * succeeded.
+ */
+export async function measureArm (
+  roles: Roles,
+  options: MeasureOptions,
+  { arm, size, concurrency, pace, round, position }: Measurement
+): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
   const throttledBefore = CGROUP.throttling()
   const { result, cpu, tunnel } = await roles.measure(arm.path, {
@@ -48,7 +55,10 @@ export async function measureArm (roles: Roles, options: MeasureOptions, { arm, 
   })
   const throttled = throttlingSince(CGROUP.throttling(), throttledBefore)
   if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
-    throw new TunnelError(ErrorCode.ROLE_FAILED, `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`)
+    throw new TunnelError(
+      ErrorCode.ROLE_FAILED,
+      `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`
+    )
   }
   const { cpu: loadCpu, statuses, retried, ...found } = result
   return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled }

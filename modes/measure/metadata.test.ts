@@ -11,7 +11,11 @@ import { temporaryFolder } from '../testing/temporary.js'
 
 test('gitState() knows the commit and whether the tree differs from it', (t) => {
   const folder = temporaryFolder(t)
-  const git = (...args: string[]): string => execFileSync('git', ['-c', 'user.name=n', '-c', 'user.email=e@example.org', ...args], { cwd: folder, encoding: 'utf8' }).trim()
+  const git = (...args: string[]): string =>
+    execFileSync('git', ['-c', 'user.name=n', '-c', 'user.email=e@example.org', ...args], {
+      cwd: folder,
+      encoding: 'utf8'
+    }).trim()
   t.deepEqual(gitState(folder), { commit: null, dirty: null }, 'no checkout')
   git('init', '-q')
   t.deepEqual(gitState(folder), { commit: null, dirty: null }, 'no commit')
@@ -29,10 +33,17 @@ test('gitState() knows the commit and whether the tree differs from it', (t) => 
 test('collectMetadata() names the program, the machine, the versions and every option', (t) => {
   const { options } = resolveRunOptions({})
   const metadata = collectMetadata(options, 'node', 'uws')
-  t.like(metadata, { engine: 'node', server: 'uws', options, program: { name: 'http-tunnel-bench', version: PROGRAM.version } })
+  t.like(metadata, {
+    engine: 'node',
+    server: 'uws',
+    options,
+    program: { name: 'http-tunnel-bench', version: PROGRAM.version }
+  })
   t.regex(PROGRAM.version, /^\d+\.\d+\.\d+/)
   t.true(metadata.machine.cpus > 0 && metadata.machine.memoryBytes > 0)
-  for (const name of ['node', 'v8', 'uv', 'hdr-histogram-js', 'comlink', 'piscina', 'yargs']) t.regex(metadata.versions[name] ?? '', /^\d+\.\d+/, name)
+  for (const name of ['node', 'v8', 'uv', 'hdr-histogram-js', 'comlink', 'piscina', 'yargs']) {
+    t.regex(metadata.versions[name] ?? '', /^\d+\.\d+/, name)
+  }
 })
 
 test('collectMetadata() names the CPUs that the program may use beside those of the machine', (t) => {

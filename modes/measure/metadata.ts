@@ -57,9 +57,13 @@ function readPackage (directory: string): { name: string, version: string } | nu
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as { name: string, version: string } : null
 }
 
-/** The commit checked out at `directory` and whether the tree differs from it; nulls where `directory` is not the top of a git checkout. */
+/**
+ * The commit checked out at `directory` and whether the tree differs from it; nulls where `directory` is not the top of
+ * a git checkout.
+ */
 export function gitState (directory: string): { commit: string | null, dirty: boolean | null } {
-  const git = (...args: string[]): string => execFileSync('git', args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   try {
     // A package inside somebody else's repository must not report that repository's commit.
     if (git('rev-parse', '--show-prefix') !== '') return { commit: null, dirty: null }

@@ -10,7 +10,15 @@ import { resolveRunOptions } from '../options/run-options.js'
 import type { Roles } from '../roles/standing-roles.js'
 
 function optionsOf (given: Record<string, string> = {}): RunOptions {
-  return resolveRunOptions({ arms: 'baseline,stream', sizes: 'small', concurrency: '1', rounds: '2', seed: '1', 'equal-load': '0', ...given }).options
+  return resolveRunOptions({
+    arms: 'baseline,stream',
+    sizes: 'small',
+    concurrency: '1',
+    rounds: '2',
+    seed: '1',
+    'equal-load': '0',
+    ...given
+  }).options
 }
 
 const TUNNEL = { host: makeCounters({ framesSent: 3 }), plugin: makeCounters({ framesReceived: 3 }) }
@@ -18,11 +26,33 @@ const TUNNEL = { host: makeCounters({ framesSent: 3 }), plugin: makeCounters({ f
 const CPU = { userUs: 1, systemUs: 2 }
 
 function loadResult (found: Partial<LoadResult> = {}): LoadResult {
-  return { counts: { ...emptyCounts(), sent: 3, ok: 3 }, windowMs: 100, allResponses: 4, bodyBytes: 6, latency: encodeNs([1000]), connect: encodeNs([1000]), problems: [], cpu: CPU, response: null, lag: null, offered: null, unsent: 0, seconds: [], retried: 0, statuses: { 200: 3 }, busy: 0.5, ...found }
+  return {
+    counts: { ...emptyCounts(), sent: 3, ok: 3 },
+    windowMs: 100,
+    allResponses: 4,
+    bodyBytes: 6,
+    latency: encodeNs([1000]),
+    connect: encodeNs([1000]),
+    problems: [],
+    cpu: CPU,
+    response: null,
+    lag: null,
+    offered: null,
+    unsent: 0,
+    seconds: [],
+    retried: 0,
+    statuses: { 200: 3 },
+    busy: 0.5,
+    ...found
+  }
 }
 
 /** Roles that note what happens to them in `log`. `measure` decides what each measurement comes to. */
-function fakeRoles (log: string[], measure: (transport: string, job: Omit<LoadJob, 'target'>) => Promise<LoadResult>, start = async (): Promise<void> => {}): () => Roles {
+function fakeRoles (
+  log: string[],
+  measure: (transport: string, job: Omit<LoadJob, 'target'>) => Promise<LoadResult>,
+  start = async (): Promise<void> => {}
+): () => Roles {
   return () => ({
     engine: 'node',
     engineNote: null,
@@ -34,9 +64,15 @@ function fakeRoles (log: string[], measure: (transport: string, job: Omit<LoadJo
     },
     measure: async (transport, job) => {
       log.push(transport)
-      return { result: await measure(transport, job), cpu: { load: null, origin: CPU }, tunnel: transport === 'baseline' ? null : TUNNEL }
+      return {
+        result: await measure(transport, job),
+        cpu: { load: null, origin: CPU },
+        tunnel: transport === 'baseline' ? null : TUNNEL
+      }
     },
-    close: async () => { log.push('close') }
+    close: async () => {
+      log.push('close')
+    }
   })
 }
 
@@ -44,14 +80,28 @@ const silent = { onReady: () => {}, onStart: () => {}, onDone: () => {} }
 const never = new AbortController().signal
 
 test('planMatrix() runs every arm once in each round, one directly after the other', (t) => {
-  const plan = planMatrix(optionsOf({ arms: 'baseline,stream,stream-stalled,baseline', sizes: 'small,large', concurrency: '1,8', rounds: '3' }))
-  t.deepEqual(plan.map(({ size, concurrency, round }) => `${size.name} ${concurrency} ${round}`),
-    ['small', 'large'].flatMap((size) => [1, 8].flatMap((concurrency) => [0, 1, 2].map((round) => `${size} ${concurrency} ${round}`))))
-  for (const { arms } of plan) t.deepEqual(arms.map((arm) => arm.label).sort(), ['baseline', 'baseline#2', 'stream', 'stream-stalled'])
+  const plan = planMatrix(
+    optionsOf({
+      arms: 'baseline,stream,stream-stalled,baseline',
+      sizes: 'small,large',
+      concurrency: '1,8',
+      rounds: '3'
+    })
+  )
+  t.deepEqual(
+    plan.map(({ size, concurrency, round }) => `${size.name} ${concurrency} ${round}`),
+    ['small', 'large'].flatMap((size) =>
+      [1, 8].flatMap((concurrency) => [0, 1, 2].map((round) => `${size} ${concurrency} ${round}`))
+    )
+  )
+  for (const { arms } of plan) {
+    t.deepEqual(arms.map((arm) => arm.label).sort(), ['baseline', 'baseline#2', 'stream', 'stream-stalled'])
+  }
 })
 
 test('planMatrix() draws a new order for each round, the same one for the same seed', (t) => {
-  const orders = (seed: string): string[] => planMatrix(optionsOf({ seed, rounds: '40' })).map(({ arms }) => arms.map((arm) => arm.label).join())
+  const orders = (seed: string): string[] =>
+    planMatrix(optionsOf({ seed, rounds: '40' })).map(({ arms }) => arms.map((arm) => arm.label).join())
   t.deepEqual(orders('7'), orders('7'))
   t.notDeepEqual(orders('7'), orders('8'))
   const first = orders('7').filter((order) => order === 'baseline,stream').length
@@ -61,26 +111,56 @@ test('planMatrix() draws a new order for each round, the same one for the same s
 test('runMatrix() measures the plan and files each round in its cell', async (t) => {
   const log: string[] = []
   const jobs: Array<Omit<LoadJob, 'target'>> = []
-  const options = optionsOf({ arms: 'baseline,stream-stalled', sizes: 'small,1000', concurrency: '1,2', 'load-threads': '2', duration: '100ms', warmup: '50ms', 'request-timeout': '3s' })
+  const options = optionsOf({
+    arms: 'baseline,stream-stalled',
+    sizes: 'small,1000',
+    concurrency: '1,2',
+    'load-threads': '2',
+    duration: '100ms',
+    warmup: '50ms',
+    'request-timeout': '3s'
+  })
   const cells = await runMatrix(options, fakeRoles(log, async (_transport, job) => {
     jobs.push(job)
     return loadResult()
   }), silent, never)
   t.deepEqual(log, ['start', ...planMatrix(options).flatMap(({ arms }) => arms.map((arm) => arm.transport)), 'close'])
-  t.deepEqual(cells.map(({ size, concurrency, arm }) => `${size} ${concurrency} ${arm}`),
-    ['small', '1000'].flatMap((size) => [1, 2].flatMap((concurrency) => ['baseline', 'stream-stalled'].map((arm) => `${size} ${concurrency} ${arm}`))))
+  t.deepEqual(
+    cells.map(({ size, concurrency, arm }) => `${size} ${concurrency} ${arm}`),
+    ['small', '1000'].flatMap((size) =>
+      [1, 2].flatMap((concurrency) => ['baseline', 'stream-stalled'].map((arm) => `${size} ${concurrency} ${arm}`))
+    )
+  )
   for (const cell of cells) {
     t.deepEqual(cell.failures, [])
     t.deepEqual(cell.rounds.map((round) => round.round), [0, 1])
     t.is(cell.transport, cell.arm === 'baseline' ? 'baseline' : 'stream')
     t.is(cell.bodyBytes, cell.size === 'small' ? 2 : 1000)
     for (const round of cell.rounds) t.deepEqual(round.tunnel, cell.arm === 'baseline' ? null : TUNNEL)
-    for (const round of cell.rounds) t.deepEqual(round.cpu, { load: CPU, origin: CPU }, "the load role's own figure, and what was sampled of the others")
+    for (const round of cell.rounds) {
+      t.deepEqual(
+        round.cpu,
+        { load: CPU, origin: CPU },
+        "the load role's own figure, and what was sampled of the others"
+      )
+    }
   }
-  t.deepEqual([...new Set(jobs.map(({ path, concurrency, threads, stalledReaders }) => `${path} ${concurrency} ${threads} ${stalledReaders}`))].sort(),
-    ['/bytes/1000', '/small'].flatMap((path) => ['1 1', '2 2'].flatMap((load) => [`${path} ${load} 0`, `${path} ${load} 1`])))
+  t.deepEqual(
+    [
+      ...new Set(
+        jobs.map(
+          ({ path, concurrency, threads, stalledReaders }) => `${path} ${concurrency} ${threads} ${stalledReaders}`
+        )
+      )
+    ].sort(),
+    ['/bytes/1000', '/small'].flatMap((path) =>
+      ['1 1', '2 2'].flatMap((load) => [`${path} ${load} 0`, `${path} ${load} 1`])
+    )
+  )
   for (const job of jobs) t.like(job, { durationMs: 100, warmupMs: 50, requestTimeoutMs: 3000, stalledPath: '/large' })
-  const positions = cells.flatMap((cell) => cell.rounds.map((round) => `${cell.size} ${cell.concurrency} ${round.round} ${round.position}`))
+  const positions = cells.flatMap((cell) =>
+    cell.rounds.map((round) => `${cell.size} ${cell.concurrency} ${round.round} ${round.position}`)
+  )
   t.is(new Set(positions).size, 16, 'every place of every round is taken once')
 })
 
@@ -101,19 +181,55 @@ test('runMatrix() notes a failure in its cell, starts the roles anew, and goes o
   }
 })
 
-test('runMatrix() takes a measurement without any good response for a failure, and one with some errors not', async (t) => {
-  const all = await runMatrix(optionsOf(), fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 5, reset: 5 }, problems: ['reset: cut off', 'refused: nobody'] })), silent, never)
-  for (const cell of all) t.deepEqual(cell.failures, [1, 2].map((round) => `round ${round}: no request of 5 succeeded: reset: cut off; refused: nobody`))
-  const some = await runMatrix(optionsOf(), fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 5, ok: 1, reset: 4 } })), silent, never)
+test('runMatrix() takes a measurement without any good response for a failure, and one with ' +
+  'some errors not', async (t) => {
+  const all = await runMatrix(
+    optionsOf(),
+    fakeRoles([], async () =>
+      loadResult({ counts: { ...emptyCounts(), sent: 5, reset: 5 }, problems: ['reset: cut off', 'refused: nobody'] })
+    ),
+    silent,
+    never
+  )
+  for (const cell of all) {
+    t.deepEqual(
+      cell.failures,
+      [1, 2].map((round) => `round ${round}: no request of 5 succeeded: reset: cut off; refused: nobody`)
+    )
+  }
+  const some = await runMatrix(
+    optionsOf(),
+    fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 5, ok: 1, reset: 4 } })),
+    silent,
+    never
+  )
   for (const cell of some) t.deepEqual([cell.rounds.length, cell.failures.length], [2, 0])
-  const slow = await runMatrix(optionsOf(), fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 1, unfinished: 1 } })), silent, never)
+  const slow = await runMatrix(
+    optionsOf(),
+    fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 1, unfinished: 1 } })),
+    silent,
+    never
+  )
   for (const cell of slow) t.deepEqual([cell.rounds.length, cell.failures.length], [2, 0])
 })
 
 test('runMatrix() rejects where the roles never start, and has closed them', async (t) => {
   const log: string[] = []
   const refused = new TunnelError(ErrorCode.ORIGIN_UNAVAILABLE, 'no origin')
-  const error = await t.throwsAsync(runMatrix(optionsOf(), fakeRoles(log, async () => loadResult(), async () => { throw refused }), silent, never))
+  const error = await t.throwsAsync(
+    runMatrix(
+      optionsOf(),
+      fakeRoles(
+        log,
+        async () => loadResult(),
+        async () => {
+          throw refused
+        }
+      ),
+      silent,
+      never
+    )
+  )
   t.is(error, refused)
   t.deepEqual(log, ['start', 'close'])
 })
@@ -135,20 +251,47 @@ test('runMatrix() notes a restart that fails as a failure, and tries again for t
 test('runMatrix() tells where it is, and an estimate of the time left that ends with the run', async (t) => {
   const started: Place[] = []
   const done: Place[] = []
-  await runMatrix(optionsOf(), fakeRoles([], async () => loadResult()), { ...silent, onStart: (place) => { started.push(place) }, onDone: (place) => { done.push(place) } }, never)
-  t.deepEqual(started.map(({ number, total, round }) => [number, total, round]), [[1, 4, 0], [2, 4, 0], [3, 4, 1], [4, 4, 1]])
+  await runMatrix(
+    optionsOf(),
+    fakeRoles([], async () => loadResult()),
+    {
+      ...silent,
+      onStart: (place) => {
+        started.push(place)
+      },
+      onDone: (place) => {
+        done.push(place)
+      }
+    },
+    never
+  )
+  t.deepEqual(
+    started.map(({ number, total, round }) => [number, total, round]),
+    [
+      [1, 4, 0],
+      [2, 4, 0],
+      [3, 4, 1],
+      [4, 4, 1]
+    ]
+  )
   t.deepEqual(started.map(({ leftMs }) => leftMs === null), [true, false, false, false])
   t.deepEqual(done.map(({ leftMs }) => leftMs === null), [false, false, false, true])
 })
 
-test('runMatrix() ends with what there is when it is interrupted in a measurement, and has closed the roles', async (t) => {
+test('runMatrix() ends with what there is when it is interrupted in a measurement, and has ' +
+  'closed the roles', async (t) => {
   const log: string[] = []
   const interrupt = new AbortController()
   let measured = 0
-  const cells = await runMatrix(optionsOf(), fakeRoles(log, async () => {
-    if (++measured === 2) interrupt.abort()
-    return loadResult()
-  }), silent, interrupt.signal)
+  const cells = await runMatrix(
+    optionsOf(),
+    fakeRoles(log, async () => {
+      if (++measured === 2) interrupt.abort()
+      return loadResult()
+    }),
+    silent,
+    interrupt.signal
+  )
   t.is(cells.flatMap((cell) => cell.rounds).length, 1)
   t.is(measured, 2)
   t.is(log.filter((entry) => entry === 'start').length, 1)
@@ -180,7 +323,14 @@ test('planMatrix() has half as many rounds at equal load, after the closed loops
 
 test('runMatrix() sends all arms one plan at a fraction of what the slowest did', async (t) => {
   const jobs: Array<Omit<LoadJob, 'target'> & { transport: string }> = []
-  const options = optionsOf({ 'equal-load': '0.5', arrivals: 'constant', concurrency: '2', rounds: '2', seed: '9', warmup: '300ms' })
+  const options = optionsOf({
+    'equal-load': '0.5',
+    arrivals: 'constant',
+    concurrency: '2',
+    rounds: '2',
+    seed: '9',
+    warmup: '300ms'
+  })
   const done: Place[] = []
   const cells = await runMatrix(options, fakeRoles([], async (transport, job) => {
     jobs.push({ ...job, transport })
@@ -191,19 +341,47 @@ test('runMatrix() sends all arms one plan at a fraction of what the slowest did'
   t.is(open.length, 2)
   t.deepEqual(jobs.slice(-2), open)
   // 100 responses in 100 ms.
-  for (const job of open) t.like(job, { pace: { kind: 'open', ratePerSec: 500, arrivals: 'constant', seed: 9, maxConnections: 2 }, warmupMs: 100, concurrency: 2 })
+  for (const job of open) {
+    t.like(job, {
+      pace: { kind: 'open', ratePerSec: 500, arrivals: 'constant', seed: 9, maxConnections: 2 },
+      warmupMs: 100,
+      concurrency: 2
+    })
+  }
   t.deepEqual(open.map(({ transport }) => transport).sort(), ['baseline', 'stream'])
-  for (const cell of cells) t.deepEqual([cell.rounds.length, cell.equalLoad?.ratePerSec, cell.equalLoad?.rounds.length], [2, 500, 1])
+  for (const cell of cells) {
+    t.deepEqual([cell.rounds.length, cell.equalLoad?.ratePerSec, cell.equalLoad?.rounds.length], [2, 500, 1])
+  }
   t.deepEqual(done.map(({ ratePerSec }) => ratePerSec), [null, null, null, null, 500, 500])
   t.deepEqual(done.map(({ number, total }) => [number, total]), [1, 2, 3, 4, 5, 6].map((number) => [number, 6]))
 })
 
 test('runMatrix() notes what fails at equal load there, and leaves it out where no arm has answered', async (t) => {
-  const cells = await runMatrix(optionsOf({ 'equal-load': '0.5', rounds: '1' }), fakeRoles([], async (transport, { pace }) => {
-    if (pace.kind === 'open' && transport === 'stream') throw new TunnelError(ErrorCode.ROLE_FAILED, 'The host role ended')
-    return loadResult()
-  }), silent, never)
-  t.deepEqual(cells.map((cell) => [cell.failures, cell.equalLoad?.rounds.length, cell.equalLoad?.failures]), [[[], 1, []], [[], 0, ['round 1: The host role ended']]])
-  const dead = await runMatrix(optionsOf({ 'equal-load': '0.5', rounds: '1' }), fakeRoles([], async () => { throw new Error('lost') }), silent, never)
+  const cells = await runMatrix(
+    optionsOf({ 'equal-load': '0.5', rounds: '1' }),
+    fakeRoles([], async (transport, { pace }) => {
+      if (pace.kind === 'open' && transport === 'stream') {
+        throw new TunnelError(ErrorCode.ROLE_FAILED, 'The host role ended')
+      }
+      return loadResult()
+    }),
+    silent,
+    never
+  )
+  t.deepEqual(
+    cells.map((cell) => [cell.failures, cell.equalLoad?.rounds.length, cell.equalLoad?.failures]),
+    [
+      [[], 1, []],
+      [[], 0, ['round 1: The host role ended']]
+    ]
+  )
+  const dead = await runMatrix(
+    optionsOf({ 'equal-load': '0.5', rounds: '1' }),
+    fakeRoles([], async () => {
+      throw new Error('lost')
+    }),
+    silent,
+    never
+  )
   for (const cell of dead) t.deepEqual([cell.failures.length, cell.equalLoad], [1, undefined])
 })

@@ -18,11 +18,17 @@ export interface PlannedRound {
   readonly isEqualLoad: boolean
 }
 
-/** The measurements of a run in order. Arms of one cell follow each other directly, in a new random order each round, so that drift of the machine meets all alike. */
+/**
+ * The measurements of a run in order. Arms of one cell follow each other directly, in a new random order each round, so
+ * that drift of the machine meets all alike.
+ */
 export function planMatrix (options: RunOptions): PlannedRound[] {
   const random: Random = seededRandom(options.seed)
   const arms = armsOf(options)
-  const phases = [...Array.from({ length: options.rounds }, (_, round) => ({ round, isEqualLoad: false })), ...Array.from({ length: equalLoadRounds(options) }, (_, round) => ({ round, isEqualLoad: true }))]
+  const phases = [
+    ...Array.from({ length: options.rounds }, (_, round) => ({ round, isEqualLoad: false })),
+    ...Array.from({ length: equalLoadRounds(options) }, (_, round) => ({ round, isEqualLoad: true }))
+  ]
   return options.sizes.map((name) => parseSize(name)).flatMap((size) =>
     options.concurrency.flatMap((concurrency) =>
       phases.map((phase) => ({ size, concurrency, ...phase, arms: shuffled(arms, random) }))))
@@ -39,16 +45,27 @@ export interface MatrixHooks {
 }
 
 /**
- * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only when the
- * roles have never run does it reject. Ends early, with what there is, when `signal` is aborted.
+ * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only
+ * when the roles have never run does it reject. Ends early, with what there is, when `signal` is aborted.
  */
-export async function runMatrix (options: RunOptions, createRoles: () => Roles, hooks: MatrixHooks, signal: AbortSignal): Promise<CellResult[]> {
+export async function runMatrix (
+  options: RunOptions,
+  createRoles: () => Roles,
+  hooks: MatrixHooks,
+  signal: AbortSignal
+): Promise<CellResult[]> {
   const cells = createCells(options)
   const plan = planMatrix(options)
   const total = plan.length * options.arms.length
   const startedAtNs = nowNs()
   let number = 0
-  const roles = new StandingRoles(createRoles, (ready) => { hooks.onReady(ready) }, signal)
+  const roles = new StandingRoles(
+    createRoles,
+    (ready) => {
+      hooks.onReady(ready)
+    },
+    signal
+  )
   try {
     for (const { size, concurrency, round, arms, isEqualLoad } of plan) {
       const group = cells.filter((cell) => cell.size === size.name && cell.concurrency === concurrency)
@@ -59,47 +76,79 @@ export async function runMatrix (options: RunOptions, createRoles: () => Roles, 
         // No arm has answered, so there is no rate that all could bear.
         if (isEqualLoad && ratePerSec === null) continue
         const placeAfter = (done: number): Place => {
-          const leftMs = done === 0 || done === total ? null : (nowNs() - startedAtNs) / 1e6 / done * (total - done)
+          const leftMs = done === 0 || done === total ? null : ((nowNs() - startedAtNs) / 1e6 / done) * (total - done)
           return { number, total, round, size: size.name, concurrency, arm: arm.label, ratePerSec, leftMs }
         }
         const cell = group.find((one) => one.arm === arm.label)!
         const attempt = await roles.attempt(async (ready) => {
           hooks.onStart(placeAfter(number - 1))
           const lengths = isEqualLoad ? { ...options, warmupMs: equalLoadWarmupMs(options) } : options
-          return await measureArm(ready, lengths, { arm, size, concurrency, pace: paceOf(options, ratePerSec, round, concurrency), round, position })
+          return await measureArm(ready, lengths, {
+            arm,
+            size,
+            concurrency,
+            pace: paceOf(options, ratePerSec, round, concurrency),
+            round,
+            position
+          })
         })
         if (signal.aborted) return cells
         const rounds = ratePerSec === null ? cell : (cell.equalLoad ??= { ratePerSec, rounds: [], failures: [] })
-        const outcome: Outcome = attempt.ok ? { kind: 'measured', result: attempt.value } : { kind: 'failed', reason: attempt.reason }
+        const outcome: Outcome = attempt.ok
+          ? { kind: 'measured', result: attempt.value }
+          : { kind: 'failed', reason: attempt.reason }
         if (outcome.kind === 'measured') rounds.rounds.push(outcome.result)
         else rounds.failures.push(`round ${round + 1}: ${outcome.reason}`)
         hooks.onDone(placeAfter(number), outcome, cell, cells)
       }
     }
-    if (hooks.onMeasured !== undefined) await roles.attempt(async () => { await hooks.onMeasured?.(cells) })
+    if (hooks.onMeasured !== undefined) {
+      await roles.attempt(async () => {
+        await hooks.onMeasured?.(cells)
+      })
+    }
     return cells
   } finally {
     await roles.close()
   }
 }
 
-/** All arms of a round are sent the very same plan: its seed is the round's. No connection is added, so that the cell's concurrency is what it says. */
+/**
+ * All arms of a round are sent the very same plan: its seed is the round's. No connection is added, so that the cell's
+ * concurrency is what it says.
+ */
 function paceOf (options: RunOptions, ratePerSec: number | null, round: number, concurrency: number): LoadJob['pace'] {
   if (ratePerSec === null) return { kind: 'closed' }
-  return { kind: 'open', ratePerSec, arrivals: options.arrivals ?? 'poisson', seed: (options.seed + round) >>> 0, maxConnections: concurrency }
+  return {
+    kind: 'open',
+    ratePerSec,
+    arrivals: options.arrivals ?? 'poisson',
+    seed: (options.seed + round) >>> 0,
+    maxConnections: concurrency
+  }
 }
 
 type MutableEqualLoad = EqualLoadResult & { rounds: RoundResult[], failures: string[] }
-type MutableCell = Omit<CellResult, 'equalLoad'> & { rounds: RoundResult[], failures: string[], equalLoad?: MutableEqualLoad }
+type MutableCell = Omit<CellResult, 'equalLoad'> & {
+  rounds: RoundResult[]
+  failures: string[]
+  equalLoad?: MutableEqualLoad
+}
 
 function createCells (options: RunOptions): MutableCell[] {
-  return options.sizes.map((name) => parseSize(name)).flatMap((size) => options.concurrency.flatMap((concurrency) => armsOf(options).map((arm) => ({
-    arm: arm.label,
-    transport: arm.transport === 'external' ? arm.transport : arm.path,
-    size: size.name,
-    bodyBytes: size.bodyBytes,
-    concurrency,
-    rounds: [],
-    failures: []
-  }))))
+  return options.sizes
+    .map((name) => parseSize(name))
+    .flatMap((size) =>
+      options.concurrency.flatMap((concurrency) =>
+        armsOf(options).map((arm) => ({
+          arm: arm.label,
+          transport: arm.transport === 'external' ? arm.transport : arm.path,
+          size: size.name,
+          bodyBytes: size.bodyBytes,
+          concurrency,
+          rounds: [],
+          failures: []
+        }))
+      )
+    )
 }

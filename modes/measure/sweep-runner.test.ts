@@ -11,7 +11,24 @@ function fakeLoad (capacityPerSec: number, { pace, durationMs }: Omit<LoadJob, '
   const ok = Math.min(offered ?? most, most)
   const isLate = offered !== null && offered > most
   const latency = encodeNs([1e6], ok)
-  return { counts: { ...emptyCounts(), sent: ok, ok }, windowMs: durationMs, allResponses: ok, bodyBytes: ok * 2, latency, response: offered === null ? null : encodeNs([isLate ? 1e9 : 1e6], ok), lag: offered === null ? null : encodeNs([1], ok), offered, unsent: (offered ?? ok) - ok, seconds: [], retried: 0, statuses: {}, busy: 0.1, connect: encodeNs([1e5]), problems: [], cpu: null }
+  return {
+    counts: { ...emptyCounts(), sent: ok, ok },
+    windowMs: durationMs,
+    allResponses: ok,
+    bodyBytes: ok * 2,
+    latency,
+    response: offered === null ? null : encodeNs([isLate ? 1e9 : 1e6], ok),
+    lag: offered === null ? null : encodeNs([1], ok),
+    offered,
+    unsent: (offered ?? ok) - ok,
+    seconds: [],
+    retried: 0,
+    statuses: {},
+    busy: 0.1,
+    connect: encodeNs([1e5]),
+    problems: [],
+    cpu: null
+  }
 }
 
 test('SweepRunner finds the knee of each arm, and measures all arms at rates that span them', async (t) => {
@@ -27,20 +44,30 @@ test('SweepRunner finds the knee of each arm, and measures all arms at rates tha
   t.true(runner.ratesPerSec[0]! < 75 && runner.ratesPerSec[3]! > knees[0]!)
   for (const arm of runner.arms) {
     t.deepEqual(arm.points.map(({ ratePerSec }) => ratePerSec), runner.ratesPerSec)
-    for (const { rounds, failures } of arm.points) t.deepEqual([rounds.map(({ round }) => round), failures], [[0, 1], []])
+    for (const { rounds, failures } of arm.points) {
+      t.deepEqual([rounds.map(({ round }) => round), failures], [[0, 1], []])
+    }
   }
   const probed = steps.flatMap((step) => step.kind === 'probe' ? [step.arm] : [])
-  t.true(probed.slice(0, 6).includes('baseline') && probed.slice(0, 6).includes('stream'), 'probes of the arms are interleaved')
+  t.true(
+    probed.slice(0, 6).includes('baseline') && probed.slice(0, 6).includes('stream'),
+    'probes of the arms are interleaved'
+  )
   const points = steps.flatMap((step) => step.kind === 'point' ? [step] : [])
   t.deepEqual(points.map(({ left }) => left), Array.from({ length: 16 }, (_, i) => 15 - i))
-  for (let i = 0; i < points.length; i += 2) t.is(points[i]!.ratePerSec, points[i + 1]!.ratePerSec, 'the arms follow each other directly')
+  for (let i = 0; i < points.length; i += 2) {
+    t.is(points[i]!.ratePerSec, points[i + 1]!.ratePerSec, 'the arms follow each other directly')
+  }
 })
 
 test('SweepRunner gives up an arm that fails, and goes on with the others', async (t) => {
-  const { runner } = await sweepWith(optionsOf({ arms: 'baseline,stream', points: '2', rounds: '1' }), async (transport, job) => {
-    if (transport === 'stream' && job.pace.kind === 'open') throw new Error('lost')
-    return fakeLoad(1_000, job)
-  })
+  const { runner } = await sweepWith(
+    optionsOf({ arms: 'baseline,stream', points: '2', rounds: '1' }),
+    async (transport, job) => {
+      if (transport === 'stream' && job.pace.kind === 'open') throw new Error('lost')
+      return fakeLoad(1_000, job)
+    }
+  )
   const [baseline, stream] = runner.arms
   t.is(baseline!.knee?.kind, 'found')
   t.is(stream!.knee, null)

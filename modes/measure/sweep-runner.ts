@@ -18,10 +18,17 @@ export const HIGHEST_PER_SEC = 1_000_000
 const FAILURES_MAX = 3
 
 export type SweepStep =
-  | { readonly kind: 'closed', readonly arm: string, readonly found: Attempt<RoundResult> }
-  | { readonly kind: 'probe', readonly arm: string, readonly ratePerSec: number, readonly found: Attempt<KneeProbe> }
-  | { readonly kind: 'knee', readonly arm: string, readonly knee: Knee }
-  | { readonly kind: 'point', readonly arm: string, readonly ratePerSec: number, readonly round: number, readonly found: Attempt<RoundResult>, readonly left: number }
+  | { readonly kind: 'closed'; readonly arm: string; readonly found: Attempt<RoundResult> }
+  | { readonly kind: 'probe'; readonly arm: string; readonly ratePerSec: number; readonly found: Attempt<KneeProbe> }
+  | { readonly kind: 'knee'; readonly arm: string; readonly knee: Knee }
+  | {
+    readonly kind: 'point'
+    readonly arm: string
+    readonly ratePerSec: number
+    readonly round: number
+    readonly found: Attempt<RoundResult>
+    readonly left: number
+  }
 
 export interface SweepHooks {
   onReady (roles: Roles): void
@@ -29,12 +36,19 @@ export interface SweepHooks {
   onStep (step: SweepStep): void
 }
 
-type MutableArm = Omit<SweepArm, 'probes' | 'points' | 'failures'> & { closedPerSec: number | null, probes: KneeProbe[], knee: Knee | null, points: MutablePoint[], failures: string[] }
+type MutableArm = Omit<SweepArm, 'probes' | 'points' | 'failures'> & {
+  closedPerSec: number | null
+  probes: KneeProbe[]
+  knee: Knee | null
+  points: MutablePoint[]
+  failures: string[]
+}
 type MutablePoint = Omit<SweepPoint, 'rounds' | 'failures'> & { rounds: RoundResult[], failures: string[] }
 
 /**
- * Searches the knee of every arm, one probe of each arm after another in random order, and then measures all arms at common rates in randomised rounds. What
- * it finds is in `arms` and `ratesPerSec` at any time, so that an interrupted sweep keeps what it has.
+ * Searches the knee of every arm, one probe of each arm after another in random order, and then measures all arms at
+ * common rates in randomised rounds. What it finds is in `arms` and `ratesPerSec` at any time, so that an interrupted
+ * sweep keeps what it has.
  */
 export class SweepRunner {
   readonly arms: readonly SweepArm[]
@@ -53,7 +67,15 @@ export class SweepRunner {
     this.#signal = signal
     this.#roles = new StandingRoles(createRoles, (roles) => { hooks.onReady(roles) }, signal)
     this.#random = seededRandom(options.seed)
-    this.arms = this.#arms = armsOf(options).map(({ label, path }) => ({ arm: label, transport: path, closedPerSec: null, probes: [], knee: null, points: [], failures: [] }))
+    this.arms = this.#arms = armsOf(options).map(({ label, path }) => ({
+      arm: label,
+      transport: path,
+      closedPerSec: null,
+      probes: [],
+      knee: null,
+      points: [],
+      failures: []
+    }))
   }
 
   /** Rejects only where the roles have never run. Ends early when the signal is aborted. */
@@ -74,7 +96,14 @@ export class SweepRunner {
       const record = this.#recordOf(arm)
       if (found.ok) {
         record.closedPerSec = rateOf(found.value).ratePerSec
-        searches.set(arm.label, new KneeSearch(record.closedPerSec * GUESS, { lowestPerSec: LOWEST_PER_SEC, highestPerSec: HIGHEST_PER_SEC, precision: this.#options.precision }))
+        searches.set(
+          arm.label,
+          new KneeSearch(record.closedPerSec * GUESS, {
+            lowestPerSec: LOWEST_PER_SEC,
+            highestPerSec: HIGHEST_PER_SEC,
+            precision: this.#options.precision
+          })
+        )
       } else record.failures.push(`closed loop: ${found.reason}`)
       this.#hooks.onStep({ kind: 'closed', arm: arm.label, found })
     }
@@ -94,7 +123,9 @@ export class SweepRunner {
     const measured = await this.#measure(arm, ratePerSec, this.#probes++, 0)
     if (this.#signal.aborted) return
     const record = this.#recordOf(arm)
-    const found: Attempt<KneeProbe> = measured.ok ? { ok: true, value: probeOf(measured.value, ratePerSec, this.#options.p99BoundMs) } : measured
+    const found: Attempt<KneeProbe> = measured.ok
+      ? { ok: true, value: probeOf(measured.value, ratePerSec, this.#options.p99BoundMs) }
+      : measured
     if (found.ok) record.probes.push(found.value)
     else record.failures.push(`probe of ${ratePerSec}/s: ${found.reason}`)
     search.report(found.ok && found.value.isMet)
@@ -106,8 +137,16 @@ export class SweepRunner {
 
   async #measureCurve (): Promise<void> {
     if (this.#signal.aborted) return
-    this.ratesPerSec = [...this.#options.ratesPerSec ?? commonRates(this.#arms.map(({ knee }) => knee), this.#options.points)]
-    for (const record of this.#arms) record.points.push(...this.ratesPerSec.map((ratePerSec) => ({ ratePerSec, rounds: [], failures: [] })))
+    this.ratesPerSec = [
+      ...(this.#options.ratesPerSec ??
+        commonRates(
+          this.#arms.map(({ knee }) => knee),
+          this.#options.points
+        ))
+    ]
+    for (const record of this.#arms) {
+      record.points.push(...this.ratesPerSec.map((ratePerSec) => ({ ratePerSec, rounds: [], failures: [] })))
+    }
     let left = this.ratesPerSec.length * this.#arms.length * this.#options.rounds
     for (let round = 0; round < this.#options.rounds; round++) {
       for (const ratePerSec of shuffled(this.ratesPerSec, this.#random)) {
@@ -129,8 +168,18 @@ export class SweepRunner {
     if (this.#signal.aborted) return { ok: false, reason: 'interrupted' }
     return await this.#roles.attempt(async (roles) => {
       this.#hooks.onStart(arm.label, ratePerSec)
-      const pace: OpenPace | { kind: 'closed' } = ratePerSec === null ? { kind: 'closed' } : { kind: 'open', ratePerSec, arrivals, seed: (seed + round) >>> 0, maxConnections }
-      return await measureArm(roles, this.#options, { arm, size: parseSize(size), concurrency: connections, pace, round, position })
+      const pace: OpenPace | { kind: 'closed' } =
+        ratePerSec === null
+          ? { kind: 'closed' }
+          : { kind: 'open', ratePerSec, arrivals, seed: (seed + round) >>> 0, maxConnections }
+      return await measureArm(roles, this.#options, {
+        arm,
+        size: parseSize(size),
+        concurrency: connections,
+        pace,
+        round,
+        position
+      })
     })
   }
 

@@ -36,7 +36,10 @@ for (const [typed, expected] of forms) {
 const refused: Array<[typed: string[], problem: RegExp]> = [
   [['-z'], /^--duration needs a value$/],
   [['--duration'], /^--duration needs a value$/],
-  [['-z', '-c', '8'], /^--duration needs a value, and -c is an option; if it is meant as the value, write --duration=-c$/],
+  [
+    ['-z', '-c', '8'],
+    /^--duration needs a value, and -c is an option; if it is meant as the value, write --duration=-c$/
+  ],
   [['-d', '--rate=5'], /^--data needs a value, and --rate=5 is an option/],
   [['--json=yes'], /^--json is a switch and takes no value$/],
   [['-j=yes'], /^--json is a switch and takes no value$/],
@@ -58,8 +61,12 @@ for (const [typed, problem] of refused) {
 test('plainArguments() takes any value in every form, but for another option', (t) => {
   const isOption = (value: string): boolean => /^-[a-z]$/i.test(value) || value.startsWith('--')
   fc.assert(fc.property(fc.string().filter((value) => !isOption(value)), (value) => {
-    for (const typed of [['-d', value], ['--data', value], [`--data=${value}`], [`-d=${value}`]]) t.deepEqual(plain(...typed), [`--data=${value}`])
-    if (value !== '' && !value.startsWith('=') && !Object.hasOwn(FLAGS, `d${value}`.split('=')[0]!)) t.deepEqual(plain(`-d${value}`), [`--data=${value}`])
+    for (const typed of [['-d', value], ['--data', value], [`--data=${value}`], [`-d=${value}`]]) {
+      t.deepEqual(plain(...typed), [`--data=${value}`])
+    }
+    if (value !== '' && !value.startsWith('=') && !Object.hasOwn(FLAGS, `d${value}`.split('=')[0]!)) {
+      t.deepEqual(plain(`-d${value}`), [`--data=${value}`])
+    }
   }))
 })
 

@@ -12,7 +12,9 @@ import { watchStandardOutput } from '../system/standard-output.js'
 export interface Flag {
   /** For --help: meaning, unit, what 0 means. */
   readonly describe: string
-  /** Shown in --help; whoever reads the value fills it in. Absent: the flag has to be given. A switch is off by default. */
+  /**
+   * Shown in --help; whoever reads the value fills it in. Absent: the flag has to be given. A switch is off by default.
+   */
   readonly standard?: string
   readonly isSwitch?: boolean
   /** One letter for `-n`. */
@@ -71,20 +73,29 @@ const STRINGS = {
 }
 
 /**
- * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit code of
- * `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one counts, but for lists.
+ * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit
+ * code of `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one
+ * counts, but for lists.
  */
 export async function runProgram ({ name, summary, action }: Program): Promise<void> {
   // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.
   watchStandardOutput(name)
   const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
     const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
-    const typed = Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false)
-    const given = Object.fromEntries(typed.map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value.at(-1) : value])) as Given
+    const typed = Object.entries(argv).filter(
+      ([key, value]) => names.has(key) && value !== undefined && value !== false
+    )
+    const given = Object.fromEntries(
+      typed.map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value.at(-1) : value])
+    ) as Given
     const isList = (key: string): boolean => chosen.flags[key]?.isList === true
     const lists = Object.fromEntries([
-      ...Object.keys(chosen.flags).filter(isList).map((key): [string, string[]] => [key, []]),
-      ...typed.filter(([key]) => isList(key)).map(([key, value]): [string, string[]] => [key, [value].flat() as string[]])
+      ...Object.keys(chosen.flags)
+        .filter(isList)
+        .map((key): [string, string[]] => [key, []]),
+      ...typed
+        .filter(([key]) => isList(key))
+        .map(([key, value]): [string, string[]] => [key, [value].flat() as string[]])
     ])
     const exitCode = await chosen.run(given, lists)
     if (exitCode !== undefined) process.exitCode = exitCode
@@ -129,7 +140,9 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
     for (const subcommand of action) {
       cli.command(subcommand.usage, subcommand.summary, (sub) => {
         addFlags(sub, subcommand.flags).epilogue(EPILOGUE)
-        for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) sub.positional(positional, { describe, demandOption: true })
+        for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) {
+          sub.positional(positional, { describe, demandOption: true })
+        }
       }, async (argv) => { await run(subcommand, argv) })
     }
     cli.demandCommand(1, `a command is missing: ${action.map(nameOf).join(' or ')}`)
@@ -161,7 +174,13 @@ function addFlags (cli: Argv, flags: Readonly<Record<string, Flag>>): Argv {
   for (const [flag, { describe, standard, isSwitch, short }] of Object.entries(flags)) {
     if (short !== undefined) cli.alias(flag, short)
     if (isSwitch === true) cli.option(flag, { describe, boolean: true, nargs: 0 })
-    else cli.option(flag, { describe, nargs: 1, ...(standard === undefined ? { demandOption: true } : { defaultDescription: standard }) })
+    else {
+      cli.option(flag, {
+        describe,
+        nargs: 1,
+        ...(standard === undefined ? { demandOption: true } : { defaultDescription: standard })
+      })
+    }
   }
   return cli
 }

@@ -11,7 +11,13 @@ import { type Part, without } from '../testing/without.js'
 /** What messages name as a cure is tried: the failure is caused, the cure is read from the text and applied. */
 
 const QUICK = [
-  '--duration=50ms', '--warmup=0s', '--rounds=1', '--sizes=small', '--concurrency=1', '--equal-load=0', '--allow-invalid'
+  '--duration=50ms',
+  '--warmup=0s',
+  '--rounds=1',
+  '--sizes=small',
+  '--concurrency=1',
+  '--equal-load=0',
+  '--allow-invalid'
 ]
 const SWEEP = [
   ...QUICK.slice(0, 3), '--rates=100', '--connections=2', '--p99-bound=1h', '--precision=0.5', '--allow-invalid'
@@ -179,15 +185,27 @@ onLinux('a host that has no memory for its segment says so to both sides, with a
 
 /** Rules of the options themselves: what is said of one, and what is typed instead. */
 const rules: Array<[args: string[], cures: Array<(said: string, args: string[]) => string[]>]> = [
-  [['load', '{url}', '-n1', '--seed=3'], [leaveOut, add('--rate=50')]],
+  [
+    ['load', '{url}', '-n1', '--seed=3'],
+    [leaveOut, add('--rate=50')]
+  ],
   [['load', '{url}', '-n1', '--warmup=0s'], [add('--duration=60s')]],
   [['load', '{url}', '-n1', '--data=a', '--body-file=/dev/null'], [leaveOut]],
   [['load', '{url}', '-z60000'], [(said, args) => [...args.slice(0, -1), `-z${found(said, /or (60000ms) for/)}`]]],
   [['load', '{url}', '-n', '1', '-d', '-n'], [(said, args) => [...args.slice(0, -2), found(said, /write (\S+=-n):/)]]],
-  [['load', '{url}', '-n1', '--conections=1'], [(said, args) => [...args.slice(0, -1), `${found(said, /but there is (\S+):/)}=1`]]],
-  [['load', '{url}', '-n1', '-connections=1'], [(said, args) => [...args.slice(0, -1), `${found(said, /write (\S+),/)}=1`]]],
+  [
+    ['load', '{url}', '-n1', '--conections=1'],
+    [(said, args) => [...args.slice(0, -1), `${found(said, /but there is (\S+):/)}=1`]]
+  ],
+  [
+    ['load', '{url}', '-n1', '-connections=1'],
+    [(said, args) => [...args.slice(0, -1), `${found(said, /write (\S+),/)}=1`]]
+  ],
   [['laod', '{url}', '-n1'], [(said, args) => [found(said, /but there is (\S+):/), ...args.slice(1)]]],
-  [['run', ...QUICK, '--mode=threads', '--arms=baseline', '--slots=64'], [leaveOut, replace('--arms=baseline,shm')]],
+  [
+    ['run', ...QUICK, '--mode=threads', '--arms=baseline', '--slots=64'],
+    [leaveOut, replace('--arms=baseline,shm')]
+  ],
   [['run', ...QUICK, '--mode=threads', '--arms=baseline', '--engine=node', '--spin-us=5'], [leaveOut]],
   [['run', ...QUICK, '--mode=threads', '--arms=baseline', '--count-syscalls'], [leaveOut]],
   [['run', ...QUICK, '--mode=threads', '--engine=node', '--server=node', '--arms=uds', '--ladder'], [leaveOut]],
@@ -252,11 +270,14 @@ function stringsOf (source: string): string {
 }
 
 test('the library does not speak of options of commands, which programs that use it may not have', (t) => {
-  // Reports speak to whoever typed the command; options in src/load/external are those of other programs, and npm has one.
+  // Reports speak to whoever typed the command; options in src/load/external are those of other programs, and npm has
+  // one.
   const root = new URL('../../../src', import.meta.url).pathname
   const isLibrary = (file: string): boolean => !/\.test\.ts$|(^|\/)testing\/|^report\/|^load\/external\//.test(file)
   const all = readdirSync(root, { recursive: true, encoding: 'utf8' })
   const files = all.filter((file) => file.endsWith('.ts') && isLibrary(file))
   t.true(files.length > 100)
-  for (const file of files) t.notRegex(stringsOf(readFileSync(join(root, file), 'utf8')), /--(?!include=optional)[a-z]/, file)
+  for (const file of files) {
+    t.notRegex(stringsOf(readFileSync(join(root, file), 'utf8')), /--(?!include=optional)[a-z]/, file)
+  }
 })

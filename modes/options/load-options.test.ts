@@ -7,7 +7,11 @@ import type { Given } from './cli.js'
 import { parseUrl, resolveLoadOptions, type LoadOptions } from './load-options.js'
 import { temporaryFolder } from '../testing/temporary.js'
 
-const resolve = (given: Given = {}, headers: readonly string[] = [], url = 'http://127.0.0.1:8080/a?b=c'): LoadOptions => resolveLoadOptions(url, given, { header: headers })
+const resolve = (
+  given: Given = {},
+  headers: readonly string[] = [],
+  url = 'http://127.0.0.1:8080/a?b=c'
+): LoadOptions => resolveLoadOptions(url, given, { header: headers })
 
 test('resolveLoadOptions() without options is 200 requests on 50 connections', (t) => {
   t.deepEqual(resolve(), {
@@ -42,9 +46,34 @@ test('resolveLoadOptions() writes a method that servers know in capitals, and le
 })
 
 test('resolveLoadOptions() takes everything', (t) => {
-  const { job, ...rest } = resolve({
-    requests: '7', connections: '3', duration: '2s', rate: '1.5', arrivals: 'poisson', seed: '9', 'max-connections': '8', method: 'POST', accept: 'text/html', 'content-type': 'text/plain', host: 'h', data: 'body', timeout: '0s', 'expect-status': '201', 'expect-sha256': 'AB'.repeat(32), warmup: '1s', threads: '2', 'unix-socket': '/tmp/x.sock', engine: 'node', json: true, output: 'file', 'no-tui': true, 'latency-correction': true
-  }, ['X-A: b: c ', 'X-A:', 'x:y'])
+  const { job, ...rest } = resolve(
+    {
+      requests: '7',
+      connections: '3',
+      duration: '2s',
+      rate: '1.5',
+      arrivals: 'poisson',
+      seed: '9',
+      'max-connections': '8',
+      method: 'POST',
+      accept: 'text/html',
+      'content-type': 'text/plain',
+      host: 'h',
+      data: 'body',
+      timeout: '0s',
+      'expect-status': '201',
+      'expect-sha256': 'AB'.repeat(32),
+      warmup: '1s',
+      threads: '2',
+      'unix-socket': '/tmp/x.sock',
+      engine: 'node',
+      json: true,
+      output: 'file',
+      'no-tui': true,
+      'latency-correction': true
+    },
+    ['X-A: b: c ', 'X-A:', 'x:y']
+  )
   t.like(job, {
     target: unixAddress('/tmp/x.sock'),
     host: 'h',
@@ -57,7 +86,13 @@ test('resolveLoadOptions() takes everything', (t) => {
     pace: { kind: 'open', ratePerSec: 1.5, arrivals: 'poisson', seed: 9, maxConnections: 8 },
     expect: { kind: 'response', status: 201, sha256: 'ab'.repeat(32) }
   })
-  t.deepEqual(job.headers, [['X-A', 'b: c'], ['X-A', ''], ['x', 'y'], ['Accept', 'text/html'], ['Content-Type', 'text/plain']])
+  t.deepEqual(job.headers, [
+    ['X-A', 'b: c'],
+    ['X-A', ''],
+    ['x', 'y'],
+    ['Accept', 'text/html'],
+    ['Content-Type', 'text/plain']
+  ])
   t.is(Buffer.from(job.body!).toString(), 'body')
   t.is(job.requests, undefined, 'a duration makes the number be ignored')
   t.deepEqual(rest, { engine: 'node', format: 'json', output: 'file', showsProgress: false })
@@ -74,7 +109,11 @@ test('resolveLoadOptions() reads a body file, and opens no connection that no re
 test('parseUrl() knows names, IPv6, ports, and what does not leave the browser', (t) => {
   t.deepEqual(parseUrl('http://localhost'), { target: tcpAddress('localhost', 80), path: '/', host: 'localhost' })
   t.deepEqual(parseUrl('http://[::1]:81/x#y'), { target: tcpAddress('::1', 81), path: '/x', host: '[::1]:81' })
-  t.deepEqual(parseUrl('http://example.com/a b?\u00fc'), { target: tcpAddress('example.com', 80), path: '/a%20b?%C3%BC', host: 'example.com' })
+  t.deepEqual(parseUrl('http://example.com/a b?\u00fc'), {
+    target: tcpAddress('example.com', 80),
+    path: '/a%20b?%C3%BC',
+    host: 'example.com'
+  })
 })
 
 const REFUSED: Array<[title: string, given: Given, headers?: string[], url?: string]> = [

@@ -14,44 +14,111 @@ const MAX_CONNECTIONS = 20_000
 const MAX_REQUESTS = 1_000_000_000
 const MAX_RATE = 1_000_000
 const CONNECT_TIMEOUT_MS = 5_000
-/** Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days): there is no window where a number of requests is asked for. */
+/**
+ * Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days): there is no window where a number of requests is asked
+ * for.
+ */
 const UNLIMITED_MS = 2_147_483_647
 
-const STANDARD = { requests: '200', connections: '50', method: 'GET', timeout: '30s', warmup: '0s', arrivals: 'constant', seed: '1', threads: '1', engine: 'auto', 'output-format': 'text' } as const
+const STANDARD = {
+  requests: '200',
+  connections: '50',
+  method: 'GET',
+  timeout: '30s',
+  warmup: '0s',
+  arrivals: 'constant',
+  seed: '1',
+  threads: '1',
+  engine: 'auto',
+  'output-format': 'text'
+} as const
 
 /** Short letters are oha's where the meaning is the same. */
 export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
-  requests: { short: 'n', describe: `Requests to send, 1 to ${MAX_REQUESTS}; for nothing where --duration is given`, standard: STANDARD.requests },
-  connections: { short: 'c', describe: `Keep-alive connections, 1 to ${MAX_CONNECTIONS}. Without --rate each sends its next request when the last one is answered`, standard: STANDARD.connections },
+  requests: {
+    short: 'n',
+    describe: `Requests to send, 1 to ${MAX_REQUESTS}; for nothing where --duration is given`,
+    standard: STANDARD.requests
+  },
+  connections: {
+    short: 'c',
+    describe: `Keep-alive connections, 1 to ${MAX_CONNECTIONS}. Without --rate each sends its next request when the ` +
+      'last one is answered',
+    standard: STANDARD.connections
+  },
   duration: {
     short: 'z',
-    describe: 'How long to send, for example 500ms, 10s or 1m30s; what is on its way at the end is cut off, ' +
+    describe:
+      'How long to send, for example 500ms, 10s or 1m30s; what is on its way at the end is cut off, ' +
       'and is no error',
     standard: 'until --requests are done'
   },
-  rate: { short: 'q', describe: `Open loop: send so many requests per second, above 0 and up to ${MAX_RATE}, over all connections, whatever the server does`, standard: 'none: a closed loop' },
-  arrivals: { describe: 'With --rate: constant (evenly spaced) or poisson (at random, as from many clients)', standard: STANDARD.arrivals },
-  seed: { describe: `Of poisson arrivals, 0 to ${MAX_SEED}: the same seed gives the same plan`, standard: STANDARD.seed },
-  'max-connections': { describe: 'With --rate: open more connections, up to so many, when a request is due and all are busy', standard: 'as --connections' },
+  rate: {
+    short: 'q',
+    describe: `Open loop: send so many requests per second, above 0 and up to ${MAX_RATE}, over all connections, ` +
+      'whatever the server does',
+    standard: 'none: a closed loop'
+  },
+  arrivals: {
+    describe: 'With --rate: constant (evenly spaced) or poisson (at random, as from many clients)',
+    standard: STANDARD.arrivals
+  },
+  seed: {
+    describe: `Of poisson arrivals, 0 to ${MAX_SEED}: the same seed gives the same plan`,
+    standard: STANDARD.seed
+  },
+  'max-connections': {
+    describe: 'With --rate: open more connections, up to so many, when a request is due and all are busy',
+    standard: 'as --connections'
+  },
   method: { short: 'm', describe: 'HTTP method; get is GET', standard: STANDARD.method },
-  header: { short: 'H', describe: 'Header field "Name: value"; may be given several times', standard: 'none', isList: true },
+  header: {
+    short: 'H',
+    describe: 'Header field "Name: value"; may be given several times',
+    standard: 'none',
+    isList: true
+  },
   accept: { short: 'A', describe: 'Value of the Accept field', standard: 'none' },
   'content-type': { short: 'T', describe: 'Value of the Content-Type field', standard: 'none' },
   host: { describe: 'Value of the Host field', standard: 'from the URL' },
   data: { short: 'd', describe: 'Body of every request, as text', standard: 'none' },
   'body-file': { short: 'D', describe: 'Body of every request, from a file; - is standard input', standard: 'none' },
-  timeout: { short: 't', describe: 'A response that is not whole after so long is an error; 0s waits for ever', standard: STANDARD.timeout },
-  'expect-status': { describe: 'The status of a good response, 200 to 999; any other is an error. Redirects are not followed', standard: 'any from 200 to 299' },
-  'expect-sha256': { describe: 'SHA-256 of the body of a good response, in hexadecimal; any other body is an error', standard: 'none: a body has to be whole' },
+  timeout: {
+    short: 't',
+    describe: 'A response that is not whole after so long is an error; 0s waits for ever',
+    standard: STANDARD.timeout
+  },
+  'expect-status': {
+    describe: 'The status of a good response, 200 to 999; any other is an error. Redirects are not followed',
+    standard: 'any from 200 to 299'
+  },
+  'expect-sha256': {
+    describe: 'SHA-256 of the body of a good response, in hexadecimal; any other body is an error',
+    standard: 'none: a body has to be whole'
+  },
   warmup: { describe: 'Load before the measurement that does not count; with --duration', standard: STANDARD.warmup },
-  threads: { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: STANDARD.threads },
-  'unix-socket': { describe: 'Connect to this Unix socket; the URL then gives the path and the Host field only', standard: 'none' },
-  engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
+  threads: {
+    describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`,
+    standard: STANDARD.threads
+  },
+  'unix-socket': {
+    describe: 'Connect to this Unix socket; the URL then gives the path and the Host field only',
+    standard: 'none'
+  },
+  engine: {
+    describe:
+      'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or ' +
+      'auto, which is epoll where it loads',
+    standard: STANDARD.engine
+  },
   'output-format': { describe: 'text, or json in the format of oha', standard: STANDARD['output-format'] },
   json: { short: 'j', describe: 'As --output-format=json', isSwitch: true },
   output: { short: 'o', describe: 'Write the result to this file; - is standard output', standard: 'standard output' },
   'no-tui': { describe: 'No line that tells how it is getting on, which else is shown on a terminal', isSwitch: true },
-  'latency-correction': { describe: 'Taken for compatibility: with --rate latency is always from the intended start', isSwitch: true }
+  'latency-correction': {
+    describe: 'Taken for compatibility: with --rate latency is always from the intended start',
+    isSwitch: true
+  }
 }
 
 export interface LoadOptions {
@@ -73,7 +140,10 @@ export const STANDARD_STREAM = '-'
  */
 export function resolveLoadOptions (url: string, given: Given, lists: Lists, input?: Uint8Array): LoadOptions {
   const { target: urlTarget, path, host } = parseUrl(url)
-  const target = given['unix-socket'] === undefined ? urlTarget : unixAddress(textOf('unix-socket', given['unix-socket'], '/tmp/server.sock'))
+  const target =
+    given['unix-socket'] === undefined
+      ? urlTarget
+      : unixAddress(textOf('unix-socket', given['unix-socket'], '/tmp/server.sock'))
   const extent = extentOf(given)
   const connections = integerOf('connections', given.connections ?? STANDARD.connections, 1, MAX_CONNECTIONS)
   // A connection without a request would only be opened.
@@ -86,7 +156,12 @@ export function resolveLoadOptions (url: string, given: Given, lists: Lists, inp
     host: given.host === undefined ? host : textOf('host', given.host, 'example.com'),
     headers: headersOf(given, lists),
     ...bodyOf(given, input),
-    expect: { kind: 'response', status: given['expect-status'] === undefined ? null : integerOf('expect-status', given['expect-status'], 200, 999), sha256: sha256Of(given) },
+    expect: {
+      kind: 'response',
+      status:
+        given['expect-status'] === undefined ? null : integerOf('expect-status', given['expect-status'], 200, 999),
+      sha256: sha256Of(given)
+    },
     pace: paceOf(given, connections),
     concurrency,
     ...extent,
@@ -112,9 +187,13 @@ export function resolveLoadOptions (url: string, given: Given, lists: Lists, inp
 export function parseUrl (text: string): { target: Address, path: string, host: string } {
   const fail = (rule: string): never => { throw new TunnelError(ErrorCode.USAGE, `Cannot load ${text}: ${rule}`) }
   const url = URL.canParse(text) ? new URL(text) : fail('a URL is needed, for example http://127.0.0.1:8080/path')
-  if (url.protocol === 'https:') fail('this generator speaks HTTP without TLS only: name the http:// address behind what ends TLS')
+  if (url.protocol === 'https:') {
+    fail('this generator speaks HTTP without TLS only: name the http:// address behind what ends TLS')
+  }
   if (url.protocol !== 'http:') fail('a URL must begin with http://, for example http://127.0.0.1:8080/path')
-  if (url.username !== '' || url.password !== '') fail('credentials in the URL are not sent: use -H "Authorization: Basic ..."')
+  if (url.username !== '' || url.password !== '') {
+    fail('credentials in the URL are not sent: use -H "Authorization: Basic ..."')
+  }
   return {
     target: tcpAddress(url.hostname, url.port === '' ? 80 : Number(url.port)),
     path: `${url.pathname}${url.search}`,
@@ -125,7 +204,9 @@ export function parseUrl (text: string): { target: Address, path: string, host: 
 function headersOf (given: Given, lists: Lists): Array<[string, string]> {
   const headers = (lists.header ?? []).map((text): [string, string] => {
     const [, name, value] = /^([^:]*):\s*(.*?)\s*$/s.exec(text) ?? []
-    if (name === undefined || value === undefined) throw usage('header', text, 'must be a name, a colon and a value, for example "Accept: text/html"')
+    if (name === undefined || value === undefined) {
+      throw usage('header', text, 'must be a name, a colon and a value, for example "Accept: text/html"')
+    }
     return [name, value]
   })
   for (const [flag, name] of [['accept', 'Accept'], ['content-type', 'Content-Type']] as const) {
@@ -145,7 +226,9 @@ function methodOf (text: string): string {
 }
 
 function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Array } {
-  if (given.data !== undefined && given['body-file'] !== undefined) throw usage('body-file', given['body-file'], 'excludes --data: give one of them')
+  if (given.data !== undefined && given['body-file'] !== undefined) {
+    throw usage('body-file', given['body-file'], 'excludes --data: give one of them')
+  }
   if (given.data !== undefined) return { body: Buffer.from(String(given.data)) }
   if (given['body-file'] === undefined) return {}
   if (given['body-file'] === STANDARD_STREAM && input !== undefined) return { body: input }
@@ -159,7 +242,9 @@ function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Arr
 function sha256Of (given: Given): string | null {
   const text = given['expect-sha256']
   if (text === undefined) return null
-  if (!/^[0-9a-f]{64}$/i.test(String(text))) throw usage('expect-sha256', text, 'must be 64 hexadecimal digits, as sha256sum prints them')
+  if (!/^[0-9a-f]{64}$/i.test(String(text))) {
+    throw usage('expect-sha256', text, 'must be 64 hexadecimal digits, as sha256sum prints them')
+  }
   return String(text).toLowerCase()
 }
 
@@ -174,15 +259,27 @@ function paceOf (given: Given, concurrency: number): LoadJob['pace'] {
     ratePerSec: positiveOf('rate', given.rate, MAX_RATE),
     arrivals: oneOf('arrivals', given.arrivals ?? STANDARD.arrivals, ARRIVALS),
     seed: integerOf('seed', given.seed ?? STANDARD.seed, 0, MAX_SEED),
-    maxConnections: given['max-connections'] === undefined ? concurrency : integerOf('max-connections', given['max-connections'], concurrency, MAX_CONNECTIONS)
+    maxConnections:
+      given['max-connections'] === undefined
+        ? concurrency
+        : integerOf('max-connections', given['max-connections'], concurrency, MAX_CONNECTIONS)
   }
 }
 
 /** As with oha, a duration makes the number of requests be ignored. */
 function extentOf (given: Given): Pick<LoadJob, 'warmupMs' | 'durationMs' | 'requests'> {
   if (given.duration !== undefined) {
-    return { warmupMs: durationOf('warmup', given.warmup ?? STANDARD.warmup, 0), durationMs: durationOf('duration', given.duration, 50) }
+    return {
+      warmupMs: durationOf('warmup', given.warmup ?? STANDARD.warmup, 0),
+      durationMs: durationOf('duration', given.duration, 50)
+    }
   }
-  if (given.warmup !== undefined) throw usage('warmup', given.warmup, 'needs --duration: with a number of requests every one counts')
-  return { warmupMs: 0, durationMs: UNLIMITED_MS, requests: integerOf('requests', given.requests ?? STANDARD.requests, 1, MAX_REQUESTS) }
+  if (given.warmup !== undefined) {
+    throw usage('warmup', given.warmup, 'needs --duration: with a number of requests every one counts')
+  }
+  return {
+    warmupMs: 0,
+    durationMs: UNLIMITED_MS,
+    requests: integerOf('requests', given.requests ?? STANDARD.requests, 1, MAX_REQUESTS)
+  }
 }

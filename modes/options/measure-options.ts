@@ -32,22 +32,53 @@ export const MEASURE_STANDARD = {
 } as const
 
 export const MEASURE_FLAGS = {
-  duration: { describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms', standard: MEASURE_STANDARD.duration },
-  warmup: { describe: 'Load before each measurement that does not count; 0s for none', standard: MEASURE_STANDARD.warmup },
-  arrivals: { describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)', standard: MEASURE_STANDARD.arrivals },
-  mode: { describe: 'Where the roles live: threads (worker threads of one process) or processes', standard: MEASURE_STANDARD.mode },
+  duration: {
+    describe: 'Length of each measurement, for example 500ms, 2s or 1m; at least 50ms',
+    standard: MEASURE_STANDARD.duration
+  },
+  warmup: {
+    describe: 'Load before each measurement that does not count; 0s for none',
+    standard: MEASURE_STANDARD.warmup
+  },
+  arrivals: {
+    describe: 'How open loops send: constant (one request every 1/rate) or poisson (as many independent clients do)',
+    standard: MEASURE_STANDARD.arrivals
+  },
+  mode: {
+    describe: 'Where the roles live: threads (worker threads of one process) or processes',
+    standard: MEASURE_STANDARD.mode
+  },
   server: { describe: SERVER_DESCRIPTION, standard: MEASURE_STANDARD.server },
-  engine: { describe: 'What moves bytes between sockets and the program, in host, plugin and load generator: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: MEASURE_STANDARD.engine },
+  engine: {
+    describe:
+      'What moves bytes between sockets and the program, in host, plugin and load generator: epoll (system calls; ' +
+      'Linux with koffi), node (node:net), or auto, which is epoll where it loads',
+    standard: MEASURE_STANDARD.engine
+  },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
-  'load-threads': { describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`, standard: MEASURE_STANDARD['load-threads'] },
-  'request-timeout': { describe: 'A response that takes longer is an error, a timeout; at least 100ms', standard: MEASURE_STANDARD['request-timeout'] },
+  'load-threads': {
+    describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`,
+    standard: MEASURE_STANDARD['load-threads']
+  },
+  'request-timeout': {
+    describe: 'A response that takes longer is an error, a timeout; at least 100ms',
+    standard: MEASURE_STANDARD['request-timeout']
+  },
   seed: {
     describe: `Seed of the random order, 0 to ${MAX_SEED}: the same seed gives the same order`,
     standard: 'random, printed'
   },
   ...SEGMENT_FLAGS,
-  out: { describe: 'Folder in which the results folder is made, with the UTC time as its name', standard: MEASURE_STANDARD.out },
-  'allow-invalid': { describe: 'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the same', isSwitch: true }
+  out: {
+    describe: 'Folder in which the results folder is made, with the UTC time as its name',
+    standard: MEASURE_STANDARD.out
+  },
+  'allow-invalid': {
+    describe:
+      'End with exit code 0 although the measurement is invalid (code 3 otherwise); the findings are written all the ' +
+      'same',
+    isSwitch: true
+  }
 } as const satisfies Readonly<Record<string, Flag>>
 
 /** What helps where a role cannot have what it needs. */
@@ -61,7 +92,23 @@ export const MEASURE_CURES = {
 /** Options by flag name: text from the command line, any JSON from a config file. */
 export type RawOptions = Readonly<Record<string, unknown>>
 
-type MeasureOptions = Required<Pick<RunOptions, 'mode' | 'durationMs' | 'warmupMs' | 'rounds' | 'server' | 'engine' | 'spinUs' | 'loadThreads' | 'requestTimeoutMs' | 'seed' | 'arrivals' | 'segment'>>
+type MeasureOptions = Required<
+  Pick<
+    RunOptions,
+    | 'mode'
+    | 'durationMs'
+    | 'warmupMs'
+    | 'rounds'
+    | 'server'
+    | 'engine'
+    | 'spinUs'
+    | 'loadThreads'
+    | 'requestTimeoutMs'
+    | 'seed'
+    | 'arrivals'
+    | 'segment'
+  >
+>
 
 /** `raw` with its defaults filled in. Throws ERR_TUNNEL_USAGE. */
 export function measureOptionsOf (raw: RawOptions, arms: readonly Arm[]): MeasureOptions {
@@ -75,7 +122,8 @@ export function measureOptionsOf (raw: RawOptions, arms: readonly Arm[]): Measur
     spinUs: spinOf(raw['spin-us'], String(raw.engine)),
     loadThreads: integerOf('load-threads', raw['load-threads'], 1, MAX_LOAD_THREADS),
     requestTimeoutMs: durationOf('request-timeout', raw['request-timeout'], 100),
-    seed: raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
+    seed:
+      raw.seed === undefined ? Math.floor(Math.random() * (MAX_SEED + 1)) : integerOf('seed', raw.seed, 0, MAX_SEED),
     arrivals: oneOf('arrivals', raw.arrivals, ARRIVALS),
     segment: segmentOf(arms, raw)
   }

@@ -42,7 +42,11 @@ test('resolveRunOptions() fills in the defaults that --help names', (t) => {
   })
   t.true(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)
   t.is(out, 'bench_results')
-  const named = Object.fromEntries(Object.entries(RUN_FLAGS).filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config', 'arm'].includes(name)).map(([name, flag]) => [name, flag.standard]))
+  const named = Object.fromEntries(
+    Object.entries(RUN_FLAGS)
+      .filter(([name, flag]) => flag.standard !== undefined && !['seed', 'config', 'arm'].includes(name))
+      .map(([name, flag]) => [name, flag.standard])
+  )
   t.deepEqual(resolveRunOptions({ ...named, seed: '1' }).options, resolveRunOptions({ seed: '1' }).options)
 })
 
@@ -110,10 +114,19 @@ test('resolveRunOptions() has no sizes of shared memory where no arm uses any', 
   t.is(resolveRunOptions({ arms: 'baseline,stream' }).options.segment, null)
 })
 
-test('resolveRunOptions() takes sizes of shared memory from a config file, and checks them together with flags', (t) => {
+test('resolveRunOptions() takes sizes of shared memory from a config file, and checks them ' +
+  'together with flags', (t) => {
   const config = configFile(t, { slots: 100, 'inline-bytes': 2048 })
-  t.deepEqual(resolveRunOptions({ config, slots: '200' }).options.segment, { ...DEFAULT_SEGMENT_SIZES, slots: 200, inlineBytes: 2048 })
-  refuses(t, { config, 'slot-bytes': '2048' }, /^Cannot use --slot-bytes=2048 --slots=100 --inline-bytes=2048: --inline-bytes must be less than --slot-bytes/)
+  t.deepEqual(resolveRunOptions({ config, slots: '200' }).options.segment, {
+    ...DEFAULT_SEGMENT_SIZES,
+    slots: 200,
+    inlineBytes: 2048
+  })
+  refuses(
+    t,
+    { config, 'slot-bytes': '2048' },
+    /^Cannot use --slot-bytes=2048 --slots=100 --inline-bytes=2048: --inline-bytes must be less than --slot-bytes/
+  )
 })
 
 test('resolveRunOptions() knows what of the shared memory was asked for, in a config file too', (t) => {
@@ -124,9 +137,26 @@ test('resolveRunOptions() knows what of the shared memory was asked for, in a co
 })
 
 test('resolveRunOptions() takes a config file, flags first, and its quick last', (t) => {
-  const config = configFile(t, { sizes: ['small'], concurrency: [2, 4], rounds: 3, seed: 9, quick: true, duration: '300ms', arms: 'stream,baseline' })
+  const config = configFile(t, {
+    sizes: ['small'],
+    concurrency: [2, 4],
+    rounds: 3,
+    seed: 9,
+    quick: true,
+    duration: '300ms',
+    arms: 'stream,baseline'
+  })
   const { options } = resolveRunOptions({ config, rounds: '1' })
-  t.like(options, { sizes: ['small'], concurrency: [2, 4], rounds: 1, seed: 9, quick: true, durationMs: 300, warmupMs: 100, arms: ['stream', 'baseline'] })
+  t.like(options, {
+    sizes: ['small'],
+    concurrency: [2, 4],
+    rounds: 1,
+    seed: 9,
+    quick: true,
+    durationMs: 300,
+    warmupMs: 100,
+    arms: ['stream', 'baseline']
+  })
 })
 
 const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
@@ -145,7 +175,10 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ rounds: '0' }, /--rounds=0: it must be an integer from 1 to 1000/],
   [{ rounds: '1001' }, /--rounds=1001: it must be an integer from 1 to 1000/],
   [{ rounds: 'abc' }, /--rounds=abc: it must be an integer from 1 to 1000/],
-  [{ 'count-syscalls': true, mode: 'threads' }, /--count-syscalls=true: it needs a process for each role: leave it out, or use --mode=processes/],
+  [
+    { 'count-syscalls': true, mode: 'threads' },
+    /--count-syscalls=true: it needs a process for each role: leave it out, or use --mode=processes/
+  ],
   [{ mode: 'fibers' }, /--mode=fibers: it must be one of threads, processes/],
   [{ server: 'nginx' }, /--server=nginx: it must be one of auto, lab, uws, node/],
   [{ 'load-threads': '0' }, /--load-threads=0: it must be an integer from 1 to 64/],
@@ -153,9 +186,15 @@ const refused: Array<[given: RawRunOptions, pattern: RegExp]> = [
   [{ seed: '4294967296' }, /--seed=4294967296: it must be an integer from 0 to 4294967295/],
   [{ 'slot-bytes': '5000' }, /^Cannot use --slot-bytes=5000: --slot-bytes must be a power of two: it is 5000/],
   [{ slots: 'many' }, /^Cannot use --slots=many: it must be an integer from 16 to 65536/],
-  [{ arms: 'baseline,stream', 'ring-entries': '64' }, /^Cannot use --ring-entries=64: it is for arms with shared memory: leave it out, or add shm to --arms/],
+  [
+    { arms: 'baseline,stream', 'ring-entries': '64' },
+    /^Cannot use --ring-entries=64: it is for arms with shared memory: leave it out, or add shm to --arms/
+  ],
   [{ out: '' }, /--out=: it must be text that is not empty/],
-  [{ config: '/nowhere/config.json' }, /--config=\/nowhere\/config\.json: ENOENT.*: name a file that holds one JSON object/]
+  [
+    { config: '/nowhere/config.json' },
+    /--config=\/nowhere\/config\.json: ENOENT.*: name a file that holds one JSON object/
+  ]
 ]
 for (const [given, pattern] of refused) {
   test(`resolveRunOptions() refuses ${JSON.stringify(given)}`, (t) => { refuses(t, given, pattern) })
@@ -166,7 +205,10 @@ const refusedConfigs: Array<[content: unknown, pattern: RegExp]> = [
   ['', /--config=\S+: Unexpected end of JSON input: name a file/],
   [[], /it must hold one JSON object of options, for example/],
   [null, /it must hold one JSON object of options/],
-  [{ round: 3 }, /there is no option "round": known are arms, .*slot-bytes, slots, ring-entries, inline-bytes, .*quick$/],
+  [
+    { round: 3 },
+    /there is no option "round": known are arms, .*slot-bytes, slots, ring-entries, inline-bytes, .*quick$/
+  ],
   [{ config: 'more.json' }, /there is no option "config"/],
   [{ rounds: 1.5 }, /--rounds=1\.5: it must be an integer/],
   [{ rounds: null }, /--rounds=null: it must be an integer/],
@@ -180,15 +222,27 @@ const refusedConfigs: Array<[content: unknown, pattern: RegExp]> = [
   [{ out: 5 }, /--out=5: it must be text/]
 ]
 for (const [content, pattern] of refusedConfigs) {
-  test(`resolveRunOptions() refuses a config file of ${JSON.stringify(content)}`, (t) => { refuses(t, { config: configFile(t, content) }, pattern) })
+  test(`resolveRunOptions() refuses a config file of ${JSON.stringify(content)}`, (t) => {
+    refuses(t, { config: configFile(t, content) }, pattern)
+  })
 }
 
 test('resolveRunOptions() takes the ladder, and programs from outside after it', (t) => {
-  const { options } = resolveRunOptions({ ladder: true, arm: 'mine=http://127.0.0.1:80\nyours=http://127.0.0.1:{port},start=run {port}', 'origin-port': '9876' })
+  const { options } = resolveRunOptions({
+    ladder: true,
+    arm: 'mine=http://127.0.0.1:80\nyours=http://127.0.0.1:{port},start=run {port}',
+    'origin-port': '9876'
+  })
   t.deepEqual(options.arms, [...LADDER, 'mine', 'yours'])
-  t.deepEqual(options.externalArms, [{ name: 'mine', url: 'http://127.0.0.1:80', start: null }, { name: 'yours', url: 'http://127.0.0.1:{port}', start: 'run {port}' }])
+  t.deepEqual(options.externalArms, [
+    { name: 'mine', url: 'http://127.0.0.1:80', start: null },
+    { name: 'yours', url: 'http://127.0.0.1:{port}', start: 'run {port}' }
+  ])
   t.is(options.originPort, 9876)
-  t.deepEqual(resolveRunOptions({ arms: 'mine,direct', arm: ['mine=http://127.0.0.1:80'] }).options.arms, ['mine', 'baseline'])
+  t.deepEqual(resolveRunOptions({ arms: 'mine,direct', arm: ['mine=http://127.0.0.1:80'] }).options.arms, [
+    'mine',
+    'baseline'
+  ])
 })
 
 test('resolveRunOptions() refuses the ladder beside a list of arms, and an arm that is there already', (t) => {

@@ -2,7 +2,15 @@ import type { SweepOptions } from '../../src/result/sweep-result.js'
 import { parseArms, parseSize } from '../plan/arms.js'
 import { askedOf, type Resolved } from './available-arms.js'
 import type { Flag, Given } from './cli.js'
-import { MAX_CONCURRENCY, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf, ROUNDS_RANGE } from './measure-options.js'
+import {
+  MAX_CONCURRENCY,
+  MEASURE_FLAGS,
+  MEASURE_STANDARD,
+  measureOptionsOf,
+  type RawOptions,
+  resultsOptionsOf,
+  ROUNDS_RANGE
+} from './measure-options.js'
 import { durationOf, integerOf, listOf, numberOf, textOf } from './option-values.js'
 import { RUN_FLAGS } from './run-options.js'
 import { HIGHEST_PER_SEC } from '../measure/sweep-runner.js'
@@ -22,12 +30,32 @@ const STANDARD = {
 
 export const SWEEP_FLAGS: Readonly<Record<string, Flag>> = {
   arms: RUN_FLAGS.arms!,
-  size: { describe: 'Response size: small (2 bytes), large (262144 bytes), or a number of bytes', standard: STANDARD.size },
-  connections: { describe: `Keep-alive connections that are opened first, 1 to ${MAX_CONCURRENCY}`, standard: STANDARD.connections },
-  'max-connections': { describe: 'The most that are opened when a request is due and all are busy; at least --connections', standard: 'as --connections' },
-  'p99-bound': { describe: 'A rate is carried where p99 of its response times is at most this, and 99 % of what was offered is answered right', standard: STANDARD['p99-bound'] },
-  precision: { describe: 'How near the search comes to the knee, 0.01 to 0.5: 0.03 is 3 %', standard: STANDARD.precision },
-  rates: { describe: `Rates of the curve in requests per second, a list of numbers up to ${HIGHEST_PER_SEC}`, standard: 'chosen from the knees' },
+  size: {
+    describe: 'Response size: small (2 bytes), large (262144 bytes), or a number of bytes',
+    standard: STANDARD.size
+  },
+  connections: {
+    describe: `Keep-alive connections that are opened first, 1 to ${MAX_CONCURRENCY}`,
+    standard: STANDARD.connections
+  },
+  'max-connections': {
+    describe: 'The most that are opened when a request is due and all are busy; at least --connections',
+    standard: 'as --connections'
+  },
+  'p99-bound': {
+    describe:
+      'A rate is carried where p99 of its response times is at most this, and 99 % of what was offered is answered ' +
+      'right',
+    standard: STANDARD['p99-bound']
+  },
+  precision: {
+    describe: 'How near the search comes to the knee, 0.01 to 0.5: 0.03 is 3 %',
+    standard: STANDARD.precision
+  },
+  rates: {
+    describe: `Rates of the curve in requests per second, a list of numbers up to ${HIGHEST_PER_SEC}`,
+    standard: 'chosen from the knees'
+  },
   points: { describe: `How many rates are chosen, 2 to ${MAX_POINTS}`, standard: STANDARD.points },
   rounds: { describe: `How often each rate of the curve is measured, ${ROUNDS_RANGE}`, standard: STANDARD.rounds },
   ...MEASURE_FLAGS
@@ -43,10 +71,18 @@ export function resolveSweepOptions (given: Given): Resolved<SweepOptions> {
     arms: arms.map((arm) => arm.label),
     size: parseSize(textOf('size', raw.size, STANDARD.size), 'size').name,
     connections,
-    maxConnections: raw['max-connections'] === undefined ? connections : integerOf('max-connections', raw['max-connections'], connections, MAX_CONCURRENCY),
+    maxConnections:
+      raw['max-connections'] === undefined
+        ? connections
+        : integerOf('max-connections', raw['max-connections'], connections, MAX_CONCURRENCY),
     p99BoundMs: durationOf('p99-bound', raw['p99-bound'], 1),
     precision: numberOf('precision', raw.precision, 0.01, 0.5),
-    ratesPerSec: raw.rates === undefined ? null : listOf('rates', raw.rates).map((text) => numberOf('rates', text, 1, HIGHEST_PER_SEC)).sort((a, b) => a - b),
+    ratesPerSec:
+      raw.rates === undefined
+        ? null
+        : listOf('rates', raw.rates)
+          .map((text) => numberOf('rates', text, 1, HIGHEST_PER_SEC))
+          .sort((a, b) => a - b),
     points: integerOf('points', raw.points, 2, MAX_POINTS)
   }
   return { options, ...resultsOptionsOf(raw), asked: askedOf(given) }

@@ -35,25 +35,37 @@ function readAll (reader: number): string {
   }
 }
 
-fifo('LineOutput waits for no reader, keeps so much, and says how many lines it dropped when the reader goes on', (t) => {
-  const { reader, writer } = pipe(t)
-  const output = new LineOutput(writer, { dropped: (lines) => `dropped ${lines}`, onError: (error) => { throw error }, keptBytes: 10_000 })
-  const [total, length] = [20_000, 100]
-  const lineOf = (number: number): string => String(number).padStart(length - 1, '.')
-  for (let number = 0; number < total; number++) output.line(lineOf(number))
-  let text = ''
-  for (let more = readAll(reader); more !== ''; more = readAll(reader)) {
-    text += more
-    output.end()
+fifo(
+  'LineOutput waits for no reader, keeps so much, and says how many lines it dropped when the reader goes on',
+  (t) => {
+    const { reader, writer } = pipe(t)
+    const output = new LineOutput(writer, {
+      dropped: (lines) => `dropped ${lines}`,
+      onError: (error) => {
+        throw error
+      },
+      keptBytes: 10_000
+    })
+    const [total, length] = [20_000, 100]
+    const lineOf = (number: number): string => String(number).padStart(length - 1, '.')
+    for (let number = 0; number < total; number++) output.line(lineOf(number))
+    let text = ''
+    for (let more = readAll(reader); more !== ''; more = readAll(reader)) {
+      text += more
+      output.end()
+    }
+    output.line('later')
+    text += readAll(reader)
+    const lines = text.split('\n').slice(0, -1)
+    const kept = lines.slice(0, -2)
+    t.true(kept.length >= 100 && kept.length * length < 10_000 + (1 << 20), `${kept.length}`)
+    t.deepEqual(
+      kept,
+      Array.from(kept, (_, number) => lineOf(number))
+    )
+    t.deepEqual(lines.slice(-2), [`dropped ${total - kept.length}`, 'later'])
   }
-  output.line('later')
-  text += readAll(reader)
-  const lines = text.split('\n').slice(0, -1)
-  const kept = lines.slice(0, -2)
-  t.true(kept.length >= 100 && kept.length * length < 10_000 + (1 << 20), `${kept.length}`)
-  t.deepEqual(kept, Array.from(kept, (_, number) => lineOf(number)))
-  t.deepEqual(lines.slice(-2), [`dropped ${total - kept.length}`, 'later'])
-})
+)
 
 fifo('LineOutput takes a line that is longer than all it keeps', (t) => {
   const { reader, writer } = pipe(t)
@@ -115,7 +127,16 @@ for (const engine of ENGINES_HERE) {
   terminal(`a host whose terminal is stopped goes on, and ends when it is told to: ${engine}`, async (t) => {
     const addr = join(temporaryFolder(t), 's')
     const host = fileURLToPath(new URL('../http-tunnel-host.js', import.meta.url))
-    const child = spawn('python3', ['-c', TERMINAL, process.execPath, host, `--addr=${addr}`, '--port=0', '--stats=100ms', `--engine=${engine}`])
+    const child = spawn('python3', [
+      '-c',
+      TERMINAL,
+      process.execPath,
+      host,
+      `--addr=${addr}`,
+      '--port=0',
+      '--stats=100ms',
+      `--engine=${engine}`
+    ])
     t.teardown(() => { child.kill('SIGKILL') })
     let text = ''
     child.stdout.setEncoding('utf8').on('data', (more: string) => { text += more })
@@ -129,7 +150,9 @@ for (const engine of ENGINES_HERE) {
     await printed(/done b'stop'/)
     const before = text.length
     // Longer than it takes until the next line is due.
-    for (const endsAt = performance.now() + 500; performance.now() < endsAt;) t.is((await get(t, `${url}/small`)).status, 200)
+    for (const endsAt = performance.now() + 500; performance.now() < endsAt;) {
+      t.is((await get(t, `${url}/small`)).status, 200)
+    }
     t.false(text.slice(before).includes('tunnel_sockets'))
     child.stdin.write('go\n')
     await until('lines come again', () => text.slice(before).includes('tunnel_sockets'))

@@ -9,7 +9,11 @@ import { temporaryFolder } from '../testing/temporary.js'
 
 const STARTED_AT = new Date('2026-01-31T12:00:00.123Z')
 
-const RESULT = makeResult([makeCell('baseline', { rounds: makeRounds([2000, 3000]) }), makeCell('stream', { rounds: makeRounds([1000, 900]) }), makeCell('stream#2', { rounds: [], failures: ['round 1: no'] })])
+const RESULT = makeResult([
+  makeCell('baseline', { rounds: makeRounds([2000, 3000]) }),
+  makeCell('stream', { rounds: makeRounds([1000, 900]) }),
+  makeCell('stream#2', { rounds: [], failures: ['round 1: no'] })
+])
 
 test('createResultsFolder() names the folder by its time, and another one of the same second by a number', (t) => {
   const out = join(temporaryFolder(t), 'a', 'b')
@@ -41,7 +45,13 @@ test('removeEmptyFolder() leaves a folder with something in it alone', (t) => {
 test('writeResults() writes every file, and an oha file for each cell that was measured', (t) => {
   const folder = temporaryFolder(t)
   writeResults(folder, RESULT)
-  t.deepEqual(readdirSync(folder).sort(), ['SUMMARY.md', 'metadata.json', 'result.json', 'small-c8-baseline.json', 'small-c8-stream.json'])
+  t.deepEqual(readdirSync(folder).sort(), [
+    'SUMMARY.md',
+    'metadata.json',
+    'result.json',
+    'small-c8-baseline.json',
+    'small-c8-stream.json'
+  ])
   t.deepEqual(JSON.parse(readFileSync(join(folder, 'metadata.json'), 'utf8')), RESULT.metadata)
   const { findings, ...written } = readResults(folder)
   t.deepEqual(written, RESULT)
@@ -58,9 +68,16 @@ test('writeResults() leaves the oha files of cells that have not changed alone',
 test('writeResults() gives arms whose names differ little a file each', (t) => {
   const folder = temporaryFolder(t)
   const arms = ['baseline', 'baseline#2', 'baseline-2', 'Baseline']
-  writeResults(folder, makeResult(arms.map((arm, index) => makeCell(arm, { rounds: makeRounds([1000 * (index + 1)]) }))))
+  writeResults(
+    folder,
+    makeResult(arms.map((arm, index) => makeCell(arm, { rounds: makeRounds([1000 * (index + 1)]) })))
+  )
   const names = readdirSync(folder).filter((name) => name.startsWith('small-c8-'))
-  const rates = names.map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { summary: { requestsPerSec: number } }).summary.requestsPerSec)
+  const rates = names.map(
+    (name) =>
+      (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { summary: { requestsPerSec: number } }).summary
+        .requestsPerSec
+  )
   t.deepEqual(rates.sort(), [1000, 2000, 3000, 4000])
   t.is(new Set(names.map((name) => name.toLowerCase())).size, arms.length)
 })
@@ -92,7 +109,9 @@ test('renderFolder() makes the same SUMMARY.md and oha files from result.json al
   const other = temporaryFolder(t)
   renderFolder(other, summarizeRun(readResults(folder)))
   t.deepEqual(readdirSync(other).sort(), ['SUMMARY.md', 'small-c8-baseline.json', 'small-c8-stream.json'])
-  for (const name of readdirSync(other)) t.is(readFileSync(join(other, name), 'utf8'), readFileSync(join(folder, name), 'utf8'))
+  for (const name of readdirSync(other)) {
+    t.is(readFileSync(join(other, name), 'utf8'), readFileSync(join(folder, name), 'utf8'))
+  }
 })
 
 test('readResults() says what a folder has to be', (t) => {

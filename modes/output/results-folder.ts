@@ -18,7 +18,10 @@ import { replaceFile } from '../system/replace-file.js'
 const RESULT_FILE = 'result.json'
 const SWEEP_FILE = 'sweep.json'
 
-/** Makes `<parent>/<UTC timestamp>`, for example `bench_results/2026-01-31T12-00-00Z`. Throws ERR_TUNNEL_USAGE where it cannot. */
+/**
+ * Makes `<parent>/<UTC timestamp>`, for example `bench_results/2026-01-31T12-00-00Z`. Throws ERR_TUNNEL_USAGE where it
+ * cannot.
+ */
 export function createResultsFolder (parent: string, startedAt: Date): string {
   const name = startedAt.toISOString().replace(/\.\d+Z$/, 'Z').replace(/:/g, '-')
   try {
@@ -28,7 +31,10 @@ export function createResultsFolder (parent: string, startedAt: Date): string {
       if (tryMakeFolder(folder)) return folder
     }
   } catch (error) {
-    throw new TunnelError(ErrorCode.USAGE, `Cannot write results to --out=${parent}: ${(error as Error).message}: name a folder that can be written`)
+    throw new TunnelError(
+      ErrorCode.USAGE,
+      `Cannot write results to --out=${parent}: ${(error as Error).message}: name a folder that can be written`
+    )
   }
 }
 
@@ -70,8 +76,16 @@ export function orShow<T> (write: () => T, textOf: () => string): T {
   }
 }
 
-/** Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. The findings go into result.json, and are returned with all other figures. Each file is replaced whole, so a run that is killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function writeResults (folder: string, result: RunResult, changed: readonly CellResult[] = result.cells): RunSummary {
+/**
+ * Writes everything a run found so far, and oha files for the cells in `changed` only, which take the most time. The
+ * findings go into result.json, and are returned with all other figures. Each file is replaced whole, so a run that is
+ * killed leaves the last complete state. Throws ERR_TUNNEL_RESULT_INVALID.
+ */
+export function writeResults (
+  folder: string,
+  result: RunResult,
+  changed: readonly CellResult[] = result.cells
+): RunSummary {
   const summary = summarizeRun(result)
   writeFile(folder, 'metadata.json', toJson(result.metadata))
   writeFile(folder, RESULT_FILE, toJson({ ...result, findings: summary.findings }))
@@ -80,7 +94,11 @@ export function writeResults (folder: string, result: RunResult, changed: readon
 }
 
 /** Writes what can be made from the result alone. Throws ERR_TUNNEL_RESULT_INVALID. */
-export function renderFolder (folder: string, summary: RunSummary, changed: readonly CellResult[] = summary.result.cells): void {
+export function renderFolder (
+  folder: string,
+  summary: RunSummary,
+  changed: readonly CellResult[] = summary.result.cells
+): void {
   writeFile(folder, 'SUMMARY.md', renderSummary(summary.result, summary))
   const names = ohaFileNames(summary.result.cells)
   for (const cell of changed) {
@@ -88,7 +106,10 @@ export function renderFolder (folder: string, summary: RunSummary, changed: read
   }
 }
 
-/** Draws what can be drawn from the result alone: `bill.svg` and `bill.png` of a run with a ladder. Rejects with ERR_TUNNEL_RESULT_INVALID. */
+/**
+ * Draws what can be drawn from the result alone: `bill.svg` and `bill.png` of a run with a ladder. Rejects with
+ * ERR_TUNNEL_RESULT_INVALID.
+ */
 export async function renderPlots (folder: string, summary: RunSummary): Promise<void> {
   const bill = billPlotOf(summary)
   if (bill !== null) await writePlot(folder, 'bill', bill)
@@ -110,11 +131,17 @@ function readResultFile (folder: string, name: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot read ${file}: ${(error as Error).message}: name a folder that a run has written`)
+    throw new TunnelError(
+      ErrorCode.RESULT_INVALID,
+      `Cannot read ${file}: ${(error as Error).message}: name a folder that a run has written`
+    )
   }
 }
 
-/** Writes what a sweep found so far, without its plot. The findings go into sweep.json, and are returned. Throws ERR_TUNNEL_RESULT_INVALID. */
+/**
+ * Writes what a sweep found so far, without its plot. The findings go into sweep.json, and are returned. Throws
+ * ERR_TUNNEL_RESULT_INVALID.
+ */
 export function writeSweep (folder: string, result: SweepResult): readonly Finding[] {
   const findings = sweepFindings(result)
   writeFile(folder, 'metadata.json', toJson(result.metadata))
@@ -123,8 +150,15 @@ export function writeSweep (folder: string, result: SweepResult): readonly Findi
   return findings
 }
 
-/** SUMMARY.md and the plot, as SVG and PNG, of the result alone, judged anew unless `findings` are given. Rejects with ERR_TUNNEL_RESULT_INVALID. */
-export async function renderSweepFolder (folder: string, result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): Promise<void> {
+/**
+ * SUMMARY.md and the plot, as SVG and PNG, of the result alone, judged anew unless `findings` are given. Rejects with
+ * ERR_TUNNEL_RESULT_INVALID.
+ */
+export async function renderSweepFolder (
+  folder: string,
+  result: SweepResult,
+  findings: readonly Finding[] = sweepFindings(result)
+): Promise<void> {
   writeFile(folder, 'SUMMARY.md', renderSweep(result, findings))
   const plot = sweepPlotOf(result)
   if (plot !== null) await writePlot(folder, 'sweep', plot)
@@ -139,7 +173,10 @@ export function readSweep (folder: string): SweepResult {
   return readSweepResult(readResultFile(folder, SWEEP_FILE))
 }
 
-/** Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc does. */
+/**
+ * Node's own `recursive` never returns where a file system answers ENOENT for a folder whose parent exists, as /proc
+ * does.
+ */
 function makeFolder (folder: string): void {
   if (existsSync(folder)) return
   makeFolder(dirname(resolve(folder)))
@@ -156,12 +193,18 @@ function tryMakeFolder (folder: string): boolean {
   }
 }
 
-/** Writes files by name into a folder, which is made where it is missing. Throws ERR_TUNNEL_USAGE, ERR_TUNNEL_RESULT_INVALID. */
+/**
+ * Writes files by name into a folder, which is made where it is missing. Throws ERR_TUNNEL_USAGE,
+ * ERR_TUNNEL_RESULT_INVALID.
+ */
 export function writeFiles (folder: string, files: ReadonlyMap<string, string>): void {
   try {
     makeFolder(folder)
   } catch (error) {
-    throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: ${(error as Error).message}: name a folder that can be written`)
+    throw new TunnelError(
+      ErrorCode.USAGE,
+      `Cannot write to --out=${folder}: ${(error as Error).message}: name a folder that can be written`
+    )
   }
   for (const [name, text] of files) writeFile(folder, name, text)
 }
@@ -169,7 +212,12 @@ export function writeFiles (folder: string, files: ReadonlyMap<string, string>):
 /** Makes a results folder of this very name. Throws ERR_TUNNEL_USAGE where it cannot, or where something is in it. */
 export function createEmptyFolder (folder: string): void {
   writeFiles(folder, new Map())
-  if (readdirSync(folder).length > 0) throw new TunnelError(ErrorCode.USAGE, `Cannot write to --out=${folder}: there are files in it: name a folder that is new or empty`)
+  if (readdirSync(folder).length > 0) {
+    throw new TunnelError(
+      ErrorCode.USAGE,
+      `Cannot write to --out=${folder}: there are files in it: name a folder that is new or empty`
+    )
+  }
 }
 
 function writeFile (folder: string, name: string, text: string | Uint8Array): void {
@@ -177,7 +225,10 @@ function writeFile (folder: string, name: string, text: string | Uint8Array): vo
   try {
     replaceFile(file, text)
   } catch (error) {
-    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot write ${file}: ${(error as Error).message}: make room, or make the folder writable`)
+    throw new TunnelError(
+      ErrorCode.RESULT_INVALID,
+      `Cannot write ${file}: ${(error as Error).message}: make room, or make the folder writable`
+    )
   }
 }
 

@@ -1,5 +1,8 @@
 /** Calls `action` at once, or not at all: so seldom that it takes at most a tenth of the time. */
-export function seldom<Args extends unknown[]> (action: (...args: Args) => void, nowMs: () => number = () => performance.now()): (...args: Args) => void {
+export function seldom<Args extends unknown[]> (
+  action: (...args: Args) => void,
+  nowMs: () => number = () => performance.now()
+): (...args: Args) => void {
   let nextMs = -Infinity
   return (...args) => {
     const startMs = nowMs()

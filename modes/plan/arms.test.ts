@@ -16,14 +16,28 @@ test('parseArms() keeps the order, and numbers an arm that is named again', (t) 
 })
 
 test('the ladder goes from direct HTTP to the tunnel', (t) => {
-  t.deepEqual(LADDER, ['baseline', 'uds', 'relay', 'relay2', 'stream', 'stream-uds', 'stream-embedded', 'shm', 'shm-uds', 'shm-embedded'])
+  t.deepEqual(LADDER, [
+    'baseline',
+    'uds',
+    'relay',
+    'relay2',
+    'stream',
+    'stream-uds',
+    'stream-embedded',
+    'shm',
+    'shm-uds',
+    'shm-embedded'
+  ])
   t.deepEqual(parseArms(LADDER).map(({ label }) => label), LADDER)
 })
 
 test('parseArms() names the arms that exist', (t) => {
   const error = t.throws(() => parseArms(['baseline', 'tcp']), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.USAGE)
-  t.is(error.message, 'Cannot use --arms=tcp: it must be one of ' + LADDER.map((arm) => `${arm}, ${arm}-stalled`).join(', '))
+  t.is(
+    error.message,
+    'Cannot use --arms=tcp: it must be one of ' + LADDER.map((arm) => `${arm}, ${arm}-stalled`).join(', ')
+  )
 })
 
 test('armsOf() finds the arms of a run by their labels', (t) => {
@@ -33,8 +47,18 @@ test('armsOf() finds the arms of a run by their labels', (t) => {
 
 test('parseSize() knows small, large and numbers of bytes', (t) => {
   t.deepEqual(parseSize('small'), { name: 'small', path: '/small', bodyBytes: 2, expect: { kind: 'small' } })
-  t.deepEqual(parseSize('large'), { name: 'large', path: '/large', bodyBytes: 262_144, expect: { kind: 'content', bytes: 262_144 } })
-  t.deepEqual(parseSize('1000'), { name: '1000', path: '/bytes/1000', bodyBytes: 1000, expect: { kind: 'content', bytes: 1000 } })
+  t.deepEqual(parseSize('large'), {
+    name: 'large',
+    path: '/large',
+    bodyBytes: 262_144,
+    expect: { kind: 'content', bytes: 262_144 }
+  })
+  t.deepEqual(parseSize('1000'), {
+    name: '1000',
+    path: '/bytes/1000',
+    bodyBytes: 1000,
+    expect: { kind: 'content', bytes: 1000 }
+  })
   t.is(parseSize(String(MAX_SIZE_BYTES)).bodyBytes, MAX_SIZE_BYTES)
 })
 

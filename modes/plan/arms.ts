@@ -7,11 +7,15 @@ import { usage } from './usage.js'
 /** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, a program from outside, or a tunnel. */
 export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | 'external' | TransportName
 
-/** What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else. */
+/**
+ * What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else.
+ */
 export interface Arm {
   /** Unique in a run: a repeated arm is `baseline#2`, which makes an A/A comparison. */
   readonly label: string
-  /** What has to be set up for it, and is shared by all arms with the same path: its name without `-stalled` and number. */
+  /**
+   * What has to be set up for it, and is shared by all arms with the same path: its name without `-stalled` and number.
+   */
   readonly path: string
   /** `baseline` for direct HTTP. */
   readonly transport: ArmTransport
@@ -49,7 +53,16 @@ const ALIASES: Readonly<Record<string, string>> = { direct: 'baseline' }
 
 /** Arms by name, as they are typed; a repeated one gets a number. Throws ERR_TUNNEL_USAGE. */
 export function parseArms (names: readonly string[], externals: readonly ExternalArm[] = []): Arm[] {
-  const known = [...ARMS, ...externals.map(({ name }): Arm => ({ label: name, path: name, transport: 'external', secondHop: null, stalledReaders: 0 }))]
+  const known = [
+    ...ARMS,
+    ...externals.map(({ name }): Arm => ({
+      label: name,
+      path: name,
+      transport: 'external',
+      secondHop: null,
+      stalledReaders: 0
+    }))
+  ]
   const seen = new Map<string, number>()
   return names.map((typed) => {
     const name = Object.hasOwn(ALIASES, typed) ? ALIASES[typed]! : typed
@@ -62,8 +75,14 @@ export function parseArms (names: readonly string[], externals: readonly Externa
 }
 
 /** The arms of a run, from their labels. */
-export function armsOf (options: { readonly arms: readonly string[], readonly externalArms?: readonly ExternalArm[] }): Arm[] {
-  return parseArms(options.arms.map((label) => label.replace(/#\d+$/, '')), options.externalArms)
+export function armsOf (options: {
+  readonly arms: readonly string[]
+  readonly externalArms?: readonly ExternalArm[]
+}): Arm[] {
+  return parseArms(
+    options.arms.map((label) => label.replace(/#\d+$/, '')),
+    options.externalArms
+  )
 }
 
 /** A response size: what is asked for and what must come back. */
@@ -81,8 +100,12 @@ export const MAX_SIZE_BYTES = 64 * 1024 * 1024
 /** `small`, `large`, or a number of bytes. Throws ERR_TUNNEL_USAGE, which names `flag`. */
 export function parseSize (name: string, flag = 'sizes'): Size {
   if (name === 'small') return { name, path: '/small', bodyBytes: SMALL_BODY.length, expect: { kind: 'small' } }
-  if (name === 'large') return { name, path: LARGE_PATH, bodyBytes: LARGE_BODY_BYTES, expect: { kind: 'content', bytes: LARGE_BODY_BYTES } }
+  if (name === 'large') {
+    return { name, path: LARGE_PATH, bodyBytes: LARGE_BODY_BYTES, expect: { kind: 'content', bytes: LARGE_BODY_BYTES } }
+  }
   const bytes = /^[1-9]\d*$/.test(name) ? Number(name) : NaN
-  if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) throw usage(flag, name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
+  if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) {
+    throw usage(flag, name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
+  }
   return { name, path: `/bytes/${bytes}`, bodyBytes: bytes, expect: { kind: 'content', bytes } }
 }

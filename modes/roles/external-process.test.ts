@@ -22,14 +22,30 @@ const RELAY = `
   const [host, originPort] = origin.split(':')
   if (stubborn) process.on('SIGTERM', () => {})
   require('node:child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
-  require('node:net').createServer(c => { const s = require('node:net').connect(originPort, host); c.on('error', () => s.destroy()); s.on('error', () => c.destroy()); c.pipe(s); s.pipe(c) }).listen(port, '127.0.0.1')
+  const net = require('node:net')
+  net.createServer(c => {
+    const s = net.connect(originPort, host)
+    c.on('error', () => s.destroy())
+    s.on('error', () => c.destroy())
+    c.pipe(s)
+    s.pipe(c)
+  }).listen(port, '127.0.0.1')
 `
 const COMMAND = `"${process.execPath}" -e "${RELAY.trim().replace(/\n */g, '; ')}"`
 
 const linux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 linux('an external arm joins the rounds with its CPU time, and ends with all its children', async (t) => {
-  const bench = new Bench(t, ['--sizes=small', '--concurrency=4', '--duration=100ms', '--warmup=50ms', '--rounds=2', '--allow-invalid', '--arms=baseline', `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`])
+  const bench = new Bench(t, [
+    '--sizes=small',
+    '--concurrency=4',
+    '--duration=100ms',
+    '--warmup=50ms',
+    '--rounds=2',
+    '--allow-invalid',
+    '--arms=baseline',
+    `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`
+  ])
   await bench.program.output(/^\[1\/6\]/m)
   const [shell] = childrenOf(bench.program.pid).filter(({ command }) => command.includes('test-external'))
   const tree = treeOf(shell!.pid)!
@@ -50,7 +66,13 @@ linux('an external arm joins the rounds with its CPU time, and ends with all its
 })
 
 linux('Ctrl-C ends an external arm that ignores SIGTERM, and its child', async (t) => {
-  const bench = new Bench(t, ['--sizes=small', '--concurrency=4', '--duration=60s', '--arms=baseline', `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin} stubborn`])
+  const bench = new Bench(t, [
+    '--sizes=small',
+    '--concurrency=4',
+    '--duration=60s',
+    '--arms=baseline',
+    `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin} stubborn`
+  ])
   await bench.program.output(/about/)
   const [shell] = childrenOf(bench.program.pid).filter(({ command }) => command.includes('test-external'))
   const tree = treeOf(shell!.pid)!
@@ -70,7 +92,8 @@ for (const [program, script] of [
     const origin = await startOrigin({ server: 'node', port: 0 })
     t.teardown(async () => { await origin.close() })
     const [target, folder] = [await unusedTarget(), temporaryFolder(t)]
-    const command = `TMPDIR=${folder} exec ${commandOf(script, formatAddress(origin.address), target.kind === 'tcp' ? target.port : 0)}`
+    const command = `TMPDIR=${folder} exec ` +
+      `${commandOf(script, formatAddress(origin.address), target.kind === 'tcp' ? target.port : 0)}`
     const external = await ExternalProcess.start({ name: 'mine', command, target, isInterrupted: () => false })
     const pids = external.pids()
     t.true(pids.length > 1 && readdirSync(folder).length === 1)
@@ -83,7 +106,8 @@ for (const [program, script] of [
     const origin = await startOrigin({ server: 'node', port: 0 })
     t.teardown(async () => { await origin.close() })
     const [target, folder] = [await unusedTarget(), temporaryFolder(t)]
-    const command = `TMPDIR=${folder} exec ${commandOf(script, formatAddress(origin.address), target.kind === 'tcp' ? target.port : 0)}`
+    const command = `TMPDIR=${folder} exec ` +
+      `${commandOf(script, formatAddress(origin.address), target.kind === 'tcp' ? target.port : 0)}`
     const external = await ExternalProcess.start({ name: 'mine', command, target, isInterrupted: () => false })
     t.teardown(async () => { await external.close() })
     const pids = external.pids()
@@ -113,48 +137,103 @@ async function unusedTarget (): Promise<Address> {
 
 test('ExternalProcess.start() says that the command ended, and its last words', async (t) => {
   const target = await unusedTarget()
-  await t.throwsAsync(ExternalProcess.start({ name: 'mine', command: 'echo no such config >&2; sleep 0.2; exit 3', target, isInterrupted: () => false }),
-    { code: ErrorCode.ROLE_FAILED, message: /^Cannot use the arm mine: its command exited with code 3: it has to stay in the foreground .*; it said: no such config$/ })
+  await t.throwsAsync(
+    ExternalProcess.start({
+      name: 'mine',
+      command: 'echo no such config >&2; sleep 0.2; exit 3',
+      target,
+      isInterrupted: () => false
+    }),
+    {
+      code: ErrorCode.ROLE_FAILED,
+      message:
+        /^Cannot use the arm mine: its command exited with code 3: it has to stay in the foreground .*; it said: no such config$/
+    }
+  )
 })
 
 linux('ExternalProcess.start() gives up on what does not answer in time, and leaves nothing behind', async (t) => {
   const target = await unusedTarget()
-  await t.throwsAsync(ExternalProcess.start({ name: 'mine', command: 'sleep 612 & sleep 613', target, isInterrupted: () => false, readyMs: 300 }),
-    { code: ErrorCode.ROLE_FAILED, message: /was not answered with status 200 within 300 ms/ })
+  await t.throwsAsync(
+    ExternalProcess.start({
+      name: 'mine',
+      command: 'sleep 612 & sleep 613',
+      target,
+      isInterrupted: () => false,
+      readyMs: 300
+    }),
+    { code: ErrorCode.ROLE_FAILED, message: /was not answered with status 200 within 300 ms/ }
+  )
   t.deepEqual(processesLike(/^sleep 61[23]$/), [])
 })
 
 for (const engine of ENGINES_HERE) {
-  test(`ExternalProcess.start() asks at a port that browsers refuse, and with a limit that is no whole number, engine ${engine}`, async (t) => {
+  test('ExternalProcess.start() asks at a port that browsers refuse, and with a limit that is no whole number, ' +
+    `engine ${engine}`, async (t) => {
     // fetch() refuses port 10080 (WHATWG's list of bad ports).
     const [host] = loopbacks(1) as [string]
     const origin = await startOrigin({ server: 'node', host, port: 10080 })
-    t.teardown(async () => { await origin.close() })
-    const external = await ExternalProcess.start({ name: 'mine', command: null, target: origin.address, engine, isInterrupted: () => false, readyMs: 9_999.67 })
-    await external.close()
-    const target = await unusedTarget()
-    await t.throwsAsync(ExternalProcess.start({ name: 'mine', command: null, target, engine, isInterrupted: () => false, readyMs: 1500.67 }),
-      { message: /was not answered with status 200 within 1500\.67 ms \(.*ERR_TUNNEL_CONNECT_REFUSED: .*nothing listens there/ })
-    const named = makeName([...loopbacks(1), host])
-    await (await ExternalProcess.start({
+    t.teardown(async () => {
+      await origin.close()
+    })
+    const external = await ExternalProcess.start({
       name: 'mine',
       command: null,
-      target: tcpAddress(named.host,
-        10080),
+      target: origin.address,
       engine,
-      isInterrupted: () => false
-    })).close()
+      isInterrupted: () => false,
+      readyMs: 9_999.67
+    })
+    await external.close()
+    const target = await unusedTarget()
+    await t.throwsAsync(
+      ExternalProcess.start({
+        name: 'mine',
+        command: null,
+        target,
+        engine,
+        isInterrupted: () => false,
+        readyMs: 1500.67
+      }),
+      {
+        message:
+          /was not answered with status 200 within 1500\.67 ms \(.*ERR_TUNNEL_CONNECT_REFUSED: .*nothing listens there/
+      }
+    )
+    const named = makeName([...loopbacks(1), host])
+    await (
+      await ExternalProcess.start({
+        name: 'mine',
+        command: null,
+        target: tcpAddress(named.host, 10080),
+        engine,
+        isInterrupted: () => false
+      })
+    ).close()
   })
 }
 
 test('ExternalProcess.start() gives up when it is interrupted', async (t) => {
-  await t.throwsAsync(ExternalProcess.start({ name: 'mine', command: 'sleep 600', target: await unusedTarget(), isInterrupted: () => true }), { code: ErrorCode.INTERRUPTED })
+  await t.throwsAsync(
+    ExternalProcess.start({
+      name: 'mine',
+      command: 'sleep 600',
+      target: await unusedTarget(),
+      isInterrupted: () => true
+    }),
+    { code: ErrorCode.INTERRUPTED }
+  )
 })
 
 test('ExternalProcess leaves a program that it has not started alone, and knows nothing of its CPU time', async (t) => {
   const origin = await startOrigin({ server: 'node', port: 0 })
   t.teardown(async () => { await origin.close() })
-  const external = await ExternalProcess.start({ name: 'mine', command: null, target: origin.address, isInterrupted: () => false })
+  const external = await ExternalProcess.start({
+    name: 'mine',
+    command: null,
+    target: origin.address,
+    isInterrupted: () => false
+  })
   t.is((await external.sample()).cpu, null)
   await external.close()
 })

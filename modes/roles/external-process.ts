@@ -48,7 +48,10 @@ function healthJob (target: Address, limitMs: number): LoadJob {
   }
 }
 
-/** A program from outside that carries an arm: started in a process group of its own, and stopped with everything it started. */
+/**
+ * A program from outside that carries an arm: started in a process group of its own, and stopped with everything it
+ * started.
+ */
 export class ExternalProcess {
   readonly #options: ExternalOptions
   readonly #child: ChildProcess | null
@@ -59,16 +62,26 @@ export class ExternalProcess {
 
   private constructor (options: ExternalOptions) {
     this.#options = options
-    this.#child = options.command === null ? null : spawn('/bin/sh', ['-c', options.command], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child =
+      options.command === null
+        ? null
+        : spawn('/bin/sh', ['-c', options.command], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
     if (this.#child === null) return
     process.on('exit', this.#killAtExit)
     if (this.#child.pid !== undefined) guardGroup(this.#child.pid)
-    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_CHARACTERS) })
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_CHARACTERS)
+    })
     this.#child.on('error', (error) => { this.#ended = `could not be started: ${error.message}` })
-    this.#child.on('exit', (code, signal) => { this.#ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}` })
+    this.#child.on('exit', (code, signal) => {
+      this.#ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+    })
   }
 
-  /** Resolves when the program answers /health as the origin does. Else it is stopped, and this rejects with ERR_TUNNEL_ROLE_FAILED or ERR_TUNNEL_INTERRUPTED. */
+  /**
+   * Resolves when the program answers /health as the origin does. Else it is stopped, and this rejects with
+   * ERR_TUNNEL_ROLE_FAILED or ERR_TUNNEL_INTERRUPTED.
+   */
   static async start (options: ExternalOptions): Promise<ExternalProcess> {
     const external = new ExternalProcess(options)
     try {
@@ -113,16 +126,24 @@ export class ExternalProcess {
       if (limitMs === LOOK_LIMIT_MS || last === SILENCE) last = problems[0] ?? last
       await delay(LOOK_INTERVAL_MS)
     }
-    throw this.#failed(`${url} was not answered with status 200 within ${readyMs} ms (${last}): check that it listens there and forwards to the origin`)
+    throw this.#failed(
+      `${url} was not answered with status 200 within ${readyMs} ms (${last}): check that it listens there and ` +
+      'forwards to the origin'
+    )
   }
 
   #checkAlive (): void {
-    if (this.#ended !== null) throw this.#failed(`its command ${this.#ended}: it has to stay in the foreground for as long as it serves`)
+    if (this.#ended !== null) {
+      throw this.#failed(`its command ${this.#ended}: it has to stay in the foreground for as long as it serves`)
+    }
   }
 
   #failed (what: string): TunnelError {
     const words = this.#lastWords.replace(/\s+/g, ' ').trim()
-    return new TunnelError(ErrorCode.ROLE_FAILED, `Cannot use the arm ${this.#options.name}: ${what}${words === '' ? '' : `; it said: ${words}`}`)
+    return new TunnelError(
+      ErrorCode.ROLE_FAILED,
+      `Cannot use the arm ${this.#options.name}: ${what}${words === '' ? '' : `; it said: ${words}`}`
+    )
   }
 
   async #close (): Promise<void> {

@@ -5,7 +5,10 @@ import type { Launch, Vessel } from './role-handle.js'
 
 const LAST_WORDS_CHARACTERS = 2000
 
-/** `--mode processes`: every role is an operating-system process of its own; it ends with this one, whatever ends this one. */
+/**
+ * `--mode processes`: every role is an operating-system process of its own; it ends with this one, whatever ends this
+ * one.
+ */
 export const launchProcess: Launch = (name) => startProcess(new URL(`../../workers/${name}.js`, import.meta.url))
 
 export function startProcess (entryPoint: URL): Vessel {
@@ -14,7 +17,9 @@ export function startProcess (entryPoint: URL): Vessel {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
   let lastWords = ''
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => { lastWords = (lastWords + text).slice(-LAST_WORDS_CHARACTERS) })
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    lastWords = (lastWords + text).slice(-LAST_WORDS_CHARACTERS)
+  })
   let startError: Error | null = null
   return {
     channel: childChannel(child),
@@ -25,7 +30,8 @@ export function startProcess (entryPoint: URL): Vessel {
         if (child.pid === undefined) resolve(`could not be started: ${error.message}`)
       })
       child.on('close', (code, signal) => {
-        const words = lastWords.trim() !== '' ? `: ${lastWords.trim()}` : startError !== null ? `: ${startError.message}` : ''
+        const words =
+          lastWords.trim() !== '' ? `: ${lastWords.trim()}` : startError !== null ? `: ${startError.message}` : ''
         resolve(`${signal !== null ? `was ended by ${signal}` : `exited with code ${code}`}${words}`)
       })
     }),

@@ -12,7 +12,8 @@ const SHORT_MS = 100
 /** For what answers: however busy the machine is. */
 const patient = (): Patience => ({ answerMs: 30_000 })
 
-const optionsOf = (oddity?: Oddity): RoleTypes['load']['options'] => ({ oddity }) as unknown as RoleTypes['load']['options']
+const optionsOf = (oddity?: Oddity): RoleTypes['load']['options'] =>
+  ({ oddity }) as unknown as RoleTypes['load']['options']
 const jobOf = (path: string): LoadJob => ({ path }) as LoadJob
 
 /** Notes the vessels it launches, and whether they were killed. */
@@ -51,21 +52,30 @@ for (const [mode, launchOdd] of ODD_LAUNCHES) {
 
   test(`${mode}: start() passes on why a role refused, and ends it`, async (t) => {
     const { launch, vessels, kills } = watched(launchOdd)
-    const error = await t.throwsAsync(RoleHandle.start(launch, 'load', optionsOf('refuse')), { instanceOf: TunnelError })
+    const error = await t.throwsAsync(RoleHandle.start(launch, 'load', optionsOf('refuse')), {
+      instanceOf: TunnelError
+    })
     t.is(error.code, ErrorCode.ADDRESS_IN_USE)
     t.is(await vessels[0]!.ended, 'exited with code 0')
     t.is(kills(), 0)
   })
 
   test(`${mode}: start() tells of a role that dies in it`, async (t) => {
-    const error = await t.throwsAsync(RoleHandle.start(launchOdd, 'load', optionsOf('exit')), { instanceOf: TunnelError })
+    const error = await t.throwsAsync(RoleHandle.start(launchOdd, 'load', optionsOf('exit')), {
+      instanceOf: TunnelError
+    })
     t.is(error.code, ErrorCode.ROLE_FAILED)
-    t.is(error.message, `The load role ended unexpectedly: it exited with code 7${mode === 'threads' ? '' : ': these are my last words'}`)
+    t.is(
+      error.message,
+      `The load role ended unexpectedly: it exited with code 7${mode === 'threads' ? '' : ': these are my last words'}`
+    )
   })
 
   test(`${mode}: start() gives up a role that does not answer, and ends it`, async (t) => {
     const { launch, vessels } = watched(launchOdd)
-    const error = await t.throwsAsync(RoleHandle.start(launch, 'load', optionsOf('hang'), { answerMs: SHORT_MS }), { instanceOf: TunnelError })
+    const error = await t.throwsAsync(RoleHandle.start(launch, 'load', optionsOf('hang'), { answerMs: SHORT_MS }), {
+      instanceOf: TunnelError
+    })
     t.is(error.code, ErrorCode.ROLE_FAILED)
     t.is(error.message, `Cannot start the load role: no answer within ${SHORT_MS} ms`)
     t.truthy(await vessels[0]!.ended)

@@ -22,7 +22,10 @@ export interface Patience {
 
 const STANDARD_PATIENCE: Patience = { answerMs: 15_000 }
 
-/** A running role as the orchestrator sees it. A call to a role that dies or does not answer in time rejects with ERR_TUNNEL_ROLE_FAILED. */
+/**
+ * A running role as the orchestrator sees it. A call to a role that dies or does not answer in time rejects with
+ * ERR_TUNNEL_ROLE_FAILED.
+ */
 export class RoleHandle<N extends RoleName> {
   readonly name: N
   readonly ready: RoleTypes[N]['ready']
@@ -34,7 +37,12 @@ export class RoleHandle<N extends RoleName> {
     this.ready = ready
   }
 
-  static async start<N extends RoleName> (launch: Launch, name: N, options: RoleTypes[N]['options'], patience = STANDARD_PATIENCE): Promise<RoleHandle<N>> {
+  static async start<N extends RoleName>(
+    launch: Launch,
+    name: N,
+    options: RoleTypes[N]['options'],
+    patience = STANDARD_PATIENCE
+  ): Promise<RoleHandle<N>> {
     const lifeline = new Lifeline(name, launch(name), patience)
     try {
       return new RoleHandle(name, lifeline, await lifeline.answerOf(lifeline.control.start(options), 'start'))
@@ -45,7 +53,9 @@ export class RoleHandle<N extends RoleName> {
   }
 
   /** Rejects with ERR_TUNNEL_ROLE_FAILED when the role has ended, even where it was closed. */
-  get died (): Promise<never> { return this.#lifeline.died }
+  get died (): Promise<never> {
+    return this.#lifeline.died
+  }
 
   /** The role's process; none where it is a thread. */
   pids (): readonly number[] {
@@ -115,7 +125,14 @@ class Lifeline<N extends RoleName> {
     const limitMs = expectedMs + this.#patience.answerMs
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot ${action} the ${this.#name} role: no answer within ${limitMs} ms`)) }, limitMs)
+      timer = setTimeout(() => {
+        reject(
+          new TunnelError(
+            ErrorCode.ROLE_FAILED,
+            `Cannot ${action} the ${this.#name} role: no answer within ${limitMs} ms`
+          )
+        )
+      }, limitMs)
     })
     try {
       return await Promise.race([promise, late])

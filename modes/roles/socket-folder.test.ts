@@ -1,6 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
@@ -26,11 +36,21 @@ async function make (t: ExecutionContext, found: string[] = []): Promise<SocketF
 }
 
 /** The folder of a process that goes on until it is killed. */
-async function folderOfAnother (t: ExecutionContext, temporary: string): Promise<{ path: string, child: ChildProcess }> {
-  const script = `import { SocketFolder } from ${MODULE}; console.log((await SocketFolder.make(() => {})).pathOf('')); setInterval(() => {}, 1e6)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: temporary } })
-  t.teardown(() => { child.kill('SIGKILL') })
-  const [text] = await once(child.stdout!.setEncoding('utf8'), 'data') as [string]
+async function folderOfAnother (
+  t: ExecutionContext,
+  temporary: string
+): Promise<{ path: string; child: ChildProcess }> {
+  const script =
+    `import { SocketFolder } from ${MODULE}; console.log((await SocketFolder.make(() => ` +
+    "{})).pathOf('')); setInterval(() => {}, 1e6)"
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TMPDIR: temporary }
+  })
+  t.teardown(() => {
+    child.kill('SIGKILL')
+  })
+  const [text] = (await once(child.stdout!.setEncoding('utf8'), 'data')) as [string]
   return { path: text.trim().replace(/\/$/, ''), child }
 }
 
@@ -52,31 +72,46 @@ test.serial('SocketFolder makes a private folder and removes it with what is in 
   t.deepEqual(readdirSync(temporary), [])
 })
 
-test.serial('SocketFolder removes what a killed run left, says so, and removes nothing that may be in use', async (t) => {
-  const temporary = temporaryFolder(t)
-  setTemporary(t, temporary)
-  const [dead, alive] = [await folderOfAnother(t, temporary), await folderOfAnother(t, temporary)]
-  writeFileSync(join(dead.path, 'stream.sock'), '')
-  await kill(dead.child)
-  // As seen from another PID namespace, where the number of the living is nobody's or somebody else's.
-  const renamed = join(temporary, `tunnel-bench-${dead.child.pid}-alive`)
-  renameSync(alive.path, renamed)
-  const owner = JSON.parse(readFileSync(join(renamed, 'owner.json'), 'utf8')) as Record<string, unknown>
-  const copies = { starting: null, broken: '{', elsewhere: JSON.stringify({ ...owner, host: 'elsewhere', boot: 'another' }) }
-  for (const [name, text] of Object.entries(copies)) {
-    mkdirSync(join(temporary, `tunnel-bench-1-${name}`))
-    if (text !== null) writeFileSync(join(temporary, `tunnel-bench-1-${name}`, 'owner.json'), text)
+test.serial(
+  'SocketFolder removes what a killed run left, says so, and removes nothing that may be in use',
+  async (t) => {
+    const temporary = temporaryFolder(t)
+    setTemporary(t, temporary)
+    const [dead, alive] = [await folderOfAnother(t, temporary), await folderOfAnother(t, temporary)]
+    writeFileSync(join(dead.path, 'stream.sock'), '')
+    await kill(dead.child)
+    // As seen from another PID namespace, where the number of the living is nobody's or somebody else's.
+    const renamed = join(temporary, `tunnel-bench-${dead.child.pid}-alive`)
+    renameSync(alive.path, renamed)
+    const owner = JSON.parse(readFileSync(join(renamed, 'owner.json'), 'utf8')) as Record<string, unknown>
+    const copies = {
+      starting: null,
+      broken: '{',
+      elsewhere: JSON.stringify({ ...owner, host: 'elsewhere', boot: 'another' })
+    }
+    for (const [name, text] of Object.entries(copies)) {
+      mkdirSync(join(temporary, `tunnel-bench-1-${name}`))
+      if (text !== null) writeFileSync(join(temporary, `tunnel-bench-1-${name}`, 'owner.json'), text)
+    }
+    symlinkSync(renamed, join(temporary, 'tunnel-bench-1-link'))
+    mkdirSync(join(temporary, 'tunnel-bench-notes'))
+    const kept = readdirSync(temporary)
+      .filter((name) => name !== basename(dead.path))
+      .sort()
+    const found: string[] = []
+    const folder = await make(t, found)
+    folder.remove()
+    t.deepEqual(readdirSync(temporary).sort(), kept)
+    t.is(found.length, 1)
+    t.regex(
+      found[0]!,
+      new RegExp(
+        `^found ${dead.path}, left by a run that was killed \\(process ${dead.child.pid}, started 20\\S+Z\\): ` +
+        'removed it$'
+      )
+    )
   }
-  symlinkSync(renamed, join(temporary, 'tunnel-bench-1-link'))
-  mkdirSync(join(temporary, 'tunnel-bench-notes'))
-  const kept = readdirSync(temporary).filter((name) => name !== basename(dead.path)).sort()
-  const found: string[] = []
-  const folder = await make(t, found)
-  folder.remove()
-  t.deepEqual(readdirSync(temporary).sort(), kept)
-  t.is(found.length, 1)
-  t.regex(found[0]!, new RegExp(`^found ${dead.path}, left by a run that was killed \\(process ${dead.child.pid}, started 20\\S+Z\\): removed it$`))
-})
+)
 
 test.serial('SocketFolder removes what was left before the machine started', async (t) => {
   const temporary = temporaryFolder(t)
@@ -93,8 +128,12 @@ test.serial('SocketFolder removes what was left before the machine started', asy
 
 test.serial('SocketFolder is removed when the process ends at once', (t) => {
   const temporary = temporaryFolder(t)
-  const script = `import { SocketFolder } from ${MODULE}; console.log((await SocketFolder.make(() => {})).pathOf('x')); process.exit(0)`
-  const path = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: { ...process.env, TMPDIR: temporary } })
+  const script = `import { SocketFolder } from ${MODULE}; console.log((await SocketFolder.make(() => ` +
+    '{})).pathOf(\'x\')); process.exit(0)'
+  const path = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    env: { ...process.env, TMPDIR: temporary }
+  })
   t.true(path.startsWith(temporary))
   t.deepEqual(readdirSync(temporary), [])
 })
@@ -104,7 +143,10 @@ test.serial('SocketFolder says what to do where no folder can be made', async (t
   setTemporary(t, missing)
   const error = await t.throwsAsync(make(t), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.ADDRESS_DENIED)
-  t.regex(error.message, /^Cannot make a folder for the tunnel's sockets in \S+missing: ENOENT.*: set TMPDIR to a folder that can be written$/)
+  t.regex(
+    error.message,
+    /^Cannot make a folder for the tunnel's sockets in \S+missing: ENOENT.*: set TMPDIR to a folder that can be written$/
+  )
   t.false(existsSync(missing))
 })
 
@@ -114,6 +156,9 @@ test.serial('SocketFolder says that TMPDIR is too long for sockets, and leaves n
   setTemporary(t, long)
   const error = await t.throwsAsync(make(t), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.ADDRESS_INVALID)
-  t.regex(error.message, /^Cannot make the tunnel's sockets in \S+xx: their paths would have up to 1\d\d bytes, and a Unix socket path has at most \d+: set TMPDIR to a shorter folder, for example \/tmp$/)
+  t.regex(
+    error.message,
+    /^Cannot make the tunnel's sockets in \S+xx: their paths would have up to 1\d\d bytes, and a Unix socket path has at most \d+: set TMPDIR to a shorter folder, for example \/tmp$/
+  )
   t.deepEqual(readdirSync(long), [])
 })

@@ -57,7 +57,9 @@ export class SocketFolder {
       if (error instanceof TunnelError) throw error
       const { code, message } = error as NodeJS.ErrnoException
       const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-      const cure = isFull ? 'make room there, or set TMPDIR to another folder' : 'set TMPDIR to a folder that can be written'
+      const cure = isFull
+        ? 'make room there, or set TMPDIR to another folder'
+        : 'set TMPDIR to a folder that can be written'
       throw new TunnelError(ErrorCode.ADDRESS_DENIED,
         `Cannot make a folder for the tunnel's sockets in ${tmpdir()}: ${message}: ${cure}`, { cause: error })
     }

@@ -8,8 +8,8 @@ export type Roles = Pick<Topology, 'engine' | 'engineNote' | 'server' | 'serverN
 export type Attempt<T> = { readonly ok: true, readonly value: T } | { readonly ok: false, readonly reason: string }
 
 /**
- * The roles of a run: started when they are first needed, closed after a failure, and started anew for the next measurement. They are closed
- * when `signal` is aborted, which ends a measurement that is going on.
+ * The roles of a run: started when they are first needed, closed after a failure, and started anew for the next
+ * measurement. They are closed when `signal` is aborted, which ends a measurement that is going on.
  */
 export class StandingRoles {
   readonly #create: () => Roles

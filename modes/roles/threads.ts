@@ -12,7 +12,13 @@ export function startThread (entryPoint: URL, name: string): Vessel {
   return {
     channel: portChannel(worker),
     pid: null,
-    ended: new Promise((resolve) => { worker.on('exit', (code) => { resolve(`exited with code ${code}${lastWords}`) }) }),
-    kill: () => { void worker.terminate() }
+    ended: new Promise((resolve) => {
+      worker.on('exit', (code) => {
+        resolve(`exited with code ${code}${lastWords}`)
+      })
+    }),
+    kill: () => {
+      void worker.terminate()
+    }
   }
 }

@@ -69,8 +69,9 @@ type AnyRole = RoleHandle<RoleName>
 type Sampled = Pick<AnyRole, 'sample' | 'pids'>
 
 /**
- * All roles of a run, started and closed together: one origin, one load generator, and what lies between them for each arm. The baseline
- * asks the same origin directly that the plugins forward to, so that the tunnel is the only difference.
+ * All roles of a run, started and closed together: one origin, one load generator, and what lies between them for each
+ * arm. The baseline asks the same origin directly that the plugins forward to, so that the tunnel is the only
+ * difference.
  */
 export class Topology {
   readonly #options: TopologyOptions
@@ -92,18 +93,32 @@ export class Topology {
     this.#arms = options.arms.filter(({ path }, at) => options.arms.findIndex((arm) => arm.path === path) === at)
   }
 
-  /** Starts every role. Rejects where one fails, and with ERR_TUNNEL_INTERRUPTED after `close()`, which is to be called in any case. */
+  /**
+   * Starts every role. Rejects where one fails, and with ERR_TUNNEL_INTERRUPTED after `close()`, which is to be called
+   * in any case.
+   */
   async start (): Promise<void> {
     this.#starting = this.#start()
     await this.#starting
   }
 
-  get engine (): string { return this.#load.ready.engine }
+  get engine (): string {
+    return this.#load.ready.engine
+  }
+
   /** Why another engine than the preferred one runs, or null. */
-  get engineNote (): string | null { return this.#load.ready.note }
-  get server (): string { return this.#origin.ready.server }
+  get engineNote (): string | null {
+    return this.#load.ready.note
+  }
+
+  get server (): string {
+    return this.#origin.ready.server
+  }
+
   /** Why another origin than the preferred one runs, or null. */
-  get serverNote (): string | null { return this.#origin.ready.note }
+  get serverNote (): string | null {
+    return this.#origin.ready.note
+  }
 
   /** Runs one load job over the path of an arm. */
   async measure (name: string, job: Omit<LoadJob, 'target'>): Promise<MeasuredLoad> {
@@ -113,18 +128,27 @@ export class Topology {
     const before = await samplesOf(roles)
     const result = await this.#runLoad(job, target)
     const after = await samplesOf(roles)
-    const cpu = Object.fromEntries(Object.keys(roles).map((role) => [role, cpuSince(after[role]!.cpu, before[role]!.cpu)]))
-    const countedBy = (role: 'host' | 'plugin'): TunnelCounters => countersSince(countersOf(after[role]!.stats!), countersOf(before[role]!.stats!))
+    const cpu = Object.fromEntries(
+      Object.keys(roles).map((role) => [role, cpuSince(after[role]!.cpu, before[role]!.cpu)])
+    )
+    const countedBy = (role: 'host' | 'plugin'): TunnelCounters =>
+      countersSince(countersOf(after[role]!.stats!), countersOf(before[role]!.stats!))
     return { result, cpu, tunnel: tunnel === null ? null : { host: countedBy('host'), plugin: countedBy('plugin') } }
   }
 
   /**
-   * Runs one load job over the path of an arm, with strace attached to its roles but the generator, which makes them many times slower: system calls by
-   * role and name over as many responses. Rejects with ERR_TUNNEL_UNAVAILABLE where strace is missing or may not attach.
+   * Runs one load job over the path of an arm, with strace attached to its roles but the generator, which makes them
+   * many times slower: system calls by role and name over as many responses. Rejects with ERR_TUNNEL_UNAVAILABLE where
+   * strace is missing or may not attach.
    */
-  async countSystemCalls (name: string, job: Omit<LoadJob, 'target'>): Promise<{ responses: number, calls: Record<string, Record<string, number>> }> {
+  async countSystemCalls (
+    name: string,
+    job: Omit<LoadJob, 'target'>
+  ): Promise<{ responses: number; calls: Record<string, Record<string, number>> }> {
     const path = this.#pathOf(name)
-    const processes = Object.entries({ ...path.roles, origin: this.#origin }).map(([role, handle]) => [role, handle.pids()] as const)
+    const processes = Object.entries({ ...path.roles, origin: this.#origin }).map(
+      ([role, handle]) => [role, handle.pids()] as const
+    )
     const counter = await SystemCallCounter.attach(Object.fromEntries(processes.filter(([, pids]) => pids.length > 0)))
     try {
       const { allResponses } = await this.#runLoad(job, path.target)
@@ -135,8 +159,8 @@ export class Topology {
   }
 
   /**
-   * Closes load, then programs from outside and relays, then hosts, then plugins, then the origin, each awaited, and removes what is on disk. Ends a start that is going on
-   * before its next role. Never rejects.
+   * Closes load, then programs from outside and relays, then hosts, then plugins, then the origin, each awaited, and
+   * removes what is on disk. Ends a start that is going on before its next role. Never rejects.
    */
   close (): Promise<void> {
     this.#closing ??= this.#close()
@@ -146,13 +170,19 @@ export class Topology {
   /** Closes all roles at the same time. Never rejects. */
   async closeNow (): Promise<void> {
     void this.close()
-    await Promise.all([...this.#started, ...this.#externals].map(async (role) => { await role.close() }))
+    await Promise.all(
+      [...this.#started, ...this.#externals].map(async (role) => {
+        await role.close()
+      })
+    )
     this.#folder?.remove()
   }
 
   #pathOf (name: string): Path {
     const path = this.#paths.get(name)
-    if (path === undefined) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
+    if (path === undefined) {
+      throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure ${name}: nothing was started for it`)
+    }
     return path
   }
 
@@ -173,14 +203,19 @@ export class Topology {
     const { server, engine, spin, originPort: port } = this.#options
     this.#origin = await this.#startRole('origin', { server, engine, spin, host: LOCALHOST, port, path })
     for (const arm of this.#arms) this.#paths.set(arm.path, await this.#startPath(arm))
-    this.#load = await this.#startRole('load', { engine: this.#options.engine, generator: this.#options.generator ?? 'own' })
+    this.#load = await this.#startRole('load', {
+      engine: this.#options.engine,
+      generator: this.#options.generator ?? 'own'
+    })
   }
 
   async #startPath ({ path, transport, secondHop }: TopologyOptions['arms'][number]): Promise<Path> {
     const { address, unixAddress: unix } = this.#origin.ready
     switch (transport) {
-      case 'baseline': return { target: address, roles: {}, tunnel: null }
-      case 'uds': return { target: unix!, roles: {}, tunnel: null }
+      case 'baseline':
+        return { target: address, roles: {}, tunnel: null }
+      case 'uds':
+        return { target: unix!, roles: {}, tunnel: null }
       case 'relay': {
         const relay = await this.#startRelay(tcpAddress(LOCALHOST, 0), address)
         return { target: relay.ready.address, roles: { relay }, tunnel: null }
@@ -191,8 +226,14 @@ export class Topology {
         const back = await this.#startRelay(middle, address)
         return { target: front.ready.address, roles: { front, back }, tunnel: null }
       }
-      case 'external': return await this.#startExternal(this.#options.externalArms.find(({ name }) => name === path)!)
-      default: return await this.#startTunnel(path, choiceOf(transport, this.#options), secondHop === 'embedded' ? secondHop : secondHop === 'unix' ? unix! : address)
+      case 'external':
+        return await this.#startExternal(this.#options.externalArms.find(({ name }) => name === path)!)
+      default:
+        return await this.#startTunnel(
+          path,
+          choiceOf(transport, this.#options),
+          secondHop === 'embedded' ? secondHop : secondHop === 'unix' ? unix! : address
+        )
     }
   }
 
@@ -205,7 +246,13 @@ export class Topology {
     const port = await freePort()
     const target = targetOf(arm, port)
     const command = arm.start === null ? null : commandOf(arm.start, formatAddress(this.#origin.ready.address), port)
-    const external = await ExternalProcess.start({ name: arm.name, command, target, engine: this.#options.engine, isInterrupted: () => this.#closing !== null })
+    const external = await ExternalProcess.start({
+      name: arm.name,
+      command,
+      target,
+      engine: this.#options.engine,
+      isInterrupted: () => this.#closing !== null
+    })
     this.#externals.push(external)
     return { target, roles: { external }, tunnel: null }
   }
@@ -214,12 +261,21 @@ export class Topology {
     const { engine, spin } = this.#options
     const tunnel = unixAddress(this.#pathIn(`${path}.sock`))
     const host = await this.#startRole('host', { listen: tcpAddress(LOCALHOST, 0), tunnel, transport, engine, spin })
-    const plugin = await this.#startRole('plugin', { tunnel, transport, engine, spin, origin, attachTimeoutMs: ATTACH_TIMEOUT_MS })
+    const plugin = await this.#startRole('plugin', {
+      tunnel,
+      transport,
+      engine,
+      spin,
+      origin,
+      attachTimeoutMs: ATTACH_TIMEOUT_MS
+    })
     return { target: host.ready.address, roles: { host, plugin }, tunnel: { host, plugin } }
   }
 
-  async #startRole<N extends RoleName> (name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {
-    if (this.#closing !== null) throw new TunnelError(ErrorCode.INTERRUPTED, `Interrupted before the ${name} role was started`)
+  async #startRole<N extends RoleName>(name: N, options: RoleTypes[N]['options']): Promise<RoleHandle<N>> {
+    if (this.#closing !== null) {
+      throw new TunnelError(ErrorCode.INTERRUPTED, `Interrupted before the ${name} role was started`)
+    }
     const role = await RoleHandle.start(this.#launch, name, options)
     this.#started.push(role as unknown as AnyRole)
     return role
@@ -232,13 +288,21 @@ export class Topology {
         if (role.name === name) await role.close()
       }
       // They stand where relays and hosts do.
-      if (name === 'load') await Promise.all(this.#externals.map(async (external) => { await external.close() }))
+      if (name === 'load') {
+        await Promise.all(
+          this.#externals.map(async (external) => {
+            await external.close()
+          })
+        )
+      }
     }
     this.#folder?.remove()
   }
 }
 
-/** A TCP port that nothing listens on. Another program may take it before it is used; then whoever wanted it says so. */
+/**
+ * A TCP port that nothing listens on. Another program may take it before it is used; then whoever wanted it says so.
+ */
 async function freePort (): Promise<number> {
   const listener = await createEngine('node').listen(tcpAddress(LOCALHOST, 0), (socket) => { socket.abort() })
   await listener.close()
@@ -246,7 +310,9 @@ async function freePort (): Promise<number> {
 }
 
 async function samplesOf (roles: Readonly<Record<string, Sampled>>): Promise<Record<string, RoleSample>> {
-  return Object.fromEntries(await Promise.all(Object.entries(roles).map(async ([name, role]) => [name, await role.sample()])))
+  return Object.fromEntries(
+    await Promise.all(Object.entries(roles).map(async ([name, role]) => [name, await role.sample()]))
+  )
 }
 
 export function isTransport (transport: ArmTransport): transport is TransportName {
@@ -258,5 +324,9 @@ type Memory = Pick<TopologyOptions, 'mode' | 'segment'>
 /** Threads share memory as they are; processes need memory that the system shares. */
 export function choiceOf (kind: TransportName, { mode, segment }: Memory): TransportChoice {
   if (kind === 'stream') return { kind }
-  return { kind, memory: mode === 'threads' ? 'shared-array-buffer' : 'memfd', sizes: { ...DEFAULT_SEGMENT_SIZES, ...segment } }
+  return {
+    kind,
+    memory: mode === 'threads' ? 'shared-array-buffer' : 'memfd',
+    sizes: { ...DEFAULT_SEGMENT_SIZES, ...segment }
+  }
 }

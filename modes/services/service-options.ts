@@ -25,23 +25,41 @@ const STANDARD = {
 } as const
 
 export const SERVICE_FLAGS = {
-  transport: { describe: 'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm (shared memory; Linux, needs koffi)', standard: STANDARD.transport },
+  transport: {
+    describe:
+      'How frames travel between host and plugin, the same on both sides: stream (through the Unix socket) or shm ' +
+      '(shared memory; Linux, needs koffi)',
+    standard: STANDARD.transport
+  },
   addr: { describe: 'Path of the Unix socket between host and plugin (required)' },
   port: { describe: 'TCP port to listen on; 0 takes any free one, which is printed', standard: STANDARD.port },
   host: {
-    describe: 'Address to listen on; of a name, all its addresses that are here, which are printed; ' +
+    describe:
+      'Address to listen on; of a name, all its addresses that are here, which are printed; ' +
       '0.0.0.0 opens the port to the network',
     standard: STANDARD.host
   },
   server: { describe: SERVER_DESCRIPTION, standard: STANDARD.server },
-  engine: { describe: 'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or auto, which is epoll where it loads', standard: STANDARD.engine },
+  engine: {
+    describe:
+      'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or ' +
+      'auto, which is epoll where it loads',
+    standard: STANDARD.engine
+  },
   'spin-us': { describe: SPIN_DESCRIPTION, standard: 'auto' },
   'max-connections': {
-    describe: `Connections at one time, ${HelloLimit.maxChannels.join(' to ')}; the smaller number of host and plugin counts, and ` +
+    describe:
+      `Connections at one time, ${HelloLimit.maxChannels.join(' to ')}; the smaller number of host and plugin ` +
+      'counts, and ' +
       'further clients are reset',
     standard: STANDARD.maxConnections
   },
-  drain: { describe: 'How long SIGTERM, SIGHUP and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s cuts them at once', standard: STANDARD.drain },
+  drain: {
+    describe:
+      'How long SIGTERM, SIGHUP and the first Ctrl-C let connections at hand go on, for example 500ms or 10s; 0s ' +
+      'cuts them at once',
+    standard: STANDARD.drain
+  },
   stats: { describe: 'Print the counters of the tunnel so often, for example 1s; at least 100ms', standard: 'never' },
   json: { describe: 'Print every event as one JSON object per line instead of sentences', isSwitch: true }
 } as const satisfies Record<string, Flag>
@@ -104,7 +122,10 @@ interface Listening {
 }
 
 /** How to reach a service: its URL, and of a name the addresses behind it, as data and in words. */
-export function urlOf ({ address, addresses }: Listening): { data: { http: string, addresses?: string[] }, words: string } {
+export function urlOf ({ address, addresses }: Listening): {
+  data: { http: string; addresses?: string[] }
+  words: string
+} {
   const http = `http://${formatAddress(address)}`
   const all = addresses.map(formatAddress)
   return all.includes(formatAddress(address))

@@ -22,7 +22,13 @@ function frame (type: FrameType, payload: Uint8Array = new Uint8Array()): Buffer
 }
 
 function hello (role: Role, version = 1): Buffer {
-  const payload = encodeHello({ role, transport: 'stream', maxPayloadBytes: 65_536, windowBytes: 65_536, maxChannels: 8 })
+  const payload = encodeHello({
+    role,
+    transport: 'stream',
+    maxPayloadBytes: 65_536,
+    windowBytes: 65_536,
+    maxChannels: 8
+  })
   payload[VERSION_OFFSET] = version
   return frame(FrameType.HELLO, payload)
 }
@@ -47,57 +53,90 @@ const PROTOCOL = 'ERR_TUNNEL_PROTOCOL'
 
 const intruders: Array<[what: string, bytes: Uint8Array, code: string, message: RegExp]> = [
   ['random bytes', Buffer.from('c3a1f4509be2771d08ffae63915c2b40e8d7', 'hex'), PROTOCOL, /^Cannot decode frame header/],
-  ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'), PROTOCOL, /^Cannot decode frame header/],
-  ['another protocol version', hello(Role.PLUGIN, 2), 'ERR_TUNNEL_VERSION', /this side speaks protocol version 1 and the peer version 2: run the same version of http-tunnel-bench on both sides$/],
+  [
+    'an HTTP request',
+    Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    PROTOCOL,
+    /^Cannot decode frame header/
+  ],
+  [
+    'another protocol version',
+    hello(Role.PLUGIN, 2),
+    'ERR_TUNNEL_VERSION',
+    /this side speaks protocol version 1 and the peer version 2: run the same version of http-tunnel-bench on both sides$/
+  ],
   ['a plugin that speaks before HELLO', frame(FrameType.PING), PROTOCOL, /the first frame must be HELLO: it is PING$/],
   ['a host', hello(Role.HOST), PROTOCOL, /the peer must be a plugin: it says it is a host/],
-  ['a HELLO without magic', frame(FrameType.HELLO, new Uint8Array(20)), PROTOCOL, /must begin with the magic HTUN: whatever connected does not speak this protocol$/]
+  [
+    'a HELLO without magic',
+    frame(FrameType.HELLO, new Uint8Array(20)),
+    PROTOCOL,
+    /must begin with the magic HTUN: whatever connected does not speak this protocol$/
+  ]
 ]
 
-test.serial('the host turns away whatever is not a plugin of its version, in a sentence each, and goes on', async (t) => {
-  const addr = join(temporaryFolder(t), 's')
-  const host = startHost(t, addr)
-  await host.event('listening')
-  for (const [i, [what, bytes, code, message]] of intruders.entries()) {
-    await send(t, addr, bytes)
-    const refused = await host.event('refused', i + 1)
-    t.is(refused.code, code, what)
-    t.regex(String(refused.message), message, what)
+test.serial(
+  'the host turns away whatever is not a plugin of its version, in a sentence each, and goes on',
+  async (t) => {
+    const addr = join(temporaryFolder(t), 's')
+    const host = startHost(t, addr)
+    await host.event('listening')
+    for (const [i, [what, bytes, code, message]] of intruders.entries()) {
+      await send(t, addr, bytes)
+      const refused = await host.event('refused', i + 1)
+      t.is(refused.code, code, what)
+      t.regex(String(refused.message), message, what)
+    }
+    const plugin = startPlugin(t, addr)
+    await plugin.event('attached')
+    await host.event('attached')
+    // Also beside a plugin that serves.
+    for (const [, bytes] of intruders) await send(t, addr, bytes)
+    t.is(String((await get(t, `${await urlOf(host)}/health`)).body), 'ok')
   }
-  const plugin = startPlugin(t, addr)
-  await plugin.event('attached')
-  await host.event('attached')
-  // Also beside a plugin that serves.
-  for (const [, bytes] of intruders) await send(t, addr, bytes)
-  t.is(String((await get(t, `${await urlOf(host)}/health`)).body), 'ok')
-})
+)
 
 test.serial('the host says in a sentence why it turned a link away', async (t) => {
   const addr = join(temporaryFolder(t), 's')
   const host = new Program(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0'])
   await host.output(/listening/)
   await send(t, addr, hello(Role.PLUGIN, 9))
-  await host.output(/\nhttp-tunnel-host: link refused: Cannot shake hands: this side speaks protocol version 1 and the peer version 9: run the same version [^\n]*\n$/)
+  await host.output(
+    /\nhttp-tunnel-host: link refused: Cannot shake hands: this side speaks protocol version 1 and the peer version 9: run the same version [^\n]*\n$/
+  )
   t.is(host.stderr, '')
 })
 
 for (const json of [false, true]) {
-  test.serial(`the plugin gives up in a sentence where the host is of another version${json ? ', and in an event with --json' : ''}`, async (t) => {
-    const addr = join(temporaryFolder(t), 's')
-    const server = net.createServer((socket) => {
-      socket.on('error', () => {})
-      socket.resume()
-      socket.write(hello(Role.HOST, 2))
-    })
-    t.teardown(() => { server.close() })
-    await once(server.listen(addr), 'listening')
-    const plugin = new Program(t, 'http-tunnel-plugin', [`--addr=${addr}`, '--origin-port=0', ...(json ? ['--json'] : [])])
-    const { code, stderr, stdout } = await plugin.ended
-    t.is(code, 1)
-    t.regex(stderr, /^http-tunnel-plugin: Cannot shake hands: this side speaks protocol version 1 and the peer version 2: run the same version of http-tunnel-bench on both sides \(ERR_TUNNEL_VERSION\)\n$/)
-    if (json) t.like(plugin.events.at(-1), { event: 'refused', code: 'ERR_TUNNEL_VERSION' })
-    else t.notRegex(stdout, /refused/)
-  })
+  test.serial(
+    'the plugin gives up in a sentence where the host is of another ' +
+    `version${json ? ', and in an event with --json' : ''}`,
+    async (t) => {
+      const addr = join(temporaryFolder(t), 's')
+      const server = net.createServer((socket) => {
+        socket.on('error', () => {})
+        socket.resume()
+        socket.write(hello(Role.HOST, 2))
+      })
+      t.teardown(() => {
+        server.close()
+      })
+      await once(server.listen(addr), 'listening')
+      const plugin = new Program(t, 'http-tunnel-plugin', [
+        `--addr=${addr}`,
+        '--origin-port=0',
+        ...(json ? ['--json'] : [])
+      ])
+      const { code, stderr, stdout } = await plugin.ended
+      t.is(code, 1)
+      t.regex(
+        stderr,
+        /^http-tunnel-plugin: Cannot shake hands: this side speaks protocol version 1 and the peer version 2: run the same version of http-tunnel-bench on both sides \(ERR_TUNNEL_VERSION\)\n$/
+      )
+      if (json) t.like(plugin.events.at(-1), { event: 'refused', code: 'ERR_TUNNEL_VERSION' })
+      else t.notRegex(stdout, /refused/)
+    }
+  )
 }
 
 test.serial('a second plugin waits until the first one is gone', async (t) => {
@@ -139,27 +178,34 @@ test.serial('a plugin that is killed under load leaves a host that serves with t
   t.is((await get(t, `${url}/large`)).body.length, 262_144)
 })
 
-test.serial('a host that is killed under load leaves a plugin that serves the next one, at the same address', async (t) => {
-  const { addr, host, plugin, url } = await startTunnel(t)
-  const load = startLoad(t, url)
-  await get(t, `${url}/large`)
-  host.kill('SIGKILL')
-  t.regex(String((await plugin.event('detached')).code), GONE)
-  await load.stop()
-  t.true(existsSync(addr), 'the killed host left its socket')
-  const next = startHost(t, addr)
-  await next.event('attached')
-  t.is((await get(t, `${await urlOf(next)}/large`)).body.length, 262_144)
-  next.kill('SIGTERM')
-  t.is((await next.ended).code, 0)
-  t.false(existsSync(addr))
-})
+test.serial(
+  'a host that is killed under load leaves a plugin that serves the next one, at the same address',
+  async (t) => {
+    const { addr, host, plugin, url } = await startTunnel(t)
+    const load = startLoad(t, url)
+    await get(t, `${url}/large`)
+    host.kill('SIGKILL')
+    t.regex(String((await plugin.event('detached')).code), GONE)
+    await load.stop()
+    t.true(existsSync(addr), 'the killed host left its socket')
+    const next = startHost(t, addr)
+    await next.event('attached')
+    t.is((await get(t, `${await urlOf(next)}/large`)).body.length, 262_144)
+    next.kill('SIGTERM')
+    t.is((await next.ended).code, 0)
+    t.false(existsSync(addr))
+  }
+)
 
 test.serial('a host leaves alone what it cannot replace: a live host, a file, a folder', async (t) => {
   const { addr, url } = await startTunnel(t)
   const file = join(dirname(addr), 'file')
   writeFileSync(file, 'mine')
-  for (const [path, rule] of [[addr, 'another host is listening there'], [file, 'it exists and is not a socket'], [dirname(addr), 'it exists and is not a socket']] as const) {
+  for (const [path, rule] of [
+    [addr, 'another host is listening there'],
+    [file, 'it exists and is not a socket'],
+    [dirname(addr), 'it exists and is not a socket']
+  ] as const) {
     const { code, stderr, stdout } = await runToEnd(t, 'http-tunnel-host', [`--addr=${path}`, '--port=0'])
     t.is(code, 1)
     t.true(stderr.startsWith(`http-tunnel-host: Cannot listen on ${path}: ${rule}`), stderr)
@@ -183,7 +229,13 @@ test.serial('a port that is taken ends every service in a sentence', async (t) =
   for (const [name, args] of commands) {
     const { code, stderr } = await runToEnd(t, name, args)
     t.is(code, 1)
-    t.regex(stderr, new RegExp(`^${name}: Cannot listen on 127\\.0\\.0\\.1:${port}: the port is taken[^\\n]* \\(ERR_TUNNEL_ADDRESS_IN_USE\\)\\n$`))
+    t.regex(
+      stderr,
+      new RegExp(
+        `^${name}: Cannot listen on 127\\.0\\.0\\.1:${port}: the port is taken[^\\n]* ` +
+        '\\(ERR_TUNNEL_ADDRESS_IN_USE\\)\\n$'
+      )
+    )
   }
   t.deepEqual(readdirSync(folder), [])
 })
@@ -232,33 +284,62 @@ test.serial('a service lives on when nobody reads its output any more', async (t
   t.is(String((await get(t, `${url}/small`)).body), 'ok')
 })
 
-test.serial('clients beyond --max-connections are turned away in a sentence, and an origin that is gone has one, too', async (t) => {
-  const addr = join(temporaryFolder(t), 's')
-  const host = new Program(t, 'http-tunnel-host', ['--transport=stream', `--addr=${addr}`, '--port=0', '--max-connections=1'])
-  const [, port] = await host.output(/listening on http:\/\/127\.0\.0\.1:(\d+)/)
-  const connectClient = (): { socket: net.Socket, closed: Promise<void> } => {
-    const socket = net.connect({ host: '127.0.0.1', port: Number(port) })
-    t.teardown(() => { socket.destroy() })
-    socket.on('error', () => {})
-    return { socket, closed: new Promise((resolve) => { socket.on('close', () => { resolve() }) }) }
+test.serial(
+  'clients beyond --max-connections are turned away in a sentence, and an origin that is gone has one, too',
+  async (t) => {
+    const addr = join(temporaryFolder(t), 's')
+    const host = new Program(t, 'http-tunnel-host', [
+      '--transport=stream',
+      `--addr=${addr}`,
+      '--port=0',
+      '--max-connections=1'
+    ])
+    const [, port] = await host.output(/listening on http:\/\/127\.0\.0\.1:(\d+)/)
+    const connectClient = (): { socket: net.Socket; closed: Promise<void> } => {
+      const socket = net.connect({ host: '127.0.0.1', port: Number(port) })
+      t.teardown(() => {
+        socket.destroy()
+      })
+      socket.on('error', () => {})
+      return {
+        socket,
+        closed: new Promise((resolve) => {
+          socket.on('close', () => {
+            resolve()
+          })
+        })
+      }
+    }
+    await connectClient().closed
+    await host.output(
+      /\nhttp-tunnel-host: client turned away: Cannot carry a client: no plugin is attached at [^\n]*: start one\n/
+    )
+    const origin = net.createServer()
+    t.teardown(() => {
+      origin.close()
+    })
+    await once(origin.listen(0, '127.0.0.1'), 'listening')
+    const plugin = new Program(t, 'http-tunnel-plugin', [
+      '--transport=stream',
+      `--addr=${addr}`,
+      `--origin=http://127.0.0.1:${(origin.address() as net.AddressInfo).port}`
+    ])
+    await host.output(/\nhttp-tunnel-host: attached\n/)
+    const accepted = once(origin, 'connection')
+    const first = connectClient()
+    await accepted
+    await connectClient().closed
+    await host.output(
+      /client turned away: Cannot carry one more client: as many connections are open as host and plugin allow \(maxChannels: 1\): raise both limits \(--max-connections of both\)\n/
+    )
+    first.socket.destroy()
+    origin.close()
+    const unreachable = plugin.output(
+      /\nhttp-tunnel-plugin: origin unreachable: Cannot connect to 127\.0\.0\.1:\d+: nothing listens there \(ECONNREFUSED\)[^\n]*\n/
+    )
+    // As long as the first connection is still open others are turned away by the host.
+    while (!plugin.stdout.includes('origin unreachable')) await connectClient().closed
+    await unreachable
+    t.is([...plugin.stdout.matchAll(/origin unreachable/g)].length, 1)
   }
-  await connectClient().closed
-  await host.output(/\nhttp-tunnel-host: client turned away: Cannot carry a client: no plugin is attached at [^\n]*: start one\n/)
-  const origin = net.createServer()
-  t.teardown(() => { origin.close() })
-  await once(origin.listen(0, '127.0.0.1'), 'listening')
-  const plugin = new Program(t, 'http-tunnel-plugin', ['--transport=stream', `--addr=${addr}`, `--origin=http://127.0.0.1:${(origin.address() as net.AddressInfo).port}`])
-  await host.output(/\nhttp-tunnel-host: attached\n/)
-  const accepted = once(origin, 'connection')
-  const first = connectClient()
-  await accepted
-  await connectClient().closed
-  await host.output(/client turned away: Cannot carry one more client: as many connections are open as host and plugin allow \(maxChannels: 1\): raise both limits \(--max-connections of both\)\n/)
-  first.socket.destroy()
-  origin.close()
-  const unreachable = plugin.output(/\nhttp-tunnel-plugin: origin unreachable: Cannot connect to 127\.0\.0\.1:\d+: nothing listens there \(ECONNREFUSED\)[^\n]*\n/)
-  // As long as the first connection is still open others are turned away by the host.
-  while (!plugin.stdout.includes('origin unreachable')) await connectClient().closed
-  await unreachable
-  t.is([...plugin.stdout.matchAll(/origin unreachable/g)].length, 1)
-})
+)

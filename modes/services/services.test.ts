@@ -43,24 +43,47 @@ async function refuses (url: string): Promise<boolean> {
   })
 }
 
-test.serial('host and plugin say what they do in one JSON object per line, and /health answers through them', async (t) => {
-  const { addr, host, plugin, url } = await startTunnel(t)
-  t.deepEqual(host.events[0], { event: 'listening', name: 'http-tunnel-host', http: url, tunnel: addr, transport: 'stream', engine: ENGINE, pid: host.pid })
-  t.like(await plugin.event('started'), { name: 'http-tunnel-plugin', tunnel: addr, transport: 'stream', engine: ENGINE, pid: plugin.pid })
-  t.regex(String(plugin.events[0]!.origin), /^http:\/\/127\.0\.0\.1:\d+$/)
-  t.is(statSync(addr).mode & 0o777, 0o600)
-  const health = await get(t, `${url}/health`)
-  t.deepEqual([health.status, String(health.body)], [200, 'ok'])
-  t.deepEqual((await get(t, `${url}/large`)).body, Buffer.from(contentBytes(262_144)))
-})
+test.serial(
+  'host and plugin say what they do in one JSON object per line, and /health answers through them',
+  async (t) => {
+    const { addr, host, plugin, url } = await startTunnel(t)
+    t.deepEqual(host.events[0], {
+      event: 'listening',
+      name: 'http-tunnel-host',
+      http: url,
+      tunnel: addr,
+      transport: 'stream',
+      engine: ENGINE,
+      pid: host.pid
+    })
+    t.like(await plugin.event('started'), {
+      name: 'http-tunnel-plugin',
+      tunnel: addr,
+      transport: 'stream',
+      engine: ENGINE,
+      pid: plugin.pid
+    })
+    t.regex(String(plugin.events[0]!.origin), /^http:\/\/127\.0\.0\.1:\d+$/)
+    t.is(statSync(addr).mode & 0o777, 0o600)
+    const health = await get(t, `${url}/health`)
+    t.deepEqual([health.status, String(health.body)], [200, 'ok'])
+    t.deepEqual((await get(t, `${url}/large`)).body, Buffer.from(contentBytes(262_144)))
+  }
+)
 
 test.serial('host and plugin say it in sentences without --json', async (t) => {
   const addr = join(temporaryFolder(t), 's')
   const plugin = new Program(t, 'http-tunnel-plugin', [`--addr=${addr}`, '--origin-port=0', '--server=node'])
-  await plugin.output(/^http-tunnel-plugin: forwarding \S+\/s to http:\/\/127\.0\.0\.1:\d+ \(node origin, stream transport, \w+ engine\)\n/)
-  await plugin.output(/http-tunnel-plugin: waiting for a host: Cannot connect to \S+: nothing listens there \(ENOENT\): .*\n/)
+  await plugin.output(
+    /^http-tunnel-plugin: forwarding \S+\/s to http:\/\/127\.0\.0\.1:\d+ \(node origin, stream transport, \w+ engine\)\n/
+  )
+  await plugin.output(
+    /http-tunnel-plugin: waiting for a host: Cannot connect to \S+: nothing listens there \(ENOENT\): .*\n/
+  )
   const host = new Program(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0'])
-  await host.output(/^http-tunnel-host: listening on http:\/\/127\.0\.0\.1:\d+, waiting for a plugin at \S+\/s \(stream transport, \w+ engine\)\n/)
+  await host.output(
+    /^http-tunnel-host: listening on http:\/\/127\.0\.0\.1:\d+, waiting for a plugin at \S+\/s \(stream transport, \w+ engine\)\n/
+  )
   await host.output(/http-tunnel-host: attached\n/)
   await plugin.output(/http-tunnel-plugin: attached\n/)
   plugin.kill('SIGTERM')
@@ -69,30 +92,39 @@ test.serial('host and plugin say it in sentences without --json', async (t) => {
 })
 
 for (const name of ['http-tunnel-host', 'http-baseline'] as const) {
-  for (const args of name === 'http-baseline' ? servers.map(flagsOf) : ENGINES_HERE.map((engine) => [`--engine=${engine}`])) {
-    test.serial(`${name} ${args.join(' ')} makes its socket file again when somebody removed it, and says so`, async (t) => {
-      const addr = join(temporaryFolder(t), 's')
-      const program = new Program(t, name, [...args, '--host=localhost', '--port=0', `--addr=${addr}`, '--json'])
-      const { addresses, http } = await program.event('listening')
-      t.regex(String(http), /^http:\/\/localhost:\d+$/)
-      t.true((addresses as string[]).every((address) => /^(127\.0\.0\.1|\[::1\]):\d+$/.test(address)) &&
-        (addresses as string[]).length > 0)
-      t.true(isListed(addr))
-      unlinkSync(addr)
-      await program.event('restored')
-      t.is(statSync(addr).mode & 0o777, 0o600)
-      t.true(isListed(addr))
-      program.kill('SIGTERM')
-      t.is((await program.ended).code, 0)
-      t.false(existsSync(addr))
-    })
+  for (const args of name === 'http-baseline'
+    ? servers.map(flagsOf)
+    : ENGINES_HERE.map((engine) => [`--engine=${engine}`])) {
+    test.serial(
+      `${name} ${args.join(' ')} makes its socket file again when somebody removed it, and says so`,
+      async (t) => {
+        const addr = join(temporaryFolder(t), 's')
+        const program = new Program(t, name, [...args, '--host=localhost', '--port=0', `--addr=${addr}`, '--json'])
+        const { addresses, http } = await program.event('listening')
+        t.regex(String(http), /^http:\/\/localhost:\d+$/)
+        t.true(
+          (addresses as string[]).every((address) => /^(127\.0\.0\.1|\[::1\]):\d+$/.test(address)) &&
+            (addresses as string[]).length > 0
+        )
+        t.true(isListed(addr))
+        unlinkSync(addr)
+        await program.event('restored')
+        t.is(statSync(addr).mode & 0o777, 0o600)
+        t.true(isListed(addr))
+        program.kill('SIGTERM')
+        t.is((await program.ended).code, 0)
+        t.false(existsSync(addr))
+      }
+    )
   }
 }
 
 test.serial('the baseline says where it listens and answers /health', async (t) => {
   const baseline = startBaseline(t, '--server=node')
   const url = await urlOf(baseline)
-  t.deepEqual(baseline.events, [{ event: 'listening', name: 'http-baseline', http: url, server: 'node', pid: baseline.pid }])
+  t.deepEqual(baseline.events, [
+    { event: 'listening', name: 'http-baseline', http: url, server: 'node', pid: baseline.pid }
+  ])
   t.is(String((await get(t, `${url}/health`)).body), 'ok')
   baseline.kill('SIGTERM')
   t.like(await baseline.ended, { code: 0, stderr: '' })
@@ -120,7 +152,13 @@ test.serial('without a plugin a client is cut off', async (t) => {
 })
 
 /** Each service, and how somebody else sees that it drains. */
-const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ service: Program, url: string, draining: () => Promise<unknown>, addr?: string }>> = {
+const drains: Record<
+  string,
+  (
+    t: ExecutionContext,
+    drain: string
+  ) => Promise<{ service: Program; url: string; draining: () => Promise<unknown>; addr?: string }>
+> = {
   'the host': async (t, drain) => {
     const { host, plugin, url, addr } = await startTunnel(t, [drain])
     return { service: host, url, addr, draining: async () => await plugin.event('draining') }
@@ -132,7 +170,13 @@ const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ s
   'the baseline': async (t, drain) => {
     const baseline = startBaseline(t, drain)
     const url = await urlOf(baseline)
-    return { service: baseline, url, draining: async () => { await until('the port is closed', async () => await refuses(url)) } }
+    return {
+      service: baseline,
+      url,
+      draining: async () => {
+        await until('the port is closed', async () => await refuses(url))
+      }
+    }
   },
   ...(uwsLoads
     ? {
@@ -146,7 +190,9 @@ const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ s
           return {
             service: baseline,
             url,
-            draining: async () => { await until('the port is closed', async () => await refuses(url)) }
+            draining: async () => {
+              await until('the port is closed', async () => await refuses(url))
+            }
           }
         }
       }
@@ -154,7 +200,13 @@ const drains: Record<string, (t: ExecutionContext, drain: string) => Promise<{ s
   'the baseline on node': async (t, drain) => {
     const baseline = startBaseline(t, drain, '--server=node')
     const url = await urlOf(baseline)
-    return { service: baseline, url, draining: async () => { await until('the port is closed', async () => await refuses(url)) } }
+    return {
+      service: baseline,
+      url,
+      draining: async () => {
+        await until('the port is closed', async () => await refuses(url))
+      }
+    }
   }
 }
 
@@ -172,17 +224,20 @@ for (const [name, start] of Object.entries(drains)) {
     })
   }
 
-  test.serial(`one Ctrl-C that reaches ${name} three times, from its terminal, npm and npx, lets a response finish`, async (t) => {
-    const { service, url, draining } = await start(t, '--drain=60s')
-    const response = await open(t, `${url}/bytes/${LONG_BYTES}`)
-    for (const afterMs of [0, 20, 20]) {
-      await delay(afterMs) // else the system may make one of them
-      service.kill('SIGINT')
+  test.serial(
+    `one Ctrl-C that reaches ${name} three times, from its terminal, npm and npx, lets a response finish`,
+    async (t) => {
+      const { service, url, draining } = await start(t, '--drain=60s')
+      const response = await open(t, `${url}/bytes/${LONG_BYTES}`)
+      for (const afterMs of [0, 20, 20]) {
+        await delay(afterMs) // else the system may make one of them
+        service.kill('SIGINT')
+      }
+      await draining()
+      t.true((await finish(response)).body.equals(contentBytes(LONG_BYTES)))
+      t.like(await service.ended, { code: 0, signal: null, stderr: '' })
     }
-    await draining()
-    t.true((await finish(response)).body.equals(contentBytes(LONG_BYTES)))
-    t.like(await service.ended, { code: 0, signal: null, stderr: '' })
-  })
+  )
 
   test.serial(`SIGTERM cuts a response of ${name} off when the time to drain is over`, async (t) => {
     const { service, url } = await start(t, '--drain=0s')

@@ -20,7 +20,14 @@ const UNAVAILABLE = /^[a-z-]+: [^\n]*koffi[^\n]*npm install koffi[^\n]* \(ERR_TU
 
 for (const mode of MODES) {
   test.serial(`run measures shared memory in ${mode}, and records what host and plugin counted`, async (t) => {
-    const bench = new Bench(t, [...SHORT, `--mode=${mode}`, '--arms=baseline,shm', '--sizes=small,large', '--concurrency=1,8', '--slots=64'])
+    const bench = new Bench(t, [
+      ...SHORT,
+      `--mode=${mode}`,
+      '--arms=baseline,shm',
+      '--sizes=small,large',
+      '--concurrency=1,8',
+      '--slots=64'
+    ])
     const { code, stderr } = await bench.end(t)
     t.is(code, 0, stderr)
     const { result } = bench
@@ -49,7 +56,13 @@ for (const mode of MODES) {
 
 for (const mode of MODES) {
   test.serial(`run measures an origin inside the plugin in ${mode}: large responses without a copy`, async (t) => {
-    const bench = new Bench(t, [...SHORT, `--mode=${mode}`, '--arms=baseline,stream-embedded,shm-embedded', '--sizes=small,large', '--concurrency=4'])
+    const bench = new Bench(t, [
+      ...SHORT,
+      `--mode=${mode}`,
+      '--arms=baseline,stream-embedded,shm-embedded',
+      '--sizes=small,large',
+      '--concurrency=4'
+    ])
     const { code, stderr } = await bench.end(t)
     t.is(code, 0, stderr)
     checkRounds(t, bench.result)
@@ -62,8 +75,12 @@ for (const mode of MODES) {
         if (arm !== 'shm-embedded') continue
         t.is(plugin.copiedBytesSent, 0)
         t.is(host.copiedBytesReceived, 0)
-        // A head and a body of one frame each; the rest is a frame now and then for credit, and some for each connection.
-        t.true(plugin.framesSent < allResponses * 3 + 4 * 4, `${plugin.framesSent} frames for ${allResponses} responses`)
+        // A head and a body of one frame each; the rest is a frame now and then for credit, and some for each
+        // connection.
+        t.true(
+          plugin.framesSent < allResponses * 3 + 4 * 4,
+          `${plugin.framesSent} frames for ${allResponses} responses`
+        )
       }
     }
   })
@@ -75,39 +92,76 @@ test.serial('run measures a client that never reads from shared memory', async (
   checkRounds(t, bench.result)
 })
 
-onLinux('run in processes without koffi ends before it measures where shm was asked for; threads need none', async (t) => {
-  const [out, TMPDIR] = [temporaryFolder(t), temporaryFolder(t)]
-  const env = { ...without(t, 'koffi'), TMPDIR }
-  const args = ['run', `--out=${out}`, ...SHORT, '--sizes=small', '--concurrency=1', '--arms=baseline,stream,shm']
-  const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', [...args, '--mode=processes'], { env })
-  t.deepEqual([code, stdout], [1, ''])
-  t.regex(stderr, UNAVAILABLE)
-  t.deepEqual([readdirSync(out), readdirSync(TMPDIR)], [[], []])
-  t.is((await runToEnd(t, 'tunnel-bench', [...args, '--mode=threads'], { env })).code, 0)
-})
+onLinux(
+  'run in processes without koffi ends before it measures where shm was asked for; threads need none',
+  async (t) => {
+    const [out, TMPDIR] = [temporaryFolder(t), temporaryFolder(t)]
+    const env = { ...without(t, 'koffi'), TMPDIR }
+    const args = ['run', `--out=${out}`, ...SHORT, '--sizes=small', '--concurrency=1', '--arms=baseline,stream,shm']
+    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', [...args, '--mode=processes'], { env })
+    t.deepEqual([code, stdout], [1, ''])
+    t.regex(stderr, UNAVAILABLE)
+    t.deepEqual([readdirSync(out), readdirSync(TMPDIR)], [[], []])
+    t.is((await runToEnd(t, 'tunnel-bench', [...args, '--mode=threads'], { env })).code, 0)
+  }
+)
 
 for (const name of ['http-tunnel-host', 'http-tunnel-plugin']) {
   onLinux(`${name} without koffi says so and ends, and leaves nothing behind`, async (t) => {
     const addr = join(temporaryFolder(t), 's')
-    const { code, stdout, stderr } = await runToEnd(t, name, ['--transport=shm', `--addr=${addr}`, name === 'http-tunnel-host' ? '--port=0' : '--origin-port=0', '--engine=node'], { env: without(t, 'koffi') })
+    const { code, stdout, stderr } = await runToEnd(
+      t,
+      name,
+      [
+        '--transport=shm',
+        `--addr=${addr}`,
+        name === 'http-tunnel-host' ? '--port=0' : '--origin-port=0',
+        '--engine=node'
+      ],
+      { env: without(t, 'koffi') }
+    )
     t.deepEqual([code, stdout], [1, ''])
     t.regex(stderr, UNAVAILABLE)
     t.false(existsSync(addr))
   })
 }
 
-onLinux('host and plugin carry whole bodies through shared memory, of the sizes that the host was given, and count', async (t) => {
-  const { host, url } = await startTunnel(t, ['--transport=shm', '--slot-bytes=4096', '--slots=64', '--ring-entries=64', '--inline-bytes=512', '--stats=100ms'], ['--transport=shm'])
-  t.like(host.events[0], { transport: 'shm' })
-  const expected = sha256(contentBytes(262_144))
-  const answers = await Promise.all(Array.from({ length: 16 }, async () => await get(t, `${url}/large`)))
-  for (const { status, body } of answers) t.deepEqual([status, sha256(body)], [200, expected])
-  await until('the responses are counted', () => host.events.some((event) => Number(event.tunnel_zero_copy_bytes_received) > 0 && Number(event.tunnel_payload_bytes_received) > 16 * 262_144))
-})
+onLinux(
+  'host and plugin carry whole bodies through shared memory, of the sizes that the host was given, and count',
+  async (t) => {
+    const { host, url } = await startTunnel(
+      t,
+      [
+        '--transport=shm',
+        '--slot-bytes=4096',
+        '--slots=64',
+        '--ring-entries=64',
+        '--inline-bytes=512',
+        '--stats=100ms'
+      ],
+      ['--transport=shm']
+    )
+    t.like(host.events[0], { transport: 'shm' })
+    const expected = sha256(contentBytes(262_144))
+    const answers = await Promise.all(Array.from({ length: 16 }, async () => await get(t, `${url}/large`)))
+    for (const { status, body } of answers) t.deepEqual([status, sha256(body)], [200, expected])
+    await until('the responses are counted', () =>
+      host.events.some(
+        (event) =>
+          Number(event.tunnel_zero_copy_bytes_received) > 0 &&
+          Number(event.tunnel_payload_bytes_received) > 16 * 262_144
+      )
+    )
+  }
+)
 
 for (const transport of process.platform === 'linux' ? ['stream', 'shm'] : ['stream']) {
   test.serial(`http-tunnel-plugin --origin=embedded answers itself, over ${transport}`, async (t) => {
-    const { plugin, url } = await startTunnel(t, [`--transport=${transport}`], [`--transport=${transport}`, '--origin=embedded'])
+    const { plugin, url } = await startTunnel(
+      t,
+      [`--transport=${transport}`],
+      [`--transport=${transport}`, '--origin=embedded']
+    )
     t.like(plugin.events[0], { event: 'started', server: 'embedded', transport })
     const large = await get(t, `${url}/large`)
     t.deepEqual([large.status, sha256(large.body)], [200, sha256(contentBytes(262_144))])

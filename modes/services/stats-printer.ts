@@ -2,8 +2,8 @@ import { countersOf, type TunnelStats } from '../../src/tunnel/tunnel.js'
 import { announce } from './service-options.js'
 
 /**
- * Prints what a host or a plugin has counted so far every `intervalMs`, until the process ends; null: never. Counters are sums over
- * all links since it started.
+ * Prints what a host or a plugin has counted so far every `intervalMs`, until the process ends; null: never. Counters
+ * are sums over all links since it started.
  */
 export function printStats (name: string, json: boolean, intervalMs: number | null, stats: () => TunnelStats): void {
   if (intervalMs === null) return
@@ -18,5 +18,10 @@ export function printStats (name: string, json: boolean, intervalMs: number | nu
 export function statsFields (stats: TunnelStats): Record<string, number | null> {
   const { sockets, channels, clientsTurnedAway, roundTripNs, freeSlots } = stats
   const fields = { sockets, channels, clientsTurnedAway, roundTripNs, freeSlots, ...countersOf(stats) }
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [`tunnel_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`, value]))
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      `tunnel_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
+      value
+    ])
+  )
 }

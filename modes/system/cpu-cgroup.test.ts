@@ -14,7 +14,9 @@ function systemWith (t: ExecutionContext, files: Readonly<Record<string, string>
 }
 
 const V2_MOUNT = '30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n'
-const V1_MOUNTS = '31 30 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n32 31 0:29 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n'
+const V1_MOUNTS =
+  '31 30 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n32 31 0:29 / /sys/fs/cgroup/cpuset rw - cgroup cgroup ' +
+  'rw,cpuset\n'
 
 test('CpuCgroup takes the smallest quota of nested groups of version 2, and adds up where they were throttled', (t) => {
   const cgroup = systemWith(t, {
@@ -31,7 +33,12 @@ test('CpuCgroup takes the smallest quota of nested groups of version 2, and adds
 })
 
 test('CpuCgroup finds a container\'s own group at the mount point', (t) => {
-  for (const [path, mountRoot] of [['/docker/abc', '/docker/abc'], ['/', '/'], ['/../outside', '/'], ['/docker/abc', '/elsewhere']]) {
+  for (const [path, mountRoot] of [
+    ['/docker/abc', '/docker/abc'],
+    ['/', '/'],
+    ['/../outside', '/'],
+    ['/docker/abc', '/elsewhere']
+  ]) {
     const cgroup = systemWith(t, {
       'proc/self/cgroup': `0::${path}\n`,
       'proc/self/mountinfo': V2_MOUNT.replace('0:26 /', `0:26 ${mountRoot}`),

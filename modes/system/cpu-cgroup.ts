@@ -34,7 +34,8 @@ export class CpuCgroup {
   /** In CPUs, which may be 1.5; null: none. */
   quota (): number | null {
     const quotas = this.#folders.flatMap((folder) => {
-      const version1 = (): Array<string | null> => ['quota', 'period'].map((name) => tryRead(`${folder}/cpu.cfs_${name}_us`))
+      const version1 = (): Array<string | null> =>
+        ['quota', 'period'].map((name) => tryRead(`${folder}/cpu.cfs_${name}_us`))
       const [quota, period] = tryRead(`${folder}/cpu.max`)?.split(/\s+/) ?? version1()
       const cpus = Number(quota) / Number(period)
       return cpus > 0 && Number.isFinite(cpus) ? [cpus] : []

@@ -23,32 +23,64 @@ const PROGRAM = `
   process.on('SIGTERM', () => {})
   require('node:child_process').spawn('setsid', ['sh', '-c', 'trap : TERM; sleep ${SECONDS}; :'], { stdio: 'ignore' })
   require('node:child_process').execSync('(setsid sleep ${SECONDS} > /dev/null 2>&1 &)')
-  require('node:net').createServer(c => { const s = require('node:net').connect(originPort, host); c.on('error', () => s.destroy()); s.on('error', () => c.destroy()); c.pipe(s); s.pipe(c) }).listen(port, '127.0.0.1')
+  const net = require('node:net')
+  net.createServer(c => {
+    const s = net.connect(originPort, host)
+    c.on('error', () => s.destroy())
+    s.on('error', () => c.destroy())
+    c.pipe(s)
+    s.pipe(c)
+  }).listen(port, '127.0.0.1')
 `
 const COMMAND = `"${process.execPath}" -e "${PROGRAM.trim().replace(/\n */g, '; ')}"`
 const RUN = ['--sizes=small', '--concurrency=2', '--duration=60s', '--warmup=50ms', '--equal-load=0', '--arms=stream']
-const SHORT = ['--sizes=small', '--concurrency=1', '--duration=50ms', '--warmup=0s', '--equal-load=0', '--rounds=1', '--arms=baseline', '--mode=threads']
+const SHORT = [
+  '--sizes=small',
+  '--concurrency=1',
+  '--duration=50ms',
+  '--warmup=0s',
+  '--equal-load=0',
+  '--rounds=1',
+  '--arms=baseline',
+  '--mode=threads'
+]
 
 for (const mode of ['threads', 'processes'] as const) {
-  linux(`nothing that a run has started outlives its SIGKILL, and the next run says what it found: ${mode}`, async (t) => {
-    const bench = new Bench(t, [...RUN, `--mode=${mode}`, `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`])
-    await bench.program.output(/about/)
-    const [shell] = childrenOf(bench.program.pid).filter(({ command }) => command.includes('test-guarded'))
-    const pids = [...treeOf(shell!.pid)!, ...rolesOf(bench.program.pid)].map(({ pid }) => pid)
-    t.true(pids.length >= (mode === 'threads' ? 2 : 6))
-    t.is(processesLike(new RegExp(`^sleep ${SECONDS}$`)).length, 2, 'one of them a daemon')
-    // A role that does not get to know that its run has gone.
-    if (mode === 'processes') process.kill(rolesOf(bench.program.pid)[0]!.pid, 'SIGSTOP')
-    bench.program.kill('SIGKILL')
-    await bench.program.ended
-    await until('all have ended', () => !pids.some(isAlive) && processesLike(new RegExp(`^s(h|leep).* ${SECONDS}`)).length === 0)
-    const [left] = readdirSync(bench.temporary)
-    t.true(existsSync(bench.folder))
-    const next = new Bench(t, SHORT, { temporary: bench.temporary })
-    const { stderr } = await next.program.ended
-    t.true(stderr.startsWith(`tunnel-bench: found ${join(bench.temporary, left!)}, left by a run that was killed (process ${bench.program.pid}, started `), stderr)
-    t.deepEqual(readdirSync(bench.temporary), [])
-  })
+  linux(
+    `nothing that a run has started outlives its SIGKILL, and the next run says what it found: ${mode}`,
+    async (t) => {
+      const bench = new Bench(t, [
+        ...RUN,
+        `--mode=${mode}`,
+        `--arm=mine=http://127.0.0.1:{port},start=${COMMAND} {port} {origin}`
+      ])
+      await bench.program.output(/about/)
+      const [shell] = childrenOf(bench.program.pid).filter(({ command }) => command.includes('test-guarded'))
+      const pids = [...treeOf(shell!.pid)!, ...rolesOf(bench.program.pid)].map(({ pid }) => pid)
+      t.true(pids.length >= (mode === 'threads' ? 2 : 6))
+      t.is(processesLike(new RegExp(`^sleep ${SECONDS}$`)).length, 2, 'one of them a daemon')
+      // A role that does not get to know that its run has gone.
+      if (mode === 'processes') process.kill(rolesOf(bench.program.pid)[0]!.pid, 'SIGSTOP')
+      bench.program.kill('SIGKILL')
+      await bench.program.ended
+      await until(
+        'all have ended',
+        () => !pids.some(isAlive) && processesLike(new RegExp(`^s(h|leep).* ${SECONDS}`)).length === 0
+      )
+      const [left] = readdirSync(bench.temporary)
+      t.true(existsSync(bench.folder))
+      const next = new Bench(t, SHORT, { temporary: bench.temporary })
+      const { stderr } = await next.program.ended
+      t.true(
+        stderr.startsWith(
+          `tunnel-bench: found ${join(bench.temporary, left!)}, left by a run that was killed (process ` +
+          `${bench.program.pid}, started `
+        ),
+        stderr
+      )
+      t.deepEqual(readdirSync(bench.temporary), [])
+    }
+  )
 }
 
 linux('startGuard() marks what is started from then on', async (t) => {

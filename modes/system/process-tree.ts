@@ -29,7 +29,10 @@ export function treeOf (group: number): ProcessStat[] | null {
   return [...found.values()].filter(({ state }) => state !== 'Z' && state !== 'X')
 }
 
-/** CPU time of the tree so far, its ended children included; exact to a tick of 10 ms per process. null where it cannot be told. */
+/**
+ * CPU time of the tree so far, its ended children included; exact to a tick of 10 ms per process. null where it cannot
+ * be told.
+ */
 export function treeCpu (group: number): CpuUsage | null {
   const tree = treeOf(group)
   if (tree === null) return null
@@ -79,7 +82,10 @@ function processIds (): number[] {
   }
 }
 
-/** proc(5): pid (command) state ppid pgrp …; the command may hold spaces and parentheses. Fields 14 to 17 are utime, stime, cutime, cstime. */
+/**
+ * proc(5): pid (command) state ppid pgrp …; the command may hold spaces and parentheses. Fields 14 to 17 are utime,
+ * stime, cutime, cstime.
+ */
 export function parseStat (stat: string): ProcessStat {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const number = (field: number): number => Number(fields[field - 3])

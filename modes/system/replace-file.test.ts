@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { checkReplaceable, replaceFile } from './replace-file.js'
@@ -8,7 +18,11 @@ import { temporaryFolder } from '../testing/temporary.js'
 
 test('replaceFile() puts another file in its place, through links, and keeps the mode', (t) => {
   const folder = temporaryFolder(t)
-  const [file, link, dangling] = ['file', 'link', 'dangling'].map((name) => join(folder, name)) as [string, string, string]
+  const [file, link, dangling] = ['file', 'link', 'dangling'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string
+  ]
   writeFileSync(file, 'old', { mode: 0o640 })
   const old = openSync(file, 'r')
   t.teardown(() => { closeSync(old) })

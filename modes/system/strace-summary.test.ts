@@ -19,7 +19,13 @@ const TABLE = `% time     seconds  usecs/call     calls    errors syscall
 `
 
 test('parseStraceSummary() counts calls by name, failed ones included, whatever else is printed', t => {
-  t.deepEqual(parseStraceSummary(ATTACHED + TABLE), { futex: 167, write: 14_142, read: 14_142, epoll_pwait: 14_126, getpid: 16 })
+  t.deepEqual(parseStraceSummary(ATTACHED + TABLE), {
+    futex: 167,
+    write: 14_142,
+    read: 14_142,
+    epoll_pwait: 14_126,
+    getpid: 16
+  })
 })
 
 test('parseStraceSummary() reads a table of before there was a total of usecs/call', t => {

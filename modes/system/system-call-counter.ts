@@ -9,8 +9,9 @@ const DETACH_LIMIT_MS = 5000
 const OUTPUT_CHARACTERS = 100_000
 
 /**
- * Counts the system calls of roles with `strace -c`, one strace for each role, attached to all its processes with all their threads and children.
- * While it is attached the roles are many times slower: what is measured meanwhile has no time.
+ * Counts the system calls of roles with `strace -c`, one strace for each role, attached to all its processes with all
+ * their threads and children. While it is attached the roles are many times slower: what is measured meanwhile has no
+ * time.
  */
 export class SystemCallCounter {
   readonly #traces: ReadonlyMap<string, Trace>
@@ -19,9 +20,14 @@ export class SystemCallCounter {
     this.#traces = traces
   }
 
-  /** `processes`: ids by role. Rejects with ERR_TUNNEL_UNAVAILABLE where strace is missing or may not attach; then none is attached. */
+  /**
+   * `processes`: ids by role. Rejects with ERR_TUNNEL_UNAVAILABLE where strace is missing or may not attach; then none
+   * is attached.
+   */
   static async attach (processes: Readonly<Record<string, readonly number[]>>): Promise<SystemCallCounter> {
-    const counter = new SystemCallCounter(new Map(Object.entries(processes).map(([role, pids]) => [role, new Trace(pids)])))
+    const counter = new SystemCallCounter(
+      new Map(Object.entries(processes).map(([role, pids]) => [role, new Trace(pids)]))
+    )
     try {
       await Promise.all([...counter.#traces.values()].map(async (trace) => { await trace.attached() }))
       return counter
@@ -31,9 +37,14 @@ export class SystemCallCounter {
     }
   }
 
-  /** Ends all straces. Calls since they were attached, by role and name; rejects with ERR_TUNNEL_UNAVAILABLE where one did not tell. */
+  /**
+   * Ends all straces. Calls since they were attached, by role and name; rejects with ERR_TUNNEL_UNAVAILABLE where one
+   * did not tell.
+   */
   async detach (): Promise<Record<string, Record<string, number>>> {
-    return Object.fromEntries(await Promise.all([...this.#traces].map(async ([role, trace]) => [role, await trace.detach()] as const)))
+    return Object.fromEntries(
+      await Promise.all([...this.#traces].map(async ([role, trace]) => [role, await trace.detach()] as const))
+    )
   }
 
   /** Ends what has not been ended. Never rejects. */
@@ -56,7 +67,11 @@ class Trace {
   constructor (pids: readonly number[]) {
     this.#pids = pids
     // In a process group of its own: Ctrl-C is for the orchestrator, which ends it in good order.
-    this.#child = spawn('strace', ['-c', '-f', ...pids.flatMap((pid) => ['-p', String(pid)])], { detached: true, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } })
+    this.#child = spawn('strace', ['-c', '-f', ...pids.flatMap((pid) => ['-p', String(pid)])], {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' }
+    })
     process.on('exit', this.#killAtExit)
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#output = (this.#output + text).slice(-OUTPUT_CHARACTERS)
@@ -82,7 +97,8 @@ class Trace {
 
   /** Resolves when every process and thread is attached. */
   async attached (): Promise<void> {
-    const isAttached = (): boolean => this.#pids.every((pid) => new RegExp(`\\bProcess ${pid} attached\\b`).test(this.#output))
+    const isAttached = (): boolean =>
+      this.#pids.every((pid) => new RegExp(`\\bProcess ${pid} attached\\b`).test(this.#output))
     const timer = setTimeout(() => {
       this.#fault ??= `it was not attached within ${ATTACH_LIMIT_MS} ms`
       this.#onChange()
@@ -112,6 +128,9 @@ class Trace {
 
   #unavailable (): TunnelError {
     const words = this.#fault ?? (/^strace: (.*)$/m.exec(this.#output)?.[1] ?? 'it printed no table that adds up')
-    return new TunnelError(ErrorCode.UNAVAILABLE, `Cannot count system calls of process ${this.#pids.join(', ')}: ${words}`)
+    return new TunnelError(
+      ErrorCode.UNAVAILABLE,
+      `Cannot count system calls of process ${this.#pids.join(', ')}: ${words}`
+    )
   }
 }

@@ -208,11 +208,15 @@ const cases: readonly Case[] = [
 const paths: ReadonlyArray<readonly [string, Path]> = [
   ['direct', async (port) => port],
   ['relay2', overRelays],
-  ...await isInstalled('haproxy', '-v') ? [['haproxy', overHaproxy(1)] as const, ['haproxy2', overHaproxy(2)] as const] : [],
-  ...ENGINES_HERE.flatMap((engine) => BETWEEN_PROCESSES.map((transport) => {
-    const name = `${transport === 'memfd' ? 'shm' : transport}/${engine}`
-    return [name, overTunnel(`${transport}/${engine}`)] as const
-  }))
+  ...((await isInstalled('haproxy', '-v'))
+    ? [['haproxy', overHaproxy(1)] as const, ['haproxy2', overHaproxy(2)] as const]
+    : []),
+  ...ENGINES_HERE.flatMap((engine) =>
+    BETWEEN_PROCESSES.map((transport) => {
+      const name = `${transport === 'memfd' ? 'shm' : transport}/${engine}`
+      return [name, overTunnel(`${transport}/${engine}`)] as const
+    })
+  )
 ]
 
 /** What is between is stopped after its cell. */

@@ -1,8 +1,8 @@
 import net from 'node:net'
 
 /**
- * A client to be killed. Arguments: port, connections. Each connection asks for /small or /large again and again; every fourth one stops reading
- * after a while. Says `up` when all are connected.
+ * A client to be killed. Arguments: port, connections. Each connection asks for /small or /large again and again; every
+ * fourth one stops reading after a while. Says `up` when all are connected.
  */
 const [port, connections] = process.argv.slice(2).map(Number)
 const STOPS_AFTER_BYTES = 300_000

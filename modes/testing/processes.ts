@@ -7,10 +7,12 @@ export interface ProcessInfo {
 
 /** The processes that `pid` has started and that still run. */
 export function childrenOf (pid: number): ProcessInfo[] {
-  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,state=,args='], { encoding: 'utf8' }).split('\n').flatMap((line) => {
-    const [, child, parent, state, command] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? []
-    return Number(parent) === pid && !state!.startsWith('Z') ? [{ pid: Number(child), command: command! }] : []
-  })
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,state=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .flatMap((line) => {
+      const [, child, parent, state, command] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? []
+      return Number(parent) === pid && !state!.startsWith('Z') ? [{ pid: Number(child), command: command! }] : []
+    })
 }
 
 /** The roles of a run. */

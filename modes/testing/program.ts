@@ -49,7 +49,12 @@ export class Program {
     this.ended = once(this.child, 'close').then(([code, signal]) => {
       this.#hasEnded = true
       this.#changes.emit('change')
-      return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout: this.stdout, stderr: this.stderr }
+      return {
+        code: code as number | null,
+        signal: signal as NodeJS.Signals | null,
+        stdout: this.stdout,
+        stderr: this.stderr
+      }
     })
     t.teardown(async () => {
       this.child.kill('SIGKILL')
@@ -125,6 +130,11 @@ export async function inTurn<T> (work: () => Promise<T>): Promise<T> {
   }
 }
 
-export async function runToEnd (t: ExecutionContext, name: string, args: readonly string[], options?: ProgramOptions): Promise<Ended> {
+export async function runToEnd (
+  t: ExecutionContext,
+  name: string,
+  args: readonly string[],
+  options?: ProgramOptions
+): Promise<Ended> {
   return await inTurn(async () => await new Program(t, name, args, options).ended)
 }

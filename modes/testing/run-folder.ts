@@ -26,10 +26,17 @@ export class Bench {
   /** Where it makes its sockets: empty before and after. */
   readonly temporary: string
 
-  constructor (t: ExecutionContext, args: readonly string[], { ownGroup = false, temporary = temporaryFolder(t), path = process.env.PATH ?? '' } = {}) {
+  constructor (
+    t: ExecutionContext,
+    args: readonly string[],
+    { ownGroup = false, temporary = temporaryFolder(t), path = process.env.PATH ?? '' } = {}
+  ) {
     this.out = temporaryFolder(t)
     this.temporary = temporary
-    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], { env: { TMPDIR: temporary, PATH: path }, ownGroup })
+    this.program = new Program(t, 'tunnel-bench', ['run', `--out=${this.out}`, ...args], {
+      env: { TMPDIR: temporary, PATH: path },
+      ownGroup
+    })
   }
 
   get folder (): string {
@@ -38,7 +45,9 @@ export class Bench {
     return join(this.out, names[0]!)
   }
 
-  get result (): RunResult { return readRunResult(this.read('result.json')) }
+  get result (): RunResult {
+    return readRunResult(this.read('result.json'))
+  }
 
   read (name: string): string {
     return readFileSync(join(this.folder, name), 'utf8')
@@ -54,22 +63,36 @@ export class Bench {
 
   #checkFiles (t: ExecutionContext): void {
     const { result } = this
-    const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(JSON.parse(readFileSync(SCHEMA, 'utf8')) as object)
+    const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(
+      JSON.parse(readFileSync(SCHEMA, 'utf8')) as object
+    )
     t.true(validate(result), JSON.stringify(validate.errors))
     t.deepEqual(JSON.parse(this.read('metadata.json')), JSON.parse(JSON.stringify(result.metadata)))
     const names = ohaFileNames(result.cells)
     const measured = result.cells.filter((cell) => cell.rounds.length > 0)
-    t.deepEqual(readdirSync(this.folder).sort(), ['SUMMARY.md', 'metadata.json', 'result.json', ...measured.map((cell) => names.get(cell)!)].sort())
+    t.deepEqual(
+      readdirSync(this.folder).sort(),
+      ['SUMMARY.md', 'metadata.json', 'result.json', ...measured.map((cell) => names.get(cell)!)].sort()
+    )
     for (const cell of measured) {
-      const oha = JSON.parse(this.read(names.get(cell)!)) as { summary: Record<string, number>, latencyPercentiles: Record<string, number> }
+      const oha = JSON.parse(this.read(names.get(cell)!)) as {
+        summary: Record<string, number>
+        latencyPercentiles: Record<string, number>
+      }
       const seconds = cell.rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1000
       const ok = cell.rounds.reduce((sum, round) => sum + round.counts.ok, 0)
-      t.true(Math.abs(oha.summary.total! - seconds) < 1e-6 && Math.abs(oha.summary.requestsPerSec! - ok / seconds) < 0.01, cell.arm)
+      t.true(
+        Math.abs(oha.summary.total! - seconds) < 1e-6 && Math.abs(oha.summary.requestsPerSec! - ok / seconds) < 0.01,
+        cell.arm
+      )
       const latency = new Histogram()
       for (const round of cell.rounds) latency.merge(Histogram.decode(round.latency))
       for (const percentile of [50, 90, 99]) {
         const expected = latency.percentileNs(percentile) / 1e9
-        t.true(Math.abs(oha.latencyPercentiles[`p${percentile}`]! - expected) <= expected / 1000, `p${percentile} in seconds`)
+        t.true(
+          Math.abs(oha.latencyPercentiles[`p${percentile}`]! - expected) <= expected / 1000,
+          `p${percentile} in seconds`
+        )
       }
     }
   }
@@ -81,8 +104,15 @@ export function checkRounds (t: ExecutionContext, { cells, metadata: { options }
   for (const cell of cells) {
     t.deepEqual(cell.failures, [])
     t.deepEqual(cell.rounds.map(({ round }) => round), Array.from({ length: options.rounds }, (_, round) => round))
-    // Of one window nothing is asked: 100 ms may pass without a response where the other programs of a busy machine come first.
-    t.true(cells.filter(({ arm }) => arm === cell.arm).flatMap(({ rounds }) => rounds).some(({ counts }) => counts.ok > 0), cell.arm)
+    // Of one window nothing is asked: 100 ms may pass without a response where the other programs of a busy machine
+    // come first.
+    t.true(
+      cells
+        .filter(({ arm }) => arm === cell.arm)
+        .flatMap(({ rounds }) => rounds)
+        .some(({ counts }) => counts.ok > 0),
+      cell.arm
+    )
     for (const { counts, latency, connect, windowMs, bodyBytes, allResponses, problems, cpu, tunnel } of cell.rounds) {
       const { sent, ok, unfinished, ...errors } = counts
       t.is(Object.values(errors).reduce((sum, count) => sum + count), 0, problems.join())
@@ -92,12 +122,21 @@ export function checkRounds (t: ExecutionContext, { cells, metadata: { options }
       t.is(Histogram.decode(latency).count, ok)
       t.true(Histogram.decode(connect).count >= cell.concurrency)
       t.true(windowMs >= options.durationMs * 0.9)
-      t.deepEqual(Object.keys(cpu).sort(), cell.transport === 'baseline' ? ['load', 'origin'] : ['host', 'load', 'origin', 'plugin'])
+      t.deepEqual(
+        Object.keys(cpu).sort(),
+        cell.transport === 'baseline' ? ['load', 'origin'] : ['host', 'load', 'origin', 'plugin']
+      )
       t.is(tunnel === null, cell.transport === 'baseline')
       if (tunnel !== null) checkTunnel(t, tunnel, allResponses, cell.bodyBytes)
       // Of this round alone: a response or two per connection were cut off at the end.
-      if (tunnel !== null && !cell.arm.includes('stalled')) t.true(tunnel.plugin.payloadBytesSent < (allResponses + 2 * cell.concurrency) * (cell.bodyBytes + HEAD_MAX_BYTES))
-      if (process.platform === 'linux') for (const [role, used] of Object.entries(cpu)) t.true(used !== null && used.userUs + used.systemUs >= 0, role)
+      if (tunnel !== null && !cell.arm.includes('stalled')) {
+        t.true(
+          tunnel.plugin.payloadBytesSent < (allResponses + 2 * cell.concurrency) * (cell.bodyBytes + HEAD_MAX_BYTES)
+        )
+      }
+      if (process.platform === 'linux') {
+        for (const [role, used] of Object.entries(cpu)) t.true(used !== null && used.userUs + used.systemUs >= 0, role)
+      }
     }
   }
 }
@@ -115,7 +154,12 @@ export function checkEqualLoad (t: ExecutionContext, { cells, metadata: { option
       t.true(offered! > 0 && offered! <= counts.sent + unsent!)
     }
     const others = cells.filter((other) => other.size === cell.size && other.concurrency === cell.concurrency)
-    for (const other of others) t.deepEqual([other.equalLoad!.ratePerSec, other.equalLoad!.rounds.map(({ offered }) => offered)], [ratePerSec, rounds.map(({ offered }) => offered)])
+    for (const other of others) {
+      t.deepEqual(
+        [other.equalLoad!.ratePerSec, other.equalLoad!.rounds.map(({ offered }) => offered)],
+        [ratePerSec, rounds.map(({ offered }) => offered)]
+      )
+    }
   }
 }
 

@@ -22,7 +22,11 @@ export async function urlOf (service: Program): Promise<string> {
 }
 
 /** A host and an attached plugin. */
-export async function startTunnel (t: ExecutionContext, hostArgs: string[] = [], pluginArgs: string[] = []): Promise<{ addr: string, host: Program, plugin: Program, url: string }> {
+export async function startTunnel (
+  t: ExecutionContext,
+  hostArgs: string[] = [],
+  pluginArgs: string[] = []
+): Promise<{ addr: string; host: Program; plugin: Program; url: string }> {
   const addr = join(temporaryFolder(t), 's')
   const host = startHost(t, addr, ...hostArgs)
   const plugin = startPlugin(t, addr, ...pluginArgs)

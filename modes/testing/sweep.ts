@@ -13,9 +13,24 @@ export function optionsOf (given: Record<string, string> = {}): SweepOptions {
 }
 
 /** A sweep that is over, with `measure` in the place of all roles. */
-export async function sweepWith (options: SweepOptions, measure: Measure, signal: AbortSignal = never): Promise<{ runner: SweepRunner, steps: SweepStep[] }> {
+export async function sweepWith (
+  options: SweepOptions,
+  measure: Measure,
+  signal: AbortSignal = never
+): Promise<{ runner: SweepRunner; steps: SweepStep[] }> {
   const steps: SweepStep[] = []
-  const runner = new SweepRunner(options, rolesOf(measure), { onReady: () => {}, onStart: () => {}, onStep: (step) => { steps.push(step) } }, signal)
+  const runner = new SweepRunner(
+    options,
+    rolesOf(measure),
+    {
+      onReady: () => {},
+      onStart: () => {},
+      onStep: (step) => {
+        steps.push(step)
+      }
+    },
+    signal
+  )
   await runner.run()
   return { runner, steps }
 }

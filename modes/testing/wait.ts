@@ -2,7 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const DEADLINE_MS = 30_000
 
-/** Resolves as soon as `holds`, which is asked again and again; rejects when it has not for long. For what sends no event. */
+/**
+ * Resolves as soon as `holds`, which is asked again and again; rejects when it has not for long. For what sends no
+ * event.
+ */
 export async function until (what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const endsAt = performance.now() + DEADLINE_MS
   while (!await holds()) {

@@ -6,15 +6,19 @@ import { type CpuPerResponse, mergeHistograms, percentileOrNull, spreadOf, type 
 import { callsPerResponse } from './system-calls.js'
 
 /**
- * Splits what an arm costs against direct HTTP into steps, each the difference between two neighbouring rungs of the ladder. Differences are
- * taken within a round and only then summarized, as ratios are, and only over rounds that every rung of the bill has.
+ * Splits what an arm costs against direct HTTP into steps, each the difference between two neighbouring rungs of the
+ * ladder. Differences are taken within a round and only then summarized, as ratios are, and only over rounds that every
+ * rung of the bill has.
  */
 export interface Bill {
   readonly arm: string
   readonly transport: string
   readonly size: string
   readonly concurrency: number
-  /** Requests per second of the open loops that its times are of, where all its rungs were measured so and kept up; null: of the closed loops. */
+  /**
+   * Requests per second of the open loops that its times are of, where all its rungs were measured so and kept up;
+   * null: of the closed loops.
+   */
   readonly ratePerSec: number | null
   /** From direct HTTP upwards; the last one ends at the arm itself. */
   readonly steps: readonly Step[]
@@ -66,7 +70,10 @@ const RUNGS: ReadonlyMap<string, { readonly over: string, readonly adds: string 
 /** Arms that a run has without a ladder. With these alone a bill has one step, which the other tables show. */
 const WITHOUT_LADDER = new Set(['baseline', 'stream', 'shm'])
 
-/** The bill of every arm on the ladder, in the order of the cells; empty for a run without a ladder, or without direct HTTP. */
+/**
+ * The bill of every arm on the ladder, in the order of the cells; empty for a run without a ladder, or without direct
+ * HTTP.
+ */
 export function billsOf (summary: RunFigures): readonly Bill[] {
   let bills = billsOfSummaries.get(summary)
   if (bills === undefined) {
@@ -91,14 +98,19 @@ function isRung (cell: CellSummary): boolean {
 
 /** null where no round has all rungs. */
 function billOf (summary: RunFigures, cell: CellSummary, reference: string): Bill | null {
-  const at = new Map(summary.cells.filter(one => one.size === cell.size && one.concurrency === cell.concurrency).map(one => [one.arm, one]))
+  const at = new Map(
+    summary.cells
+      .filter((one) => one.size === cell.size && one.concurrency === cell.concurrency)
+      .map((one) => [one.arm, one])
+  )
   const path = pathTo(cell.arm, at, reference)
   const equal = roundsOf(summary, cell, path, true)
   const isEqualLoad = path.every(arm => keptUp(at.get(arm)!)) && commonRounds(equal, path).length > 0
   const measured = isEqualLoad ? equal : roundsOf(summary, cell, path, false)
   const rounds = commonRounds(measured, path)
   const p50Ns = new Map(path.map(arm => [arm, p50ByRound(measured.get(arm)!)]))
-  const added = (arm: string, over: string): Spread | null => spreadOf(rounds.map(round => p50Ns.get(arm)!.get(round)! - p50Ns.get(over)!.get(round)!))
+  const added = (arm: string, over: string): Spread | null =>
+    spreadOf(rounds.map((round) => p50Ns.get(arm)!.get(round)! - p50Ns.get(over)!.get(round)!))
   const wholeNs = added(cell.arm, reference)
   if (wholeNs === null) return null
   const steps = path.slice(1).map((arm, below): Step => {
@@ -109,7 +121,9 @@ function billOf (summary: RunFigures, cell: CellSummary, reference: string): Bil
       over,
       adds: RUNGS.get(arm)?.adds ?? 'all that it does',
       addedNs,
-      addedP99Ns: isEqualLoad ? addedAt(onlyOf(measured.get(arm)!, rounds), onlyOf(measured.get(over)!, rounds), 99) : null,
+      addedP99Ns: isEqualLoad
+        ? addedAt(onlyOf(measured.get(arm)!, rounds), onlyOf(measured.get(over)!, rounds), 99)
+        : null,
       share: wholeNs.median > 0 ? addedNs.median / wholeNs.median : null,
       ...addedCpu(at.get(arm)!, at.get(over)!),
       addedCalls: addedCalls(at.get(arm)!, at.get(over)!)
@@ -117,10 +131,23 @@ function billOf (summary: RunFigures, cell: CellSummary, reference: string): Bil
   })
   const restNs = steps.reduce((rest, { addedNs }) => rest - addedNs.median, wholeNs.median)
   const noiseNs = rounds.length < 2 ? null : Math.max(noiseOf(wholeNs), ...steps.map(({ addedNs }) => noiseOf(addedNs)))
-  return { arm: cell.arm, transport: cell.transport, size: cell.size, concurrency: cell.concurrency, ratePerSec: isEqualLoad ? cell.equalLoad!.ratePerSec : null, steps, wholeNs, restNs, noiseNs }
+  return {
+    arm: cell.arm,
+    transport: cell.transport,
+    size: cell.size,
+    concurrency: cell.concurrency,
+    ratePerSec: isEqualLoad ? cell.equalLoad!.ratePerSec : null,
+    steps,
+    wholeNs,
+    restNs,
+    noiseNs
+  }
 }
 
-/** An arm beyond what it can bear has response times that grow with the length of the measurement: these are no property of it. */
+/**
+ * An arm beyond what it can bear has response times that grow with the length of the measurement: these are no property
+ * of it.
+ */
 function keptUp ({ equalLoad }: CellSummary): boolean {
   const achieved = equalLoad?.achieved ?? null
   return achieved !== null && achieved >= ACHIEVED_MIN
@@ -158,11 +185,21 @@ function p50OfRound (round: RoundResult): number | null {
 }
 
 /** Of each arm, the rounds at equal load or those of the closed loop that say anything. */
-function roundsOf ({ result }: RunFigures, { size, concurrency }: CellSummary, arms: readonly string[], isEqualLoad: boolean): ReadonlyMap<string, readonly RoundResult[]> {
-  return new Map(arms.map(arm => {
-    const cell = result.cells.find(one => one.arm === arm && one.size === size && one.concurrency === concurrency)
-    return [arm, ((isEqualLoad ? cell?.equalLoad?.rounds : cell?.rounds) ?? []).filter(round => p50OfRound(round) !== null)]
-  }))
+function roundsOf (
+  { result }: RunFigures,
+  { size, concurrency }: CellSummary,
+  arms: readonly string[],
+  isEqualLoad: boolean
+): ReadonlyMap<string, readonly RoundResult[]> {
+  return new Map(
+    arms.map((arm) => {
+      const cell = result.cells.find((one) => one.arm === arm && one.size === size && one.concurrency === concurrency)
+      return [
+        arm,
+        ((isEqualLoad ? cell?.equalLoad?.rounds : cell?.rounds) ?? []).filter((round) => p50OfRound(round) !== null)
+      ]
+    })
+  )
 }
 
 function commonRounds (measured: ReadonlyMap<string, readonly RoundResult[]>, arms: readonly string[]): number[] {
@@ -185,7 +222,12 @@ function addedCpu (arm: CellSummary, over: CellSummary): Pick<Step, 'cpu' | 'cpu
   for (const role of [...arm.cpu.keys(), ...over.cpu.keys()]) {
     // A role that the arm does not have uses nothing; null is one that cannot tell.
     const [more, less] = [arm.cpu, over.cpu].map(cpu => cpu.has(role) ? cpu.get(role)! : NO_CPU)
-    cpuByRole.set(role, more == null || less == null ? null : { userUs: more.userUs - less.userUs, systemUs: more.systemUs - less.systemUs })
+    cpuByRole.set(
+      role,
+      more == null || less == null
+        ? null
+        : { userUs: more.userUs - less.userUs, systemUs: more.systemUs - less.systemUs }
+    )
   }
   const sumOf = (group: CpuGroup): CpuPerResponse | null => {
     const sum = { ...NO_CPU }

@@ -8,8 +8,9 @@ const SECONDS_PER_THIRD = 3
 const WHOLE_SECOND_MS = 900
 
 /**
- * How much a round changed from its first third to its last: 0.2 is a fifth more, of the rate in a closed loop, of the mean response time in an
- * open one. Only where all seconds of one third lie beyond all of the other: else it is 0. null for a round of fewer than nine seconds.
+ * How much a round changed from its first third to its last: 0.2 is a fifth more, of the rate in a closed loop, of the
+ * mean response time in an open one. Only where all seconds of one third lie beyond all of the other: else it is 0.
+ * null for a round of fewer than nine seconds.
  */
 export function driftOf (round: RoundResult): number | null {
   const seconds = (round.seconds ?? []).filter(({ lengthMs }) => lengthMs >= WHOLE_SECOND_MS)

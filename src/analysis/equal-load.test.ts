@@ -8,12 +8,24 @@ import { encodeNs, makeCell, makeResult, makeRound, makeRounds } from '../report
 
 /** An open round: every response came `responseNs` after it was due, and took half of that. */
 function openRound (round: number, responseNs: number, ok = 1_000): RoundResult {
-  return makeRound({ round, ok, latencyNs: responseNs / 2, response: encodeNs([responseNs], ok), lag: encodeNs([10], ok), offered: ok })
+  return makeRound({
+    round,
+    ok,
+    latencyNs: responseNs / 2,
+    response: encodeNs([responseNs], ok),
+    lag: encodeNs([10], ok),
+    offered: ok
+  })
 }
 
-const equalLoad = (rounds: RoundResult[], failures: string[] = []): CellResult['equalLoad'] => ({ ratePerSec: 1_000, rounds, failures })
+const equalLoad = (rounds: RoundResult[], failures: string[] = []): CellResult['equalLoad'] => ({
+  ratePerSec: 1_000,
+  rounds,
+  failures
+})
 
-const near = (value: number | undefined, expected: number): boolean => value !== undefined && Math.abs(value - expected) <= Math.abs(expected) * 2e-3
+const near = (value: number | undefined, expected: number): boolean =>
+  value !== undefined && Math.abs(value - expected) <= Math.abs(expected) * 2e-3
 
 test('equalLoadRounds() is half of the rounds, rounded up, and none without equal load', t => {
   t.deepEqual([1, 2, 5].map(rounds => equalLoadRounds({ rounds, equalLoad: 0.5 })), [1, 1, 3])
@@ -30,9 +42,13 @@ test('commonRateOf() is the fraction of the slowest arm, of the median of its ro
 })
 
 test('summarizeEqualLoad() takes response times, and what is added within rounds', t => {
-  const reference = makeCell('baseline', { equalLoad: equalLoad([openRound(0, 100_000), openRound(1, 200_000), openRound(2, 300_000)])! })
+  const reference = makeCell('baseline', {
+    equalLoad: equalLoad([openRound(0, 100_000), openRound(1, 200_000), openRound(2, 300_000)])!
+  })
   // Against the merged baseline the differences would be others: rounds drift.
-  const cell = makeCell('stream', { equalLoad: equalLoad([openRound(0, 150_000), openRound(1, 270_000), openRound(3, 900_000)])! })
+  const cell = makeCell('stream', {
+    equalLoad: equalLoad([openRound(0, 150_000), openRound(1, 270_000), openRound(3, 900_000)])!
+  })
   const summary = summarizeEqualLoad(cell, reference)!
   t.true(near(summary.percentilesNs.get(50)!, 270_000))
   const added = summary.addedNs.get(99)!
@@ -45,7 +61,10 @@ test('summarizeEqualLoad() takes response times, and what is added within rounds
 })
 
 test('addedNs() takes the merged rounds where single ones have too few responses, and null where all have', t => {
-  const rounds = (responseNs: number, ok: number): RoundResult[] => [openRound(0, responseNs, ok), openRound(1, responseNs, ok)]
+  const rounds = (responseNs: number, ok: number): RoundResult[] => [
+    openRound(0, responseNs, ok),
+    openRound(1, responseNs, ok)
+  ]
   const merged = addedNs(rounds(300_000, 500), rounds(100_000, 500), 99)!
   t.is(merged.rounds, 1)
   t.true(near(merged.median, 200_000))
@@ -69,6 +88,9 @@ test('SUMMARY.md shows every arm at equal load, what it adds, and which rounds f
   t.deepEqual(notes.slice(-1), ['shm, small responses, 8 connections, at equal load: round 2: gone.'])
   const summary = renderSummary(result)
   t.regex(summary, /\n### At equal load\n/)
-  t.regex(summary, /\*\*Equal load:\*\* 1 round per cell at 0\.50 of the throughput of its slowest arm, poisson arrivals/)
+  t.regex(
+    summary,
+    /\*\*Equal load:\*\* 1 round per cell at 0\.50 of the throughput of its slowest arm, poisson arrivals/
+  )
   t.notRegex(renderSummary(makeResult([makeCell('baseline')])), /At equal load/)
 })

@@ -3,8 +3,8 @@ import type { CellResult, RoundResult, RunOptions } from '../result/run-result.j
 import { mergeHistograms, percentileOrNull, rateOf, SAMPLES_NEEDED, spreadOf, type Spread } from './statistics.js'
 
 /**
- * Every arm of a cell at one common rate, in an open loop: where latency is a property of the arm, and not of how fast it answers a load
- * that waits for it.
+ * Every arm of a cell at one common rate, in an open loop: where latency is a property of the arm, and not of how fast
+ * it answers a load that waits for it.
  */
 
 /** The roles come warm from the cell's closed loops. */
@@ -15,7 +15,9 @@ export const ACHIEVED_MIN = 0.99
 
 export const PERCENTILES = [50, 90, 99, 99.9] as const
 
-/** How many rounds each cell has at equal load: half as many as in a closed loop, rounded up; 0 where it was left out. */
+/**
+ * How many rounds each cell has at equal load: half as many as in a closed loop, rounded up; 0 where it was left out.
+ */
 export function equalLoadRounds ({ rounds, equalLoad = 0 }: Pick<RunOptions, 'rounds' | 'equalLoad'>): number {
   return equalLoad === 0 ? 0 : Math.ceil(rounds / 2)
 }
@@ -25,11 +27,13 @@ export function equalLoadWarmupMs ({ warmupMs }: Pick<RunOptions, 'warmupMs'>): 
 }
 
 /**
- * The rate for the cells of one size and concurrency: this fraction of what the slowest arm did in its closed loops (median of the rounds), cut to
- * three digits. Arms that answered nothing have no say. null when none is left.
+ * The rate for the cells of one size and concurrency: this fraction of what the slowest arm did in its closed loops
+ * (median of the rounds), cut to three digits. Arms that answered nothing have no say. null when none is left.
  */
 export function commonRateOf (cells: readonly CellResult[], fraction: number): number | null {
-  const rates = cells.flatMap(cell => spreadOf(cell.rounds.map(round => rateOf(round).ratePerSec))?.median ?? []).filter(rate => rate > 0)
+  const rates = cells
+    .flatMap((cell) => spreadOf(cell.rounds.map((round) => rateOf(round).ratePerSec))?.median ?? [])
+    .filter((rate) => rate > 0)
   return rates.length === 0 ? null : cutToThreeDigits(Math.min(...rates) * fraction)
 }
 
@@ -46,9 +50,15 @@ export interface EqualLoadSummary {
   readonly rps: Spread | null
   /** Response times in ns by percentile, all rounds merged; null where withheld. */
   readonly percentilesNs: ReadonlyMap<number, number | null>
-  /** What the arm adds to the reference, in ns by percentile; null for the reference itself, and where it cannot be told. */
+  /**
+   * What the arm adds to the reference, in ns by percentile; null for the reference itself, and where it cannot be
+   * told.
+   */
   readonly addedNs: ReadonlyMap<number, Spread | null>
-  /** Requests that were answered right, or were on their way at the end, as a share of all that were offered; null without a round. */
+  /**
+   * Requests that were answered right, or were on their way at the end, as a share of all that were offered; null
+   * without a round.
+   */
   readonly achieved: number | null
   readonly failures: readonly string[]
 }
@@ -71,25 +81,33 @@ export function summarizeEqualLoad (cell: CellResult, reference: CellResult | nu
 
 /** Requests of the warm-up that are sent inside the window can make it more than all. */
 function achievedOf (rounds: readonly RoundResult[]): number {
-  const sum = (valueOf: (round: RoundResult) => number): number => rounds.reduce((total, round) => total + valueOf(round), 0)
+  const sum = (valueOf: (round: RoundResult) => number): number =>
+    rounds.reduce((total, round) => total + valueOf(round), 0)
   const offered = sum(round => round.offered ?? 0)
   return offered === 0 ? 1 : Math.min(1, sum(({ counts }) => counts.ok + counts.unfinished) / offered)
 }
 
 /**
- * The difference of a percentile to the reference arm's, within each round that both have, and then the median. Where single rounds have too few responses
- * for the percentile, the difference of the merged rounds: then it has no range. null where even these are too few.
+ * The difference of a percentile to the reference arm's, within each round that both have, and then the median. Where
+ * single rounds have too few responses for the percentile, the difference of the merged rounds: then it has no range.
+ * null where even these are too few.
  */
-export function addedNs (rounds: readonly RoundResult[], reference: readonly RoundResult[], percentile: number): Spread | null {
+export function addedNs (
+  rounds: readonly RoundResult[],
+  reference: readonly RoundResult[],
+  percentile: number
+): Spread | null {
   const needed = SAMPLES_NEEDED.get(percentile) ?? 1
-  const referenceByRound = new Map(reference.map(round => [round.round, round]))
-  const pairs = rounds.flatMap(round => {
+  const referenceByRound = new Map(reference.map((round) => [round.round, round]))
+  const pairs = rounds.flatMap((round) => {
     const other = referenceByRound.get(round.round)
     return other === undefined ? [] : [[responseOf(round), responseOf(other)] as const]
   })
   const inRound = pairs.flatMap(([own, other]) => {
     const [histogram, base] = [Histogram.decode(own), Histogram.decode(other)]
-    return histogram.count < needed || base.count < needed ? [] : [histogram.percentileNs(percentile) - base.percentileNs(percentile)]
+    return histogram.count < needed || base.count < needed
+      ? []
+      : [histogram.percentileNs(percentile) - base.percentileNs(percentile)]
   })
   if (inRound.length > 0) return spreadOf(inRound)
   const own = percentileOrNull(mergeHistograms(pairs.map(([text]) => text)), percentile)

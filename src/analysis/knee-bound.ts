@@ -9,17 +9,28 @@ const ACHIEVED_MIN = 0.99
 const SAMPLES_MIN = 100
 
 /**
- * A rate meets the bound where p99 of the response times is at most `boundMs`, at least 99 % of the requests offered are answered right, and none fails.
- * Requests that were on their way when the window closed count as answered as far as the bound allows for: `rate × bound` of them can be on their way
- * without any being late.
+ * A rate meets the bound where p99 of the response times is at most `boundMs`, at least 99 % of the requests offered
+ * are answered right, and none fails. Requests that were on their way when the window closed count as answered as far
+ * as the bound allows for: `rate × bound` of them can be on their way without any being late.
  */
-export function probeOf (result: Pick<RoundResult, 'counts' | 'latency' | 'response' | 'offered' | 'busy'>, ratePerSec: number, boundMs: number): KneeProbe {
+export function probeOf (
+  result: Pick<RoundResult, 'counts' | 'latency' | 'response' | 'offered' | 'busy'>,
+  ratePerSec: number,
+  boundMs: number
+): KneeProbe {
   const { counts, latency, response, offered = null, busy = null } = result
   const histogram = Histogram.decode(response ?? latency)
   const p99Ns = histogram.count < SAMPLES_MIN ? null : histogram.percentileNs(99)
-  const onTheirWay = Math.min(counts.unfinished, Math.ceil(ratePerSec * boundMs / 1_000))
+  const onTheirWay = Math.min(counts.unfinished, Math.ceil((ratePerSec * boundMs) / 1_000))
   // Requests of the warm-up that were sent late, inside the window, can make it more than all.
   const achieved = offered === null || offered === 0 ? 0 : Math.min(1, (counts.ok + onTheirWay) / offered)
   const errors = errorCount(counts)
-  return { ratePerSec, p99Ns, achieved, errors, busy, isMet: p99Ns !== null && p99Ns <= boundMs * 1e6 && achieved >= ACHIEVED_MIN && errors === 0 }
+  return {
+    ratePerSec,
+    p99Ns,
+    achieved,
+    errors,
+    busy,
+    isMet: p99Ns !== null && p99Ns <= boundMs * 1e6 && achieved >= ACHIEVED_MIN && errors === 0
+  }
 }

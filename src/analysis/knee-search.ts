@@ -3,7 +3,10 @@ import type { Knee } from '../result/sweep-result.js'
 export interface SearchBounds {
   readonly lowestPerSec: number
   readonly highestPerSec: number
-  /** The search ends when the lowest rate that broke the bound is at most so much above the highest that met it: 0.03 is 3 %. At least 0.01. */
+  /**
+   * The search ends when the lowest rate that broke the bound is at most so much above the highest that met it: 0.03 is
+   * 3 %. At least 0.01.
+   */
   readonly precision: number
 }
 
@@ -15,11 +18,14 @@ const VOTES = 2
 const REOPENINGS_MAX = 6
 
 /**
- * Searches the highest rate that meets a bound: grows (or falls) by steps until one rate meets it and the next does not, then halves the interval
- * between them (of logarithms, since it is the ratio that counts). A rate is probed until two probes agree. Both ends of the last interval are asked again
- * before they count, the older one first: a bad moment of the machine is over by then. An end that says the opposite now changes sides, the end beyond it is
- * asked again, too, and the search goes on in the interval around the one that it had closed. That is binary search with backtracking (Feige, Raghavan, Peleg
- * and Upfal, "Computing with Noisy Information", 1994), which asks again at its end only, where theirs does at every step. The search measures nothing itself: ask `next()` for a rate, probe it, tell `report()`.
+ * Searches the highest rate that meets a bound: grows (or falls) by steps until one rate meets it and the next does
+ * not, then halves the interval between them (of logarithms, since it is the ratio that counts). A rate is probed until
+ * two probes agree. Both ends of the last interval are asked again before they count, the older one first: a bad moment
+ * of the machine is over by then. An end that says the opposite now changes sides, the end beyond it is asked again,
+ * too, and the search goes on in the interval around the one that it had closed. That is binary search with
+ * backtracking (Feige, Raghavan, Peleg and Upfal, "Computing with Noisy Information", 1994), which asks again at its
+ * end only, where theirs does at every step. The search measures nothing itself: ask `next()` for a rate, probe it,
+ * tell `report()`.
  */
 export class KneeSearch {
   readonly #bounds: SearchBounds
@@ -95,7 +101,15 @@ export class KneeSearch {
     const [met, broken] = [this.#met.at(-1), this.#broken.at(-1)]
     if (met === undefined) this.#knee = { kind: 'below', lowestPerSec, votes: this.#votesOf(lowestPerSec) }
     else if (broken === undefined) this.#knee = { kind: 'above', highestPerSec, votes: this.#votesOf(highestPerSec) }
-    else this.#knee = { kind: 'found', ratePerSec: met, brokenAtPerSec: broken, votes: this.#votesOf(met), brokenVotes: this.#votesOf(broken) }
+    else {
+      this.#knee = {
+        kind: 'found',
+        ratePerSec: met,
+        brokenAtPerSec: broken,
+        votes: this.#votesOf(met),
+        brokenVotes: this.#votesOf(broken)
+      }
+    }
   }
 
   #votesOf (ratePerSec: number): { met: number, broken: number } {

@@ -13,7 +13,14 @@ test('describeErrors() names kinds that happened, and requests on their way are 
 })
 
 test('describeChange() puts a ratio as a change, and never rounds to all or nothing', t => {
-  t.deepEqual([0.31, 1.05, 1.004, 3, 0, 0.00016].map(describeChange), ['69 % less', '5 % more', 'the same', '200 % more', '100 % less', '99.98 % less'])
+  t.deepEqual([0.31, 1.05, 1.004, 3, 0, 0.00016].map(describeChange), [
+    '69 % less',
+    '5 % more',
+    'the same',
+    '200 % more',
+    '100 % less',
+    '99.98 % less'
+  ])
 })
 
 test('listWords() joins by commas and a last and', t => {
@@ -25,7 +32,15 @@ test('oneLine() turns line breaks and other control characters into spaces', t =
 })
 
 for (const [part, whole, text] of [
-  [10, 10, '100 %'], [0, 10, '0 %'], [1, 3, '33.33 %'], [9_999_999_999, 10_000_000_000, '99.99 %'], [2 ** 52 - 1, 2 ** 52, '99.99 %'], [1, 10_000_000, '<0.01 %'], [1, 2, '50 %']
+  [10, 10, '100 %'],
+  [0, 10, '0 %'],
+  [1, 3, '33.33 %'],
+  [9_999_999_999, 10_000_000_000, '99.99 %'],
+  [2 ** 52 - 1, 2 ** 52, '99.99 %'],
+  [1, 10_000_000, '<0.01 %'],
+  [1, 2, '50 %']
 ] as const) {
-  test(`formatShare() writes ${part} of ${whole} as ${text}`, t => { t.is(formatShare(part, whole), text) })
+  test(`formatShare() writes ${part} of ${whole} as ${text}`, (t) => {
+    t.is(formatShare(part, whole), text)
+  })
 }

@@ -19,13 +19,19 @@ export function describeLoad (cell: CellSummary): string {
 }
 
 const ERROR_WORDS = [
-  ['badStatus', 'bad status'], ['mismatch', 'wrong response'], ['timeout', 'timeout'], ['reset', 'reset'], ['refused', 'refused'],
+  ['badStatus', 'bad status'],
+  ['mismatch', 'wrong response'],
+  ['timeout', 'timeout'],
+  ['reset', 'reset'],
+  ['refused', 'refused'],
   ['exhausted', 'without a local port or descriptor']
 ] as const satisfies ReadonlyArray<readonly [keyof RequestCounts, string]>
 
 /** `12 reset, 3 timeout`; empty without errors. */
 export function describeErrors (counts: RequestCounts): string {
-  return ERROR_WORDS.flatMap(([kind, words]) => (counts[kind] ?? 0) > 0 ? [`${formatCount(counts[kind] ?? 0)} ${words}`] : []).join(', ')
+  return ERROR_WORDS.flatMap(([kind, words]) =>
+    (counts[kind] ?? 0) > 0 ? [`${formatCount(counts[kind] ?? 0)} ${words}`] : []
+  ).join(', ')
 }
 
 /** `69 % less`, `5 % more`, `the same`: a ratio as a change. */

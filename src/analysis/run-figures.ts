@@ -2,9 +2,23 @@ import { addCounts, emptyCounts, errorCount, type RequestCounts } from '../metri
 import { summarizeEqualLoad, type EqualLoadSummary } from './equal-load.js'
 import type { CellResult, RoundResult, RunResult } from '../result/run-result.js'
 import { summarizeTunnel, type TunnelSummary } from './tunnel-summary.js'
-import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, SAMPLES_NEEDED, spreadOf, type CpuPerResponse, type RoundRate, type Spread } from './statistics.js'
+import {
+  cpuPerResponse,
+  mergeHistograms,
+  percentileOrNull,
+  rateOf,
+  rateRatio,
+  SAMPLES_NEEDED,
+  spreadOf,
+  type CpuPerResponse,
+  type RoundRate,
+  type Spread
+} from './statistics.js'
 
-/** complete: every round is there; partial: some; failed: none, with a reason; missing: none, since the run ended before. */
+/**
+ * complete: every round is there; partial: some; failed: none, with a reason; missing: none, since the run ended
+ * before.
+ */
 export type CellState = 'complete' | 'partial' | 'failed' | 'missing'
 
 /** One arm at one size and concurrency, all rounds taken together. */
@@ -21,14 +35,20 @@ export interface CellSummary {
   readonly rates: readonly RoundRate[]
   /** Requests per second over the rounds; null without a round. */
   readonly rps: Spread | null
-  /** Throughput as a share of the reference arm's, in the same rounds; null without a common round. The reference itself has 1. */
+  /**
+   * Throughput as a share of the reference arm's, in the same rounds; null without a common round. The reference itself
+   * has 1.
+   */
   readonly ratio: Spread | null
   /** Service times in ns, all rounds merged; null when withheld for lack of samples. */
   readonly p50Ns: number | null
   readonly p90Ns: number | null
   readonly p99Ns: number | null
   readonly connectP50Ns: number | null
-  /** What the percentiles are taken from: responses of all rounds, or of the fullest one where an external generator reported them round by round. */
+  /**
+   * What the percentiles are taken from: responses of all rounds, or of the fullest one where an external generator
+   * reported them round by round.
+   */
   readonly latencySamples: number
   readonly counts: RequestCounts
   readonly errors: number
@@ -61,7 +81,11 @@ export function figuresOf (result: RunResult): RunFigures {
   const cells: CellSummary[] = []
   for (const size of sizes) {
     for (const connections of concurrency) {
-      const found = new Map(result.cells.filter(cell => cell.size === size && cell.concurrency === connections).map(cell => [cell.arm, cell]))
+      const found = new Map(
+        result.cells
+          .filter((cell) => cell.size === size && cell.concurrency === connections)
+          .map((cell) => [cell.arm, cell])
+      )
       const referenceCell = reference === null ? null : found.get(reference) ?? null
       for (const arm of arms) {
         const plannedRounds = plannedRoundsOf(result, arm, size, connections)
@@ -87,35 +111,52 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
     transport,
     size,
     concurrency,
-    state: rounds.length >= plannedRounds ? 'complete' : rounds.length > 0 ? 'partial' : failures.length > 0 ? 'failed' : 'missing',
+    state:
+      rounds.length >= plannedRounds
+        ? 'complete'
+        : rounds.length > 0
+          ? 'partial'
+          : failures.length > 0
+            ? 'failed'
+            : 'missing',
     plannedRounds,
     failures,
     rates,
-    rps: spreadOf(rates.map(rate => rate.ratePerSec)),
+    rps: spreadOf(rates.map((rate) => rate.ratePerSec)),
     ratio: rateRatio(rates, reference?.rounds.map(rateOf) ?? []),
     p50Ns: percentileOrNull(latency, 50) ?? reportedNs(rounds, 50),
     p90Ns: percentileOrNull(latency, 90) ?? reportedNs(rounds, 90),
     p99Ns: percentileOrNull(latency, 99) ?? reportedNs(rounds, 99),
     connectP50Ns: percentileOrNull(connect, 50),
-    latencySamples: latency.count > 0 ? latency.count : Math.max(0, ...rounds.map(({ reportedNs, counts }) => reportedNs === undefined ? 0 : counts.ok)),
+    latencySamples:
+      latency.count > 0
+        ? latency.count
+        : Math.max(0, ...rounds.map(({ reportedNs, counts }) => (reportedNs === undefined ? 0 : counts.ok))),
     counts,
     errors: errorCount(counts),
     cpu: cpuPerResponse(rounds),
     tunnel: summarizeTunnel(rounds),
     systemCalls: cell.systemCalls ?? null,
     equalLoad: summarizeEqualLoad(cell, reference),
-    problems: [...new Set(rounds.flatMap(round => round.problems))]
+    problems: [...new Set(rounds.flatMap((round) => round.problems))]
   }
 }
 
 /** 0: no run had it in mind, as with the corners of a matrix that is merged from two others. */
 function plannedRoundsOf ({ inputs, metadata }: RunResult, arm: string, size: string, concurrency: number): number {
-  return (inputs ?? [{ metadata }]).map(input => input.metadata.options)
-    .filter(options => options.arms.includes(arm) && options.sizes.includes(size) && options.concurrency.includes(concurrency))
+  return (inputs ?? [{ metadata }])
+    .map((input) => input.metadata.options)
+    .filter(
+      (options) =>
+        options.arms.includes(arm) && options.sizes.includes(size) && options.concurrency.includes(concurrency)
+    )
     .reduce((sum, options) => sum + options.rounds, 0)
 }
 
-/** What an external generator reported, where it gave no histogram to merge: the median of its rounds. Withheld where single rounds had too few responses. */
+/**
+ * What an external generator reported, where it gave no histogram to merge: the median of its rounds. Withheld where
+ * single rounds had too few responses.
+ */
 function reportedNs (rounds: readonly RoundResult[], percentile: number): number | null {
   const enough = rounds.filter(({ counts }) => counts.ok >= (SAMPLES_NEEDED.get(percentile) ?? 1))
   return spreadOf(enough.flatMap(({ reportedNs }) => reportedNs?.[`p${percentile}`] ?? []))?.median ?? null
@@ -129,7 +170,9 @@ function missingCell (result: RunResult, arm: string, size: string, concurrency:
 
 /** The cell of another arm at the same size and concurrency. */
 export function siblingOf (summary: RunFigures, cell: CellSummary, arm: string | null): CellSummary | undefined {
-  return summary.cells.find(other => other.arm === arm && other.size === cell.size && other.concurrency === cell.concurrency)
+  return summary.cells.find(
+    (other) => other.arm === arm && other.size === cell.size && other.concurrency === cell.concurrency
+  )
 }
 
 /** Of this program: relays, a Unix socket and programs from outside are compared, but not judged. */

@@ -17,7 +17,10 @@ test('spreadOf() of one value is that value, of none null', t => {
 })
 
 test('rateOf() divides verified responses by the window that was measured', t => {
-  t.deepEqual(rateOf(makeRound({ round: 3, ok: 500, windowMs: 250, counts: { timeout: 99, unfinished: 8 } })), { round: 3, ratePerSec: 2000 })
+  t.deepEqual(rateOf(makeRound({ round: 3, ok: 500, windowMs: 250, counts: { timeout: 99, unfinished: 8 } })), {
+    round: 3,
+    ratePerSec: 2000
+  })
 })
 
 test('rateRatio() compares within rounds: the ratio of medians would be 1.5, the median of ratios is 0.5', t => {
@@ -28,7 +31,13 @@ test('rateRatio() compares within rounds: the ratio of medians would be 1.5, the
 
 test('rateRatio() uses only rounds that both have, and none in which the reference answered nothing', t => {
   const reference = [{ round: 0, ratePerSec: 0 }, { round: 1, ratePerSec: 200 }, { round: 3, ratePerSec: 10 }]
-  t.deepEqual(rateRatio([0, 1, 2].map(round => ({ round, ratePerSec: 100 })), reference), { median: 0.5, min: 0.5, max: 0.5, rounds: 1 })
+  t.deepEqual(
+    rateRatio(
+      [0, 1, 2].map((round) => ({ round, ratePerSec: 100 })),
+      reference
+    ),
+    { median: 0.5, min: 0.5, max: 0.5, rounds: 1 }
+  )
   t.is(rateRatio([{ round: 0, ratePerSec: 100 }], reference), null)
   t.is(rateRatio([{ round: 2, ratePerSec: 100 }], reference), null)
 })
@@ -52,12 +61,25 @@ test('mergeHistograms() merges counts: the median of 3 × 1 µs and 1 × 9 µs i
 
 test('cpuPerResponse() divides the sum over rounds by the responses of the same rounds', t => {
   const rounds = [
-    makeRound({ allResponses: 100, cpu: { load: { userUs: 200, systemUs: 1_000 }, host: null, plugin: { userUs: 300, systemUs: 0 } } }),
+    makeRound({
+      allResponses: 100,
+      cpu: { load: { userUs: 200, systemUs: 1_000 }, host: null, plugin: { userUs: 300, systemUs: 0 } }
+    }),
     makeRound({ allResponses: 300, cpu: { load: { userUs: 1_000, systemUs: 600 }, host: null, plugin: null } })
   ]
-  t.deepEqual([...cpuPerResponse(rounds)], [['load', { userUs: 3, systemUs: 4 }], ['host', null], ['plugin', { userUs: 3, systemUs: 0 }]])
+  t.deepEqual(
+    [...cpuPerResponse(rounds)],
+    [
+      ['load', { userUs: 3, systemUs: 4 }],
+      ['host', null],
+      ['plugin', { userUs: 3, systemUs: 0 }]
+    ]
+  )
 })
 
 test('cpuPerResponse() is null for a role of a cell without a response', t => {
-  t.deepEqual([...cpuPerResponse([makeRound({ ok: 0, allResponses: 0, cpu: { load: { userUs: 1, systemUs: 1 } } })])], [['load', null]])
+  t.deepEqual(
+    [...cpuPerResponse([makeRound({ ok: 0, allResponses: 0, cpu: { load: { userUs: 1, systemUs: 1 } } })])],
+    [['load', null]]
+  )
 })

@@ -31,9 +31,9 @@ export function rateOf (round: RoundResult): RoundRate {
 }
 
 /**
- * Throughput of one arm as a share of another's, taken within each round and only then summarized: what disturbs the machine
- * for a minute hits both arms of a round and cancels out. Rounds that only one of them has, and rounds in which the
- * reference answered nothing, have no ratio. null when none is left.
+ * Throughput of one arm as a share of another's, taken within each round and only then summarized: what disturbs the
+ * machine for a minute hits both arms of a round and cancels out. Rounds that only one of them has, and rounds in which
+ * the reference answered nothing, have no ratio. null when none is left.
  */
 export function rateRatio (rates: readonly RoundRate[], reference: readonly RoundRate[]): Spread | null {
   const referenceByRound = new Map(reference.map(({ round, ratePerSec }) => [round, ratePerSec]))
@@ -45,7 +45,9 @@ export function rateRatio (rates: readonly RoundRate[], reference: readonly Roun
   return spreadOf(ratios)
 }
 
-/** Below so many samples a percentile is one or two outliers and not a property of what was measured: it is withheld. */
+/**
+ * Below so many samples a percentile is one or two outliers and not a property of what was measured: it is withheld.
+ */
 export const SAMPLES_NEEDED: ReadonlyMap<number, number> = new Map([[50, 1], [90, 100], [99, 1_000], [99.9, 10_000]])
 
 /** A percentile in nanoseconds; null where `SAMPLES_NEEDED` withholds it. */
@@ -68,8 +70,8 @@ export interface CpuPerResponse {
 }
 
 /**
- * CPU time per response of each role: the sum over the rounds that know it, divided by the responses of these rounds. null
- * for a role that appears but cannot be told (the system does not say, or there was no response).
+ * CPU time per response of each role: the sum over the rounds that know it, divided by the responses of these rounds.
+ * null for a role that appears but cannot be told (the system does not say, or there was no response).
  */
 export function cpuPerResponse (rounds: readonly RoundResult[]): ReadonlyMap<string, CpuPerResponse | null> {
   const roles = new Map<string, CpuPerResponse | null>()

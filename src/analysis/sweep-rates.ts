@@ -12,8 +12,8 @@ export function kneeRateOf (knee: Knee | null): number | null {
 }
 
 /**
- * `points` rates, each the same factor above the one before, from a tenth of the lowest knee to a tenth above the highest, in three digits. Ascending;
- * empty without a knee.
+ * `points` rates, each the same factor above the one before, from a tenth of the lowest knee to a tenth above the
+ * highest, in three digits. Ascending; empty without a knee.
  */
 export function commonRates (knees: ReadonlyArray<Knee | null>, points: number): number[] {
   const rates = knees.flatMap(knee => kneeRateOf(knee) ?? [])

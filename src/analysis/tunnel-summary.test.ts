@@ -13,27 +13,88 @@ const requestOf = (...rounds: RoundResult[]): DirectionSummary => summarizeTunne
 
 test('summarizeTunnel() takes responses from the plugin to the host, and requests the other way', t => {
   const counted = round(
-    { zeroCopyBytesSent: 10, zeroCopyBytesReceived: 2_000, copiedBytesSent: 7, copiedBytesReceived: 0, doorbellsSent: 1, doorbellsSaved: 2, doorbellsMissed: 3, exhausted: 4, parkedReads: 5, creditStalls: 6, spinUs: 7 },
-    { zeroCopyBytesSent: 2_000, zeroCopyBytesReceived: 17, copiedBytesSent: 0, copiedBytesReceived: 0, doorbellsSent: 11, doorbellsSaved: 12, doorbellsMissed: 13, exhausted: 14, parkedReads: 15, creditStalls: 16, spinUs: 17 }
+    {
+      zeroCopyBytesSent: 10,
+      zeroCopyBytesReceived: 2_000,
+      copiedBytesSent: 7,
+      copiedBytesReceived: 0,
+      doorbellsSent: 1,
+      doorbellsSaved: 2,
+      doorbellsMissed: 3,
+      exhausted: 4,
+      parkedReads: 5,
+      creditStalls: 6,
+      spinUs: 7
+    },
+    {
+      zeroCopyBytesSent: 2_000,
+      zeroCopyBytesReceived: 17,
+      copiedBytesSent: 0,
+      copiedBytesReceived: 0,
+      doorbellsSent: 11,
+      doorbellsSaved: 12,
+      doorbellsMissed: 13,
+      exhausted: 14,
+      parkedReads: 15,
+      creditStalls: 16,
+      spinUs: 17
+    }
   )
   t.deepEqual(summarizeTunnel([counted]), {
     responses: 100,
     directions: [
-      { direction: 'response', zeroCopyBytes: 2_000, copiedBytes: 0, doorbellsSent: 11, doorbellsSaved: 12, doorbellsMissed: 3, exhausted: 14, parkedReads: 15, creditStalls: 16, spinUs: 17 },
-      { direction: 'request', zeroCopyBytes: 10, copiedBytes: 7, doorbellsSent: 1, doorbellsSaved: 2, doorbellsMissed: 13, exhausted: 4, parkedReads: 5, creditStalls: 6, spinUs: 7 }
+      {
+        direction: 'response',
+        zeroCopyBytes: 2_000,
+        copiedBytes: 0,
+        doorbellsSent: 11,
+        doorbellsSaved: 12,
+        doorbellsMissed: 3,
+        exhausted: 14,
+        parkedReads: 15,
+        creditStalls: 16,
+        spinUs: 17
+      },
+      {
+        direction: 'request',
+        zeroCopyBytes: 10,
+        copiedBytes: 7,
+        doorbellsSent: 1,
+        doorbellsSaved: 2,
+        doorbellsMissed: 13,
+        exhausted: 4,
+        parkedReads: 5,
+        creditStalls: 6,
+        spinUs: 7
+      }
     ]
   })
 })
 
 test('summarizeTunnel() calls a byte copied where either side copied it', t => {
-  t.like(responseOf(round({ zeroCopyBytesReceived: 30, copiedBytesReceived: 70 }, { zeroCopyBytesSent: 100 })), { zeroCopyBytes: 30, copiedBytes: 70 })
-  t.like(responseOf(round({ zeroCopyBytesReceived: 100 }, { zeroCopyBytesSent: 40, copiedBytesSent: 60 })), { zeroCopyBytes: 40, copiedBytes: 60 })
-  t.like(requestOf(round({ copiedBytesSent: 100 }, { copiedBytesReceived: 100 })), { zeroCopyBytes: 0, copiedBytes: 100 })
+  t.like(responseOf(round({ zeroCopyBytesReceived: 30, copiedBytesReceived: 70 }, { zeroCopyBytesSent: 100 })), {
+    zeroCopyBytes: 30,
+    copiedBytes: 70
+  })
+  t.like(responseOf(round({ zeroCopyBytesReceived: 100 }, { zeroCopyBytesSent: 40, copiedBytesSent: 60 })), {
+    zeroCopyBytes: 40,
+    copiedBytes: 60
+  })
+  t.like(requestOf(round({ copiedBytesSent: 100 }, { copiedBytesReceived: 100 })), {
+    zeroCopyBytes: 0,
+    copiedBytes: 100
+  })
 })
 
 test('summarizeTunnel() does not take bytes on their way for copied ones', t => {
-  t.like(responseOf(round({ zeroCopyBytesReceived: 900 }, { zeroCopyBytesSent: 1_000 })), { zeroCopyBytes: 900, copiedBytes: 0 })
-  t.like(responseOf(round({ zeroCopyBytesReceived: 1_000 }, { zeroCopyBytesSent: 900 })), { zeroCopyBytes: 900, copiedBytes: 0 })
+  t.like(responseOf(round({ zeroCopyBytesReceived: 900 }, { zeroCopyBytesSent: 1_000 })), {
+    zeroCopyBytes: 900,
+    copiedBytes: 0
+  })
+  t.like(responseOf(round({ zeroCopyBytesReceived: 1_000 }, { zeroCopyBytesSent: 900 })), {
+    zeroCopyBytes: 900,
+    copiedBytes: 0
+  })
 })
 
 test('summarizeTunnel() adds rounds, and leaves out those without counters', t => {

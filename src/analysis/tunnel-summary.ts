@@ -44,9 +44,9 @@ export function summarizeTunnel (rounds: readonly RoundResult[]): TunnelSummary 
 type DirectionCounts = Omit<DirectionSummary, 'direction'>
 
 /**
- * A byte is copied where either side copied it. Sides count bytes, not which ones, so of both figures the larger is taken: it is exact
- * as long as one side's copied bytes are among the other's. Bytes that were on their way when the sides were sampled count on one of
- * them only, and here not at all.
+ * A byte is copied where either side copied it. Sides count bytes, not which ones, so of both figures the larger is
+ * taken: it is exact as long as one side's copied bytes are among the other's. Bytes that were on their way when the
+ * sides were sampled count on one of them only, and here not at all.
  */
 function directionOf (sender: TunnelCounters, receiver: TunnelCounters): DirectionCounts {
   return {
@@ -62,8 +62,21 @@ function directionOf (sender: TunnelCounters, receiver: TunnelCounters): Directi
   }
 }
 
-function sumDirections (direction: DirectionSummary['direction'], rounds: readonly DirectionCounts[]): DirectionSummary {
-  const sum = { zeroCopyBytes: 0, copiedBytes: 0, doorbellsSent: 0, doorbellsSaved: 0, doorbellsMissed: 0, exhausted: 0, parkedReads: 0, creditStalls: 0, spinUs: 0 }
+function sumDirections (
+  direction: DirectionSummary['direction'],
+  rounds: readonly DirectionCounts[]
+): DirectionSummary {
+  const sum = {
+    zeroCopyBytes: 0,
+    copiedBytes: 0,
+    doorbellsSent: 0,
+    doorbellsSaved: 0,
+    doorbellsMissed: 0,
+    exhausted: 0,
+    parkedReads: 0,
+    creditStalls: 0,
+    spinUs: 0
+  }
   for (const round of rounds) {
     for (const name of Object.keys(sum) as Array<keyof DirectionCounts>) sum[name] += round[name]
   }

@@ -5,17 +5,24 @@ import { ErrorCode } from './errors.js'
 const refused = { code: ErrorCode.ADDRESS_INVALID }
 
 test('tcpAddress() takes ports from 0 to 65535', (t) => {
-  for (const port of [0, 1, 4000, 65_535]) t.deepEqual(tcpAddress('127.0.0.1', port), { kind: 'tcp', host: '127.0.0.1', port })
+  for (const port of [0, 1, 4000, 65_535]) {
+    t.deepEqual(tcpAddress('127.0.0.1', port), { kind: 'tcp', host: '127.0.0.1', port })
+  }
 })
 
 test('tcpAddress() refuses any other port', (t) => {
-  for (const port of [-1, 65_536, 1.5, NaN, Infinity, -Infinity]) t.throws(() => tcpAddress('127.0.0.1', port), refused, String(port))
+  for (const port of [-1, 65_536, 1.5, NaN, Infinity, -Infinity]) {
+    t.throws(() => tcpAddress('127.0.0.1', port), refused, String(port))
+  }
 })
 
 test('unixAddress() takes a path up to the limit in bytes, and not one more', (t) => {
   const longest = '/tmp/' + 'a'.repeat(UNIX_PATH_MAX_BYTES - 5)
   t.deepEqual(unixAddress(longest), { kind: 'unix', path: longest })
-  t.throws(() => unixAddress(longest + 'a'), { ...refused, message: new RegExp(`has ${UNIX_PATH_MAX_BYTES + 1} bytes.*at most ${UNIX_PATH_MAX_BYTES}`) })
+  t.throws(() => unixAddress(longest + 'a'), {
+    ...refused,
+    message: new RegExp(`has ${UNIX_PATH_MAX_BYTES + 1} bytes.*at most ${UNIX_PATH_MAX_BYTES}`)
+  })
 })
 
 test('unixAddress() counts bytes, not characters', (t) => {

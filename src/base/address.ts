@@ -23,7 +23,10 @@ export const UNIX_PATH_MAX_BYTES = process.platform === 'darwin' ? 103 : 107
 /** `host` is an IP address or a name. An IPv6 address may have brackets, as in a URL. */
 export function tcpAddress (host: string, port: number): Address {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new TunnelError(ErrorCode.ADDRESS_INVALID, `Cannot use port ${port}: a port is an integer from 0 (any free port) to 65535`)
+    throw new TunnelError(
+      ErrorCode.ADDRESS_INVALID,
+      `Cannot use port ${port}: a port is an integer from 0 (any free port) to 65535`
+    )
   }
   return { kind: 'tcp', host: host.replace(/^\[(.*)\]$/, '$1'), port }
 }
@@ -34,10 +37,18 @@ export function unixAddress (path: string): Address {
     throw new TunnelError(ErrorCode.ADDRESS_INVALID,
       'Cannot use an empty socket path: name a file, for example tunnel.sock')
   }
-  if (path.includes('\0')) throw new TunnelError(ErrorCode.ADDRESS_INVALID, `Cannot use socket path ${JSON.stringify(path)}: it contains a NUL byte`)
+  if (path.includes('\0')) {
+    throw new TunnelError(
+      ErrorCode.ADDRESS_INVALID,
+      `Cannot use socket path ${JSON.stringify(path)}: it contains a NUL byte`
+    )
+  }
   if (bytes > UNIX_PATH_MAX_BYTES) {
-    throw new TunnelError(ErrorCode.ADDRESS_INVALID,
-      `Cannot use socket path ${path}: it has ${bytes} bytes, and a Unix socket path has at most ${UNIX_PATH_MAX_BYTES}: choose a shorter one`)
+    throw new TunnelError(
+      ErrorCode.ADDRESS_INVALID,
+      `Cannot use socket path ${path}: it has ${bytes} bytes, and a Unix socket path has at most ` +
+      `${UNIX_PATH_MAX_BYTES}: choose a shorter one`
+    )
   }
   return { kind: 'unix', path }
 }

@@ -13,7 +13,8 @@ test('nowNs() and machineMs() measure in the units of their names', async (t) =>
   await new Promise((resolve) => setTimeout(resolve, 20))
   const elapsedMs = machineMs() - startMs
   const elapsedNs = nowNs() - startNs
-  // A timer of 20 ms may fire a little early by another clock, and as late as it likes; nowNs() was started first and read last.
+  // A timer of 20 ms may fire a little early by another clock, and as late as it likes; nowNs() was started first and
+  // read last.
   t.true(elapsedMs > 15)
   t.true(elapsedNs >= elapsedMs * 1e6 - 10_000)
 })

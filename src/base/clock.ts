@@ -9,8 +9,8 @@ export function nowNs (): number {
 }
 
 /**
- * Milliseconds on the machine's monotonic clock (CLOCK_MONOTONIC on Linux), with microseconds as fraction: the one clock
- * that all threads and processes of a machine share. For agreeing on a common start, not for latencies.
+ * Milliseconds on the machine's monotonic clock (CLOCK_MONOTONIC on Linux), with microseconds as fraction: the one
+ * clock that all threads and processes of a machine share. For agreeing on a common start, not for latencies.
  */
 export function machineMs (): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000

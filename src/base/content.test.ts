@@ -48,7 +48,17 @@ test('contentSlice() is what the same place of contentBytes() holds', (t) => {
   const isSlice = fc.property(fc.nat(2 * PERIOD_BYTES), fc.nat(2 * PERIOD_BYTES), (offset, bytes) => {
     return Buffer.compare(contentSlice(offset, bytes), whole.subarray(offset, offset + bytes)) === 0
   })
-  t.notThrows(() => { fc.assert(isSlice, { examples: [[0, 0], [PERIOD_BYTES - 1, 2], [PERIOD_BYTES, 1], [0, PERIOD_BYTES], [1, 2 * PERIOD_BYTES]] }) })
+  t.notThrows(() => {
+    fc.assert(isSlice, {
+      examples: [
+        [0, 0],
+        [PERIOD_BYTES - 1, 2],
+        [PERIOD_BYTES, 1],
+        [0, PERIOD_BYTES],
+        [1, 2 * PERIOD_BYTES]
+      ]
+    })
+  })
 })
 
 test('contentBytes() gives memory of its own', (t) => {

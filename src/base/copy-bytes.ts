@@ -2,7 +2,13 @@
 const LOOP_UP_TO_BYTES = 256
 
 /** Copies `bytes` bytes between different memory. Both ranges must lie inside. */
-export function copyBytes (source: Uint8Array, start: number, bytes: number, target: Uint8Array, targetStart: number): void {
+export function copyBytes (
+  source: Uint8Array,
+  start: number,
+  bytes: number,
+  target: Uint8Array,
+  targetStart: number
+): void {
   if (bytes > LOOP_UP_TO_BYTES) target.set(source.subarray(start, start + bytes), targetStart)
   else for (let i = 0; i < bytes; i++) target[targetStart + i] = source[start + i]!
 }

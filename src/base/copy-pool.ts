@@ -1,7 +1,10 @@
 import { copyBytes } from './copy-bytes.js'
 import { ErrorCode, TunnelError } from './errors.js'
 
-/** The shortest buffer; each further class is twice as long. Half of a buffer is empty at most, so what is kept is what was copied. */
+/**
+ * The shortest buffer; each further class is twice as long. Half of a buffer is empty at most, so what is kept is what
+ * was copied.
+ */
 const MIN_BYTES = 64
 const MIN_BITS = 32 - Math.clz32(MIN_BYTES - 1)
 /** Free buffers of a class that are kept. */
@@ -14,8 +17,8 @@ export interface Copy {
 }
 
 /**
- * Copies of short payloads, in buffers that are used again. Where the next copy is as long as the last one in its buffer nothing is allocated,
- * not even a view: so it is with the messages of a benchmark, and with many others.
+ * Copies of short payloads, in buffers that are used again. Where the next copy is as long as the last one in its
+ * buffer nothing is allocated, not even a view: so it is with the messages of a benchmark, and with many others.
  */
 export class CopyPool {
   /** By class. */

@@ -50,7 +50,12 @@ test('toErrorData() takes what is no error by its text', (t) => {
 })
 
 test('exitCodeOf() is 2 for usage, 3 for an invalid measurement, 130 for an interrupt and 1 for the rest', (t) => {
-  const expected: Partial<Record<ErrorCode, number>> = { [ErrorCode.USAGE]: 2, [ErrorCode.ADDRESS_INVALID]: 2, [ErrorCode.MEASUREMENT_INVALID]: 3, [ErrorCode.INTERRUPTED]: 130 }
+  const expected: Partial<Record<ErrorCode, number>> = {
+    [ErrorCode.USAGE]: 2,
+    [ErrorCode.ADDRESS_INVALID]: 2,
+    [ErrorCode.MEASUREMENT_INVALID]: 3,
+    [ErrorCode.INTERRUPTED]: 130
+  }
   for (const code of Object.values(ErrorCode)) t.is(exitCodeOf(new TunnelError(code, '')), expected[code] ?? 1, code)
   t.is(exitCodeOf(new Error('any')), 1)
   t.is(exitCodeOf('text'), 1)

@@ -53,7 +53,8 @@ export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode]
  * `engine`, `server`: the one that comes with Node · `generator`: the own one · `transport`: the stream, or threads of
  * one process · `same-transport`: one for both sides · `segment`: fewer or smaller slots · `port`, `path`: another one.
  */
-export type Cure = 'engine' | 'server' | 'generator' | 'transport' | 'same-transport' | 'segment' | 'connections' | 'port' | 'path'
+export type Cure =
+  'engine' | 'server' | 'generator' | 'transport' | 'same-transport' | 'segment' | 'connections' | 'port' | 'path'
 
 export class TunnelError extends Error {
   readonly code: ErrorCode
@@ -68,7 +69,10 @@ export class TunnelError extends Error {
   }
 }
 
-/** An error as plain data: classes and codes do not survive `postMessage`, so errors cross threads and processes like this. */
+/**
+ * An error as plain data: classes and codes do not survive `postMessage`, so errors cross threads and processes like
+ * this.
+ */
 export interface ErrorData {
   readonly code: ErrorCode
   readonly message: string

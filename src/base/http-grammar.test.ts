@@ -8,9 +8,17 @@ const refuse = (rule: string): Error => new Refused(rule)
 function fieldsOf (text: string): string[] {
   const bytes = Buffer.from(text, 'latin1')
   const fields: string[] = []
-  readFields(bytes, 0, bytes.length, {
-    onField: (_, nameStart, nameEnd, start, end) => { fields.push(`${bytes.toString('latin1', nameStart, nameEnd)}=${bytes.toString('latin1', start, end)}`) }
-  }, refuse)
+  readFields(
+    bytes,
+    0,
+    bytes.length,
+    {
+      onField: (_, nameStart, nameEnd, start, end) => {
+        fields.push(`${bytes.toString('latin1', nameStart, nameEnd)}=${bytes.toString('latin1', start, end)}`)
+      }
+    },
+    refuse
+  )
   return fields
 }
 
@@ -44,20 +52,44 @@ test('parseChunkLine() takes digits of both cases, and passes extensions over', 
   t.is(chunkLine('1;a;b=c;d="e;\\"\xe9"\r\n'), 1)
 })
 
-for (const text of ['\r\n', 'g\r\n', '-1\r\n', '0x1\r\n', '1 \r\n', '1 ;a\r\n', '1;\r\n', '1;a=\r\n', '1;a="\r\n', '1;a="b\\\r\n', '1;a=b c\r\n', '0000000000001\r\n', '1x\n', '1\n']) {
-  test(`parseChunkLine() refuses ${JSON.stringify(text)}`, t => { t.throws(() => chunkLine(text), { instanceOf: Refused }) })
+for (const text of [
+  '\r\n',
+  'g\r\n',
+  '-1\r\n',
+  '0x1\r\n',
+  '1 \r\n',
+  '1 ;a\r\n',
+  '1;\r\n',
+  '1;a=\r\n',
+  '1;a="\r\n',
+  '1;a="b\\\r\n',
+  '1;a=b c\r\n',
+  '0000000000001\r\n',
+  '1x\n',
+  '1\n'
+]) {
+  test(`parseChunkLine() refuses ${JSON.stringify(text)}`, (t) => {
+    t.throws(() => chunkLine(text), { instanceOf: Refused })
+  })
 }
 
-const contentLength = (text: string, before = -1): number => parseContentLength(Buffer.from(text), 0, text.length, before, refuse)
+const contentLength = (text: string, before = -1): number =>
+  parseContentLength(Buffer.from(text), 0, text.length, before, refuse)
 
 test('parseContentLength() takes digits, and one field only', t => {
   t.deepEqual(['0', '007', '999999999999999'].map(text => contentLength(text)), [0, 7, 999_999_999_999_999])
-  for (const text of ['', '+1', '-1', '1.0', '1,1', ' 1', '1 ', '0x1', '1000000000000000']) t.throws(() => contentLength(text), { instanceOf: Refused }, text)
-  for (const before of [0, 5]) t.throws(() => contentLength('5', before), { instanceOf: Refused, message: /must not be repeated/ })
+  for (const text of ['', '+1', '-1', '1.0', '1,1', ' 1', '1 ', '0x1', '1000000000000000']) {
+    t.throws(() => contentLength(text), { instanceOf: Refused }, text)
+  }
+  for (const before of [0, 5]) {
+    t.throws(() => contentLength('5', before), { instanceOf: Refused, message: /must not be repeated/ })
+  }
 })
 
 test('hasOption() finds whole options of a list, in any case, at any place', t => {
   const has = (text: string): boolean => hasOption(Buffer.from(text), 0, text.length, 'close')
-  for (const text of ['close', 'Close', 'upgrade, CLOSE', 'close,upgrade', ' ,\tclose\t, x', ',close']) t.true(has(text), text)
+  for (const text of ['close', 'Close', 'upgrade, CLOSE', 'close,upgrade', ' ,\tclose\t, x', ',close']) {
+    t.true(has(text), text)
+  }
   for (const text of ['', ',', 'closed', 'keep-alive', 'x close', 'clos e', 'not-close']) t.false(has(text), text)
 })

@@ -1,10 +1,11 @@
 /**
- * What HTTP/1.1 requests and responses have in common: field lines, and the lines of a chunked body (RFC 9112, RFC 9110 for field syntax), over
- * bytes that lie whole in one array. Nothing is repaired: what two programs could read in two ways is how requests are smuggled, and a measurement must
- * not take a broken response for a good one. Whose message it is says how it is refused: every breach throws what its `Refuse` makes of the rule.
+ * What HTTP/1.1 requests and responses have in common: field lines, and the lines of a chunked body (RFC 9112, RFC 9110
+ * for field syntax), over bytes that lie whole in one array. Nothing is repaired: what two programs could read in two
+ * ways is how requests are smuggled, and a measurement must not take a broken response for a good one. Whose message it
+ * is says how it is refused: every breach throws what its `Refuse` makes of the rule.
  *
- * `isStrict: false` is for responses of servers that were not written here: what curl and Chromium both accept is accepted, and
- * read as they do (the table is in docs/BENCHMARKING.md).
+ * `isStrict: false` is for responses of servers that were not written here: what curl and Chromium both accept is
+ * accepted, and read as they do (the table is in docs/BENCHMARKING.md).
  */
 export type Refuse = (rule: string) => Error
 
@@ -38,7 +39,9 @@ const CHUNK_SIZE_MAX = 16 ** (CHUNK_SIZE_MAX_DIGITS - 1)
 
 /** By byte: 1 for what a token is made of. */
 const TCHAR = new Uint8Array(256)
-for (const letter of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") TCHAR[letter.charCodeAt(0)] = 1
+for (const letter of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+  TCHAR[letter.charCodeAt(0)] = 1
+}
 
 /** VCHAR, obs-text, space, tab: what field values, reason phrases and quoted strings are made of. */
 export function isText (byte: number): boolean {
@@ -66,7 +69,10 @@ export function isToken (bytes: Uint8Array, start: number, end: number, token: s
   return true
 }
 
-/** Reads the field lines in [start, end), where `end` is behind the empty line. `handler` is null where nobody asks for them, as with trailers. */
+/**
+ * Reads the field lines in [start, end), where `end` is behind the empty line. `handler` is null where nobody asks for
+ * them, as with trailers.
+ */
 export function readFields (
   bytes: Uint8Array, start: number, end: number, handler: FieldHandler | null, refuse: Refuse, isStrict = true
 ): void {
@@ -161,8 +167,9 @@ export function lineAfter (bytes: Uint8Array, position: number, refuse: Refuse, 
 }
 
 /**
- * The value of Content-Length in [start, end). `before`: what an earlier field said, below 0 where there was none; a second one
- * is refused even where it says the same, unless `isStrict` is false: then fields and list members may repeat one length.
+ * The value of Content-Length in [start, end). `before`: what an earlier field said, below 0 where there was none; a
+ * second one is refused even where it says the same, unless `isStrict` is false: then fields and list members may
+ * repeat one length.
  */
 export function parseContentLength (
   bytes: Uint8Array, start: number, end: number, before: number, refuse: Refuse, isStrict = true
@@ -189,7 +196,9 @@ export function parseContentLength (
 }
 
 function parseDigits (bytes: Uint8Array, start: number, end: number, refuse: Refuse): number {
-  if (start === end || end - start > LENGTH_MAX_DIGITS) throw refuse(`Content-Length must have 1 to ${LENGTH_MAX_DIGITS} digits`)
+  if (start === end || end - start > LENGTH_MAX_DIGITS) {
+    throw refuse(`Content-Length must have 1 to ${LENGTH_MAX_DIGITS} digits`)
+  }
   let length = 0
   for (let i = start; i < end; i++) {
     const digit = bytes[i]! - 48
@@ -199,7 +208,9 @@ function parseDigits (bytes: Uint8Array, start: number, end: number, refuse: Ref
   return length
 }
 
-/** Whether `option`, in lower case, is in the list [start, end): options between commas, with white space around them. */
+/**
+ * Whether `option`, in lower case, is in the list [start, end): options between commas, with white space around them.
+ */
 export function hasOption (bytes: Uint8Array, start: number, end: number, option: string): boolean {
   let optionStart = start
   for (let i = start; i <= end; i++) {
@@ -214,9 +225,9 @@ export function hasOption (bytes: Uint8Array, start: number, end: number, option
 }
 
 /**
- * The size in a chunk line [start, end), where `end` is behind its line end. Extensions are checked and passed over. White space
- * around them, which the RFC calls bad and only lets a recipient tolerate, is refused. With `isStrict` false it is not, and
- * nothing behind a semicolon is looked at.
+ * The size in a chunk line [start, end), where `end` is behind its line end. Extensions are checked and passed over.
+ * White space around them, which the RFC calls bad and only lets a recipient tolerate, is refused. With `isStrict`
+ * false it is not, and nothing behind a semicolon is looked at.
  */
 export function parseChunkLine (
   bytes: Uint8Array, start: number, end: number, refuse: Refuse, isStrict = true
@@ -239,7 +250,8 @@ export function parseChunkLine (
   while (bytes[position] === SEMICOLON) {
     position = wordEnd(bytes, position + 1, refuse)
     if (bytes[position] !== EQUALS) continue
-    position = bytes[position + 1] === QUOTE ? quotedEnd(bytes, position + 1, refuse) : wordEnd(bytes, position + 1, refuse)
+    position =
+      bytes[position + 1] === QUOTE ? quotedEnd(bytes, position + 1, refuse) : wordEnd(bytes, position + 1, refuse)
   }
   if (position !== end - 2 || bytes[position] !== CR) throw refuse(CHUNK_LINE_RULE)
   return size
@@ -251,7 +263,10 @@ function wordEnd (bytes: Uint8Array, start: number, refuse: Refuse): number {
   return end
 }
 
-/** Where the quoted string that begins at `start` ends, behind its second quote. A line end is no text, so it stops there at the latest. */
+/**
+ * Where the quoted string that begins at `start` ends, behind its second quote. A line end is no text, so it stops
+ * there at the latest.
+ */
 function quotedEnd (bytes: Uint8Array, start: number, refuse: Refuse): number {
   let position = start + 1
   while (bytes[position] !== QUOTE) {

@@ -1,4 +1,7 @@
-/** A seeded source of numbers in [0, 1), for choices that must be repeatable. Not for secrets. Algorithm: mulberry32 (Tommy Ettinger, public domain). */
+/**
+ * A seeded source of numbers in [0, 1), for choices that must be repeatable. Not for secrets. Algorithm: mulberry32
+ * (Tommy Ettinger, public domain).
+ */
 export type Random = () => number
 
 export function seededRandom (seed: number): Random {

@@ -1,7 +1,16 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from './errors.js'
-import { formatAddedUs, formatBytes, formatCount, formatDuration, formatMs, formatRatio, formatRps, parseDurationMs } from './units.js'
+import {
+  formatAddedUs,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMs,
+  formatRatio,
+  formatRps,
+  parseDurationMs
+} from './units.js'
 
 test('formatCount() parts thousands by commas', t => {
   t.deepEqual([0, 999, 1000, 1234567.5].map(formatCount), ['0', '999', '1,000', '1,234,568'])
@@ -26,7 +35,14 @@ test('formatRatio() gives two decimals and never shows a small ratio as zero', t
 })
 
 test('formatBytes() uses binary units', t => {
-  t.deepEqual([0, 2, 1023, 1024, 262_144, 1_610_612_736].map(formatBytes), ['0 B', '2 B', '1,023 B', '1 KiB', '256 KiB', '1.50 GiB'])
+  t.deepEqual([0, 2, 1023, 1024, 262_144, 1_610_612_736].map(formatBytes), [
+    '0 B',
+    '2 B',
+    '1,023 B',
+    '1 KiB',
+    '256 KiB',
+    '1.50 GiB'
+  ])
 })
 
 test('formatDuration() uses at most two units', t => {

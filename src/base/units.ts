@@ -1,8 +1,8 @@
 import { ErrorCode, TunnelError } from './errors.js'
 
 /**
- * Figures for people, formatted only where they leave the program. The same text on every machine: the decimal sign is a
- * point, thousands are parted by commas, whatever the locale.
+ * Figures for people, formatted only where they leave the program. The same text on every machine: the decimal sign is
+ * a point, thousands are parted by commas, whatever the locale.
  */
 
 /** Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days); a longer one fires at once. */
@@ -23,7 +23,9 @@ export function formatSignificant (value: number): string {
   return Math.abs(value) >= 999.5 ? formatCount(value) : value.toPrecision(3)
 }
 
-/** Requests per second without unit: `12,346`; below 100 with three digits, so that little does not look like nothing. */
+/**
+ * Requests per second without unit: `12,346`; below 100 with three digits, so that little does not look like nothing.
+ */
 export function formatRps (ratePerSec: number): string {
   return ratePerSec >= 99.95 ? formatCount(ratePerSec) : formatSignificant(ratePerSec)
 }

@@ -6,61 +6,79 @@ export type EngineName = 'epoll' | 'node'
 export type { SocketFileEvent }
 
 /**
- * The Engine seam: how bytes move between this thread and TCP or Unix sockets. Everything runs on the thread that made the
- * engine; callbacks never run inside the call that caused them, except where stated.
+ * The Engine seam: how bytes move between this thread and TCP or Unix sockets. Everything runs on the thread that made
+ * the engine; callbacks never run inside the call that caused them, except where stated.
  */
 export interface Engine {
   readonly name: EngineName
   readonly counters: EngineCounters
 
   /**
-   * Listens on `address` and calls `onSocket` for every accepted connection. `onSocket` must call `socket.start()` before it returns.
-   * A name is listened on at all its addresses that this machine has, at one port.
-   * A Unix socket is of mode 0600 from the beginning (node engine in a worker thread: from just after it listens; a
-   * thread has no
-   * umask of its own). A dead one left there by a killed process is replaced, a live one or another kind of file is
-   * not, and one that
-   * somebody removes is made again, within about a second.
-   * Rejects with ERR_TUNNEL_ADDRESS_IN_USE, ERR_TUNNEL_ADDRESS_DENIED, or ERR_TUNNEL_SOCKET_FAILED.
+   * Listens on `address` and calls `onSocket` for every accepted connection. `onSocket` must call `socket.start()`
+   * before it returns. A name is listened on at all its addresses that this machine has, at one port. A Unix socket is
+   * of mode 0600 from the beginning (node engine in a worker thread: from just after it listens; a thread has no umask
+   * of its own). A dead one left there by a killed process is replaced, a live one or another kind of file is not, and
+   * one that somebody removes is made again, within about a second. Rejects with ERR_TUNNEL_ADDRESS_IN_USE,
+   * ERR_TUNNEL_ADDRESS_DENIED, or ERR_TUNNEL_SOCKET_FAILED.
    */
   listen (address: Address, onSocket: (socket: Socket) => void, options?: ListenOptions): Promise<Listener>
 
   /**
    * Connects, then calls `reader.connect()`. The addresses of a name are tried in turn, the one that worked last
    * first; an attempt that
-   * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()` with
-   * ERR_TUNNEL_CONNECT_REFUSED,
-   * ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever), ERR_TUNNEL_LIMIT (out of local ports or
-   * descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection stands are kept and sent then. The socket is started: do not call `start()`.
+   * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()`
+   * with ERR_TUNNEL_CONNECT_REFUSED, ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever), ERR_TUNNEL_LIMIT
+   * (out of local ports or descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection stands are kept
+   * and sent then. The socket is started: do not call `start()`.
    */
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket
 
   /**
-   * Runs `task` once, when the events of the current turn of the loop have been handled. Tasks run in the order given; a task
-   * added by a task runs in the same turn. This is where frames are scheduled and transports flushed: once per turn, not once per event.
+   * Runs `task` once, when the events of the current turn of the loop have been handled. Tasks run in the order given;
+   * a task added by a task runs in the same turn. This is where frames are scheduled and transports flushed: once per
+   * turn, not once per event.
    */
   atTurnEnd (task: () => void): void
 
-  /** Makes a clock that wakes this thread, as exactly as this engine can. It keeps the thread alive until it is closed. */
+  /**
+   * Makes a clock that wakes this thread, as exactly as this engine can. It keeps the thread alive until it is closed.
+   */
   alarm (onRing: () => void): Alarm
 
-  /** Looks at `polled` in every turn and while the loop spins, until it is asleep. Call it again then; more often does no harm. */
+  /**
+   * Looks at `polled` in every turn and while the loop spins, until it is asleep. Call it again then; more often does
+   * no harm.
+   */
   pollUntilAsleep (polled: Polled): void
 }
 
-/** What a thread waits for beside its sockets: something that its peer changes without a system call, such as a ring in shared memory. */
+/**
+ * What a thread waits for beside its sockets: something that its peer changes without a system call, such as a ring in
+ * shared memory.
+ */
 export interface Polled {
   /** Looks once, and takes what is there. Returns whether there was anything. */
   poll (): boolean
-  /** The thread is about to sleep. False: there is something to take already. True: whoever brings something wakes this thread, by one of its sockets. */
+  /**
+   * The thread is about to sleep. False: there is something to take already. True: whoever brings something wakes this
+   * thread, by one of its sockets.
+   */
   trySleep (): boolean
 }
 
-/** Wakes the thread it was made on, which may then stay awake (`pollUntilAsleep`) for what is left to the exact time. */
+/**
+ * Wakes the thread it was made on, which may then stay awake (`pollUntilAsleep`) for what is left to the exact time.
+ */
 export interface Alarm {
-  /** How far from its time an idle thread is woken, in nanoseconds, in either direction. A busy one is woken when it is done. */
+  /**
+   * How far from its time an idle thread is woken, in nanoseconds, in either direction. A busy one is woken when it is
+   * done.
+   */
   readonly precisionNs: number
-  /** Rings once, about at `atNs` of `nowNs()`; a time that has passed rings in the next turn. Replaces the time that was set before. */
+  /**
+   * Rings once, about at `atNs` of `nowNs()`; a time that has passed rings in the next turn. Replaces the time that was
+   * set before.
+   */
   set (atNs: number): void
   /** It rings no more. */
   close (): void
@@ -68,8 +86,8 @@ export interface Alarm {
 
 /**
  * TCP keepalive, of accepted and connecting sockets alike: a peer that has been silent for `idleSec` is asked every
- * `intervalSec`, and is cut off as gone after `probes` without an answer. Node lets a program choose the first only: with
- * the node engine it is 10 probes, one second apart.
+ * `intervalSec`, and is cut off as gone after `probes` without an answer. Node lets a program choose the first only:
+ * with the node engine it is 10 probes, one second apart.
  */
 export const KEEPALIVE = { idleSec: 60, intervalSec: 10, probes: 6 } as const
 
@@ -77,8 +95,8 @@ export interface ListenOptions {
   /** Told what happens to the file of a Unix socket. */
   readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
   /**
-   * Told of every client that could not be accepted for want of descriptors or memory, with ERR_TUNNEL_LIMIT. Its connection
-   * is closed. The node engine never knows: libuv closes such connections by itself.
+   * Told of every client that could not be accepted for want of descriptors or memory, with ERR_TUNNEL_LIMIT. Its
+   * connection is closed. The node engine never knows: libuv closes such connections by itself.
    */
   readonly onTurnedAway?: ((error: TunnelError) => void) | undefined
 }
@@ -118,25 +136,30 @@ export interface Listener {
 /** What a socket's user supplies: memory to read into, and what to do with it. */
 export interface Reader {
   /**
-   * Memory for the next read, at least 1 byte, or null: no room now, and the engine stops reading until `socket.resume()`.
-   * `bytes`, if given, is how many are waiting; otherwise the engine does not know, and the reader offers what suits it.
-   * At most one claim is outstanding; `close()` voids it, and a new `claim()` replaces it.
+   * Memory for the next read, at least 1 byte, or null: no room now, and the engine stops reading until
+   * `socket.resume()`. `bytes`, if given, is how many are waiting; otherwise the engine does not know, and the reader
+   * offers what suits it. At most one claim is outstanding; `close()` voids it, and a new `claim()` replaces it.
    */
   claim (bytes?: number): Uint8Array | null
-  /** `bytes` (1 to the length of the claimed memory) lie at the start of the memory claimed last. `copied`: the engine read them into memory of its own first. */
+  /**
+   * `bytes` (1 to the length of the claimed memory) lie at the start of the memory claimed last. `copied`: the engine
+   * read them into memory of its own first.
+   */
   commit (bytes: number, copied: boolean): void
   /** The other side will send no more (a half-close). Called at most once, after the last commit. */
   end (): void
   /**
-   * The socket is gone, its descriptor with it, and every write released. Called exactly once, last: after everything that the other
-   * side's bytes brought here before it cut the connection off. null: both sides finished, or this side cut it off; else why it broke.
+   * The socket is gone, its descriptor with it, and every write released. Called exactly once, last: after everything
+   * that the other side's bytes brought here before it cut the connection off. null: both sides finished, or this side
+   * cut it off; else why it broke.
    */
   close (error: TunnelError | null): void
   /** Connecting sockets only: the connection stands. */
   connect? (): void
   /**
-   * True: a claim reserves memory that others could use (a slot of a bounded pool), so an engine that must arm memory before the
-   * data comes reads the beginning of a burst into a small buffer of its own instead, and idle sockets reserve nothing.
+   * True: a claim reserves memory that others could use (a slot of a bounded pool), so an engine that must arm memory
+   * before the data comes reads the beginning of a burst into a small buffer of its own instead, and idle sockets
+   * reserve nothing.
    */
   readonly claimReserves: boolean
 }
@@ -145,21 +168,27 @@ export interface Socket {
   /** Accepted sockets: begins reading. Called once, inside `onSocket`. */
   start (reader: Reader): void
   /**
-   * Sends `view` from where it lies: its bytes must not change until `release()`, which is called exactly once, and means
-   * "this memory is free again", never "delivered". After `shutdown()`, `reset()`, `abort()` or the close, the bytes are dropped
-   * and released.
+   * Sends `view` from where it lies: its bytes must not change until `release()`, which is called exactly once, and
+   * means "this memory is free again", never "delivered". After `shutdown()`, `reset()`, `abort()` or the close, the
+   * bytes are dropped and released.
    */
   write (view: Uint8Array, release: () => void): void
   /** Half-close: what was written leaves first, then the other side reads end-of-file. Reading goes on. */
   shutdown (): void
   /**
-   * Cuts the connection off behind what was written: the other side reads all of it, then that it was cut off (TCP: RST). What it
-   * sends meanwhile is thrown away. If it takes no byte for `STALL_LIMIT_MS`, the rest is dropped. `reader.close(null)` follows.
+   * Cuts the connection off behind what was written: the other side reads all of it, then that it was cut off (TCP:
+   * RST). What it sends meanwhile is thrown away. If it takes no byte for `STALL_LIMIT_MS`, the rest is dropped.
+   * `reader.close(null)` follows.
    */
   reset (): void
-  /** Cuts the connection off at once (TCP: RST); unsent writes are dropped and released. `reader.close(null)` follows. */
+  /**
+   * Cuts the connection off at once (TCP: RST); unsent writes are dropped and released. `reader.close(null)` follows.
+   */
   abort (): void
-  /** Tries `reader.claim()` again after it returned null. Harmless at any other time. May call the reader before it returns. */
+  /**
+   * Tries `reader.claim()` again after it returned null. Harmless at any other time. May call the reader before it
+   * returns.
+   */
   resume (): void
   /**
    * Accepted sockets: both ends of the connection; null for a Unix socket, and where the client has gone. Asked lazily.

@@ -54,9 +54,15 @@ test('addressesOf() looks an aged name up again in the background, an old one be
 })
 
 /** Runs `body` with a clock that is ahead. */
-async function atLater (teardown: (restore: () => void) => void, aheadMs: number, body: () => Promise<void>): Promise<void> {
+async function atLater (
+  teardown: (restore: () => void) => void,
+  aheadMs: number,
+  body: () => Promise<void>
+): Promise<void> {
   const now = performance.now
-  const restore = (): void => { performance.now = now }
+  const restore = (): void => {
+    performance.now = now
+  }
   teardown(restore)
   performance.now = () => now.call(performance) + aheadMs
   await body()

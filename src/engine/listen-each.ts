@@ -22,16 +22,22 @@ export interface OpenedEach {
  * those that this machine
  * does not have are left out. Rejects with what `open` or the lookup rejected with; nothing listens then.
  */
-export async function listenEach (host: string, port: number, open: (ip: string, port: number) => Promise<Opened>): Promise<OpenedEach> {
+export async function listenEach (
+  host: string,
+  port: number,
+  open: (ip: string, port: number) => Promise<Opened>
+): Promise<OpenedEach> {
   const ips = await findAddresses(host)
   for (let tries = 1; ; tries++) {
     const opened: Array<Opened & { ip: string }> = []
-    const close = (): void => { for (const one of opened) one.close() }
+    const close = (): void => {
+      for (const one of opened) one.close()
+    }
     let missing: unknown
     try {
       for (const ip of ips) {
         try {
-          opened.push({ ip, ...await open(ip, opened[0]?.port ?? port) })
+          opened.push({ ip, ...(await open(ip, opened[0]?.port ?? port)) })
         } catch (error) {
           if (!isMissing(error)) throw error
           missing = error

@@ -7,8 +7,9 @@ const SHORTEST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 64
 
 /**
- * Cuts a connection off once the other side's kernel has all that was written. A reset sent earlier would overtake those bytes, and
- * no system call waits for that moment, so this asks at growing intervals. A peer that makes no progress is cut off all the same.
+ * Cuts a connection off once the other side's kernel has all that was written. A reset sent earlier would overtake
+ * those bytes, and no system call waits for that moment, so this asks at growing intervals. A peer that makes no
+ * progress is cut off all the same.
  */
 export class OrderedReset {
   readonly #unsentBytes: () => number

@@ -17,13 +17,25 @@ export function connectError (address: Address, ...causes: unknown[]): TunnelErr
   switch (code) {
     case 'ECONNREFUSED':
     case 'ENOENT':
-      return new TunnelError(ErrorCode.CONNECT_REFUSED, `${action}: nothing listens there (${code}): start the program that serves it, or correct the address`, { cause })
+      return new TunnelError(
+        ErrorCode.CONNECT_REFUSED,
+        `${action}: nothing listens there (${code}): start the program that serves it, or correct the address`,
+        { cause }
+      )
     case 'ETIMEDOUT':
-      return new TunnelError(ErrorCode.CONNECT_TIMEOUT, `${action}: the system gave up waiting for an answer (${code}): check the address and the network`, { cause })
+      return new TunnelError(
+        ErrorCode.CONNECT_TIMEOUT,
+        `${action}: the system gave up waiting for an answer (${code}): check the address and the network`,
+        { cause }
+      )
     case 'EADDRNOTAVAIL':
-      return new TunnelError(ErrorCode.LIMIT,
-        `${action}: this machine has no local port left for it, or no address to reach it from (${code}): wait a minute for ` +
-        'ports of closed connections, keep connections open, or widen net.ipv4.ip_local_port_range', { cause })
+      return new TunnelError(
+        ErrorCode.LIMIT,
+        `${action}: this machine has no local port left for it, or no address to reach it from (${code}): wait a ` +
+        'minute for ' +
+          'ports of closed connections, keep connections open, or widen net.ipv4.ip_local_port_range',
+        { cause }
+      )
     case 'EMFILE':
     case 'ENFILE':
       return new TunnelError(ErrorCode.LIMIT,
@@ -34,7 +46,11 @@ export function connectError (address: Address, ...causes: unknown[]): TunnelErr
       return new TunnelError(ErrorCode.SOCKET_FAILED,
         `${action}: the name is not known here (${code}): correct it, or check this machine's name service`, { cause })
     default:
-      return new TunnelError(ErrorCode.SOCKET_FAILED, `${action}: ${code}: check the address and this user's rights and limits`, { cause })
+      return new TunnelError(
+        ErrorCode.SOCKET_FAILED,
+        `${action}: ${code}: check the address and this user's rights and limits`,
+        { cause }
+      )
   }
 }
 
@@ -54,22 +70,37 @@ function mostTelling (causes: readonly unknown[]): unknown {
 /** Why a client could not be accepted. */
 export function acceptError (address: Address, cause: unknown): TunnelError {
   const code = systemCode(cause)
-  return new TunnelError(ErrorCode.LIMIT, `Cannot accept a client on ${formatAddress(address)}: this process or the system is ` +
-    `out of descriptors or memory (${code}): raise the limit (ulimit -n, fs.file-max), or allow fewer connections`, { cause })
+  return new TunnelError(
+    ErrorCode.LIMIT,
+    `Cannot accept a client on ${formatAddress(address)}: this process or the system is ` +
+      `out of descriptors or memory (${code}): raise the limit (ulimit -n, fs.file-max), or allow fewer connections`,
+    { cause }
+  )
 }
 
 export function connectTimeout (address: Address, timeoutMs: number): TunnelError {
-  return new TunnelError(ErrorCode.CONNECT_TIMEOUT,
-    `Cannot connect to ${formatAddress(address)}: no answer within ${timeoutMs} ms: check that the address is right and its program is not overloaded`)
+  return new TunnelError(
+    ErrorCode.CONNECT_TIMEOUT,
+    `Cannot connect to ${formatAddress(address)}: no answer within ${timeoutMs} ms: check that the address is right ` +
+    'and its program is not overloaded'
+  )
 }
 
 /** Why an established connection broke. `peer` says which one: `to 127.0.0.1:9876`. */
 export function brokenError (peer: string, cause: unknown): TunnelError {
   const code = systemCode(cause)
   if (code === 'ECONNRESET' || code === 'EPIPE') {
-    return new TunnelError(ErrorCode.SOCKET_RESET, `The connection ${peer} was cut off by the other side (${code}): its log may say why`, { cause })
+    return new TunnelError(
+      ErrorCode.SOCKET_RESET,
+      `The connection ${peer} was cut off by the other side (${code}): its log may say why`,
+      { cause }
+    )
   }
-  return new TunnelError(ErrorCode.SOCKET_FAILED, `The connection ${peer} broke: ${code}: check the network and this user's limits`, { cause })
+  return new TunnelError(
+    ErrorCode.SOCKET_FAILED,
+    `The connection ${peer} broke: ${code}: check the network and this user's limits`,
+    { cause }
+  )
 }
 
 export function listenError (address: Address, cause: unknown): TunnelError {
@@ -84,15 +115,22 @@ export function listenError (address: Address, cause: unknown): TunnelError {
 function tcpListenError (action: string, code: string, cause: unknown): TunnelError {
   switch (code) {
     case 'EADDRINUSE':
-      return new TunnelError(ErrorCode.ADDRESS_IN_USE, `${action}: the port is taken by another program: stop it or choose another port`, { cause, cure: 'port' })
+      return new TunnelError(
+        ErrorCode.ADDRESS_IN_USE,
+        `${action}: the port is taken by another program: stop it or choose another port`,
+        { cause, cure: 'port' }
+      )
     case 'EACCES':
     case 'EPERM':
       return new TunnelError(ErrorCode.ADDRESS_DENIED,
         `${action}: this user may not use the port (${code}): choose a port from 1024 up`, { cause, cure: 'port' })
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return new TunnelError(ErrorCode.SOCKET_FAILED,
-        `${action}: the name is not known here (${code}): use an address of this machine, for example 127.0.0.1`, { cause })
+      return new TunnelError(
+        ErrorCode.SOCKET_FAILED,
+        `${action}: the name is not known here (${code}): use an address of this machine, for example 127.0.0.1`,
+        { cause }
+      )
     default:
       return new TunnelError(ErrorCode.SOCKET_FAILED,
         `${action}: ${code}: choose an address of this machine, and check this user's limits`, { cause })
@@ -127,7 +165,9 @@ function unixListenError (action: string, directory: string, code: string, cause
 /** Why nothing can be made there, although ENOENT says only that something is missing. */
 function missingDirectory (directory: string): string {
   const stat = lstatSync(directory, { throwIfNoEntry: false })
-  if (stat?.isSymbolicLink() === true) return `${directory} is a symbolic link to ${readlinkSync(directory)}, which does not exist`
+  if (stat?.isSymbolicLink() === true) {
+    return `${directory} is a symbolic link to ${readlinkSync(directory)}, which does not exist`
+  }
   return stat === undefined
     ? `the directory ${directory} does not exist`
     : `the file system of ${directory} lets nobody make files`

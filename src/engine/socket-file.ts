@@ -1,4 +1,13 @@
-import { chmodSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, unlinkSync, type BigIntStats } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  type BigIntStats
+} from 'node:fs'
 import net from 'node:net'
 import { resolve as absolute } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -46,15 +55,25 @@ export class SocketFile {
   private constructor (path: string, open: Open, onEvent: (event: SocketFileEvent) => void) {
     this.#path = absolutePath(path)
     this.#open = open
-    this.#onEvent = (event) => { callSafely(() => { onEvent(event) }) }
+    this.#onEvent = (event) => {
+      callSafely(() => {
+        onEvent(event)
+      })
+    }
   }
 
   /** Replaces a dead socket at `path`, and nothing else. Rejects as `Engine.listen()` does; nothing is left then. */
-  static async listen (path: string, open: Open, onEvent: (event: SocketFileEvent) => void = () => {}): Promise<SocketFile> {
+  static async listen (
+    path: string,
+    open: Open,
+    onEvent: (event: SocketFileEvent) => void = () => {}
+  ): Promise<SocketFile> {
     const file = new SocketFile(path, open, onEvent)
     try {
       await file.#place()
-      file.#timer = setInterval(() => { file.#look() }, LOOK_MS).unref()
+      file.#timer = setInterval(() => {
+        file.#look()
+      }, LOOK_MS).unref()
       return file
     } catch (error) {
       throw listenError(unixAddress(path), error)
@@ -101,7 +120,9 @@ export class SocketFile {
 
   #look (): void {
     if (this.#restoring !== null || this.#isThere()) return
-    this.#restoring = this.#restore().finally(() => { this.#restoring = null })
+    this.#restoring = this.#restore().finally(() => {
+      this.#restoring = null
+    })
   }
 
   async #restore (): Promise<void> {
@@ -182,9 +203,13 @@ function removeStaleLock (path: string, lock: string): void {
     rmdirSync(lock)
   } catch (cause) {
     if (systemCode(cause) === 'ENOENT') return
-    throw new TunnelError(ErrorCode.ADDRESS_IN_USE,
-      `Cannot listen on ${path}: ${lock} is in the way (${systemCode(cause)}), which only a host that is just starting ` +
-      'may hold: remove it or choose another path', { cause, cure: 'path' })
+    throw new TunnelError(
+      ErrorCode.ADDRESS_IN_USE,
+      `Cannot listen on ${path}: ${lock} is in the way (${systemCode(cause)}), which only a host that is ` +
+        'just starting ' +
+        'may hold: remove it or choose another path',
+      { cause, cure: 'path' }
+    )
   }
 }
 
@@ -205,8 +230,11 @@ async function removeDeadSocket (path: string): Promise<void> {
     case 'ECONNREFUSED': return unlinkSync(path)
     case 'EACCES':
     case 'EPERM':
-      throw new TunnelError(ErrorCode.ADDRESS_DENIED,
-        `Cannot listen on ${path}: a socket of another user is there (${answer}): choose another path`, { cure: 'path' })
+      throw new TunnelError(
+        ErrorCode.ADDRESS_DENIED,
+        `Cannot listen on ${path}: a socket of another user is there (${answer}): choose another path`,
+        { cure: 'path' }
+      )
     default:
       throw new TunnelError(ErrorCode.ADDRESS_IN_USE,
         `Cannot listen on ${path}: another host is listening there: stop it or choose another path`, { cure: 'path' })

@@ -4,9 +4,10 @@ export interface Corked {
 }
 
 /**
- * What happens once per turn of the loop. The first task or corked socket of a turn calls `schedule`, which must lead to one `run()`: that runs all tasks
- * first and uncorks all sockets then, whatever the order in which they were added, so what a task writes leaves in the same turn.
- * What uncorking leads to belongs to the next turn. The arrays are kept from turn to turn.
+ * What happens once per turn of the loop. The first task or corked socket of a turn calls `schedule`, which must lead
+ * to one `run()`: that runs all tasks first and uncorks all sockets then, whatever the order in which they were added,
+ * so what a task writes leaves in the same turn. What uncorking leads to belongs to the next turn. The arrays are kept
+ * from turn to turn.
  */
 export class TurnEnd {
   #tasks: Array<(() => void) | undefined> = []

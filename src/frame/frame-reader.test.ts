@@ -39,7 +39,9 @@ function parseByConcatenation (pieces: Iterable<Uint8Array>, maxPayloadBytes: nu
   return frames
 }
 
-/** Collects what a reader delivers, and measures it: which memory it reads into, and how many bytes it must have moved. */
+/**
+ * Collects what a reader delivers, and measures it: which memory it reads into, and how many bytes it must have moved.
+ */
 class Bench {
   readonly reader: FrameReader
   readonly deliveries: Delivery[] = []
@@ -65,7 +67,8 @@ class Bench {
       const room = this.reader.claim()
       this.chunks.add(room.buffer)
       // Memory that does not follow on what was read last: the beginning of the frame at hand was moved in front of it.
-      const follows = this.#nextRead === null || (room.buffer === this.#nextRead.buffer && room.byteOffset === this.#nextRead.offset)
+      const follows =
+        this.#nextRead === null || (room.buffer === this.#nextRead.buffer && room.byteOffset === this.#nextRead.offset)
       if (!follows) this.movedBytes += this.#unreadBytes
       const piece = bytes.subarray(offset, offset + Math.min(room.length, nextPiece()))
       room.set(piece)
@@ -91,7 +94,10 @@ function isSame (t: ExecutionContext, deliveries: readonly Frame[], expected: re
 }
 
 const payloadBytes = fc.oneof(
-  fc.nat(40), fc.nat(8192), fc.nat(MAX_PAYLOAD_LIMIT_BYTES), fc.constantFrom(4096, 4097, MAX_PAYLOAD_LIMIT_BYTES - 1, MAX_PAYLOAD_LIMIT_BYTES)
+  fc.nat(40),
+  fc.nat(8192),
+  fc.nat(MAX_PAYLOAD_LIMIT_BYTES),
+  fc.constantFrom(4096, 4097, MAX_PAYLOAD_LIMIT_BYTES - 1, MAX_PAYLOAD_LIMIT_BYTES)
 )
 const pieceBytes = fc.oneof(
   fc.integer({ min: 1, max: 40 }).map((bytes) => [bytes, 1000]),
@@ -115,33 +121,50 @@ test('FrameReader cuts a stream that comes byte by byte', (t) => {
   const stream = framesOf([0, 1, 15, 16, 17, 4096, 4097, 0, 9000])
   const bench = new Bench()
   bench.feed(stream, () => 1)
-  isSame(t, bench.deliveries, parseByConcatenation(Array.from(stream, (byte) => Uint8Array.of(byte)), MAX_PAYLOAD_LIMIT_BYTES))
+  isSame(
+    t,
+    bench.deliveries,
+    parseByConcatenation(
+      Array.from(stream, (byte) => Uint8Array.of(byte)),
+      MAX_PAYLOAD_LIMIT_BYTES
+    )
+  )
 })
 
 test('FrameReader keeps a payload as it came until it is released, however late and in whatever order', (t) => {
   const lateness = fc.array(fc.nat(30), { minLength: 1, maxLength: 10 })
-  fc.assert(fc.property(fc.array(payloadBytes, { minLength: 5, maxLength: 40 }), pieceBytes, lateness, (lengths, pieces, delays) => {
-    const nextDelay = cycle(delays)
-    const kept: Array<Delivery & { dueAt: number }> = []
-    let checked = 0
-    const releaseDue = (now: number): void => {
-      for (const delivery of kept.filter(({ dueAt }) => dueAt <= now)) {
-        const i = delivery.header.channelId - 1
-        if (Buffer.compare(delivery.payload, contentSlice(i * 7919, lengths[i]!)) !== 0) t.fail(`payload ${i} changed before its release`)
-        delivery.release()
-        kept.splice(kept.indexOf(delivery), 1)
-        checked++
+  fc.assert(
+    fc.property(
+      fc.array(payloadBytes, { minLength: 5, maxLength: 40 }),
+      pieceBytes,
+      lateness,
+      (lengths, pieces, delays) => {
+        const nextDelay = cycle(delays)
+        const kept: Array<Delivery & { dueAt: number }> = []
+        let checked = 0
+        const releaseDue = (now: number): void => {
+          for (const delivery of kept.filter(({ dueAt }) => dueAt <= now)) {
+            const i = delivery.header.channelId - 1
+            if (Buffer.compare(delivery.payload, contentSlice(i * 7919, lengths[i]!)) !== 0) {
+              t.fail(`payload ${i} changed before its release`)
+            }
+            delivery.release()
+            kept.splice(kept.indexOf(delivery), 1)
+            checked++
+          }
+        }
+        let delivered = 0
+        const bench = new Bench(MAX_PAYLOAD_LIMIT_BYTES, (delivery) => {
+          kept.push({ ...delivery, dueAt: delivered + nextDelay() })
+          releaseDue(delivered++)
+        })
+        bench.feed(framesOf(lengths), cycle(pieces))
+        releaseDue(Infinity)
+        t.is(checked, lengths.length)
       }
-    }
-    let delivered = 0
-    const bench = new Bench(MAX_PAYLOAD_LIMIT_BYTES, (delivery) => {
-      kept.push({ ...delivery, dueAt: delivered + nextDelay() })
-      releaseDue(delivered++)
-    })
-    bench.feed(framesOf(lengths), cycle(pieces))
-    releaseDue(Infinity)
-    t.is(checked, lengths.length)
-  }), { numRuns: 40 })
+    ),
+    { numRuns: 40 }
+  )
 })
 
 test('FrameReader hands large payloads out where they were read, and small ones as copies', (t) => {
@@ -178,13 +201,24 @@ test('FrameReader reads into released chunks again instead of taking more memory
 })
 
 test('FrameReader moves the beginning of a frame at most once', (t) => {
-  for (const [payload, piece] of [[MAX_PAYLOAD_LIMIT_BYTES, 7], [MAX_PAYLOAD_LIMIT_BYTES, 65_536], [100_000, 4096], [5000, 1000], [3, 5]] as const) {
+  for (const [payload, piece] of [
+    [MAX_PAYLOAD_LIMIT_BYTES, 7],
+    [MAX_PAYLOAD_LIMIT_BYTES, 65_536],
+    [100_000, 4096],
+    [5000, 1000],
+    [3, 5]
+  ] as const) {
     for (const releases of [true, false]) {
-      const bench = new Bench(MAX_PAYLOAD_LIMIT_BYTES, ({ release }) => { if (releases) release() })
+      const bench = new Bench(MAX_PAYLOAD_LIMIT_BYTES, ({ release }) => {
+        if (releases) release()
+      })
       const stream = framesOf(new Array<number>(12).fill(payload))
       bench.feed(stream, () => piece)
       t.is(bench.deliveries.length, 12)
-      t.true(bench.movedBytes <= stream.length, `${bench.movedBytes} of ${stream.length} bytes moved (payload ${payload}, piece ${piece})`)
+      t.true(
+        bench.movedBytes <= stream.length,
+        `${bench.movedBytes} of ${stream.length} bytes moved (payload ${payload}, piece ${piece})`
+      )
     }
   }
 })
@@ -213,12 +247,19 @@ test('FrameReader refuses an announcement beyond the limit before it takes memor
 
 test('FrameReader delivers what stands before a broken frame', (t) => {
   const bench = new Bench()
-  t.throws(() => { bench.feed(Buffer.concat([framesOf([10, 5000]), Buffer.alloc(HEADER_BYTES)])) }, { code: ErrorCode.PROTOCOL })
+  t.throws(
+    () => {
+      bench.feed(Buffer.concat([framesOf([10, 5000]), Buffer.alloc(HEADER_BYTES)]))
+    },
+    { code: ErrorCode.PROTOCOL }
+  )
   t.deepEqual(bench.deliveries.map(({ payload }) => payload.length), [10, 5000])
 })
 
 test('FrameReader takes a new limit from the next frame on, also in the middle of a batch', (t) => {
-  const bench: Bench = new Bench(HELLO_MAX_BYTES, ({ header }) => { if (header.channelId === 1) bench.reader.maxPayloadBytes = 60_000 })
+  const bench: Bench = new Bench(HELLO_MAX_BYTES, ({ header }) => {
+    if (header.channelId === 1) bench.reader.maxPayloadBytes = 60_000
+  })
   bench.feed(framesOf([1000, 60_000]), () => 900)
   t.deepEqual(bench.deliveries.map(({ payload }) => payload.length), [1000, 60_000])
   t.throws(() => { bench.feed(framesOf([60_001])) }, { code: ErrorCode.PROTOCOL })

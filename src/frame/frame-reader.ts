@@ -12,7 +12,10 @@ export const MAX_PAYLOAD_LIMIT_BYTES = CHUNK_BYTES / 2
 /** A payload up to this long is handed out as a copy: a few bytes that someone keeps must not keep a whole chunk. */
 const COPY_UP_TO_BYTES = 4096
 
-/** With this many chunks kept by unreleased payloads every payload is handed out as a copy, so what is kept is what was sent. */
+/**
+ * With this many chunks kept by unreleased payloads every payload is handed out as a copy, so what is kept is what was
+ * sent.
+ */
 const MAX_KEPT_CHUNKS = 64
 
 export interface FrameReaderHandler {
@@ -21,9 +24,9 @@ export interface FrameReaderHandler {
 }
 
 /**
- * Cuts a byte stream into frames. It supplies the memory to read into, so a payload is handed out where it was read: no copy
- * for large ones, no concatenation ever. The stream may be cut at any byte; the work is linear in its length: what is moved
- * is at most the beginning of one frame per chunk.
+ * Cuts a byte stream into frames. It supplies the memory to read into, so a payload is handed out where it was read: no
+ * copy for large ones, no concatenation ever. The stream may be cut at any byte; the work is linear in its length: what
+ * is moved is at most the beginning of one frame per chunk.
  */
 export class FrameReader {
   maxPayloadBytes: number
@@ -52,9 +55,14 @@ export class FrameReader {
 
   /** Where the next bytes go. Never empty, and valid until the next call. */
   claim (): Uint8Array {
-    if (this.#readPosition === this.#writePosition && this.#chunk.references === 0) this.#readPosition = this.#writePosition = 0
+    if (this.#readPosition === this.#writePosition && this.#chunk.references === 0) {
+      this.#readPosition = this.#writePosition = 0
+    }
     // The rest of the frame at hand must fit behind what is there; and a read into a sliver would waste a system call.
-    const wanted = Math.max(HEADER_BYTES + this.maxPayloadBytes - (this.#writePosition - this.#readPosition), CHUNK_BYTES / 8)
+    const wanted = Math.max(
+      HEADER_BYTES + this.maxPayloadBytes - (this.#writePosition - this.#readPosition),
+      CHUNK_BYTES / 8
+    )
     if (CHUNK_BYTES - this.#writePosition < wanted) this.#continueInFreshChunk()
     return this.#chunk.bytes.subarray(this.#writePosition)
   }
@@ -113,7 +121,9 @@ export class FrameReader {
       bytes: new Uint8Array(new ArrayBuffer(CHUNK_BYTES)),
       references: 0,
       release: () => {
-        if (chunk.references === 0) throw new TunnelError(ErrorCode.INTERNAL, 'Cannot release a payload: it was released before')
+        if (chunk.references === 0) {
+          throw new TunnelError(ErrorCode.INTERNAL, 'Cannot release a payload: it was released before')
+        }
         if (--chunk.references > 0 || chunk === this.#chunk) return
         this.#keptChunks--
         this.#free.push(chunk)

@@ -39,8 +39,8 @@ export function encodeHeader (
 }
 
 /**
- * Reads the header at `offset` into `into`. The bytes are a peer's: whatever breaks the drawing in `layout.ts`, or announces more
- * payload than `maxPayloadBytes`, throws ERR_TUNNEL_PROTOCOL before anything is allocated for it.
+ * Reads the header at `offset` into `into`. The bytes are a peer's: whatever breaks the drawing in `layout.ts`, or
+ * announces more payload than `maxPayloadBytes`, throws ERR_TUNNEL_PROTOCOL before anything is allocated for it.
  */
 export function decodeHeader (source: Uint8Array, offset: number, maxPayloadBytes: number, into: FrameHeader): void {
   const payloadBytes = readU32(source, offset + HeaderOffset.PAYLOAD_BYTES)
@@ -51,12 +51,24 @@ export function decodeHeader (source: Uint8Array, offset: number, maxPayloadByte
 
   const maximum = maxPayloadOf(type, maxPayloadBytes)
   if (maximum < 0) throw invalid(`type must be 1 to 10: it is ${type}`)
-  if (payloadBytes > maximum) throw invalid(`payload of ${frameTypeName(type)} must be at most ${maximum} bytes: it is ${payloadBytes}`)
-  if (source[offset + HeaderOffset.RESERVED] !== 0 || source[offset + HeaderOffset.RESERVED + 1] !== 0) throw invalid(`reserved bytes of ${frameTypeName(type)} must be 0`)
-  if ((flags & ~(type === FrameType.DATA ? FrameFlag.EOS : 0)) !== 0) throw invalid(`flags of ${frameTypeName(type)} must be defined ones: they are ${flags}`)
+  if (payloadBytes > maximum) {
+    throw invalid(`payload of ${frameTypeName(type)} must be at most ${maximum} bytes: it is ${payloadBytes}`)
+  }
+  if (source[offset + HeaderOffset.RESERVED] !== 0 || source[offset + HeaderOffset.RESERVED + 1] !== 0) {
+    throw invalid(`reserved bytes of ${frameTypeName(type)} must be 0`)
+  }
+  if ((flags & ~(type === FrameType.DATA ? FrameFlag.EOS : 0)) !== 0) {
+    throw invalid(`flags of ${frameTypeName(type)} must be defined ones: they are ${flags}`)
+  }
   const isControl = type === FrameType.HELLO || type >= FrameType.PING
-  if (isControl !== (channelId === CONTROL_CHANNEL_ID)) throw invalid(`${frameTypeName(type)} must ${isControl ? 'be on channel 0' : 'name a channel'}: its channel is ${channelId}`)
-  if (type === FrameType.DATA && payloadBytes === 0 && flags === 0) throw invalid('DATA without EOS must carry a payload: it is empty')
+  if (isControl !== (channelId === CONTROL_CHANNEL_ID)) {
+    throw invalid(
+      `${frameTypeName(type)} must ${isControl ? 'be on channel 0' : 'name a channel'}: its channel is ${channelId}`
+    )
+  }
+  if (type === FrameType.DATA && payloadBytes === 0 && flags === 0) {
+    throw invalid('DATA without EOS must carry a payload: it is empty')
+  }
   const brokenRule = ruleOfArgument(type, argument)
   if (brokenRule !== null) throw invalid(`${brokenRule}: the argument of this ${frameTypeName(type)} is ${argument}`)
 

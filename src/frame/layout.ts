@@ -1,5 +1,6 @@
 /**
- * The frame header, 16 bytes, little-endian, the same for every transport. This file has no behaviour: it is the drawing.
+ * The frame header, 16 bytes, little-endian, the same for every transport. This file has no behaviour: it is the
+ * drawing.
  *
  *      0               4               8   9  10      12              16
  *      +---------------+---------------+---+---+-------+---------------+----------------+

@@ -17,8 +17,19 @@ export function withSeverity (findings: readonly Finding[], severity: Severity):
 }
 
 /** Closed loops and rounds at equal load are judged apart. */
-export function isInvalid (findings: readonly Finding[], { arm, size, concurrency }: Pick<CellSummary, 'arm' | 'size' | 'concurrency'>, isEqualLoad = false): boolean {
-  return findings.some(finding => finding.severity === 'invalid' && (finding.isEqualLoad ?? false) === isEqualLoad && finding.arm === arm && finding.size === size && finding.concurrency === concurrency)
+export function isInvalid (
+  findings: readonly Finding[],
+  { arm, size, concurrency }: Pick<CellSummary, 'arm' | 'size' | 'concurrency'>,
+  isEqualLoad = false
+): boolean {
+  return findings.some(
+    (finding) =>
+      finding.severity === 'invalid' &&
+      (finding.isEqualLoad ?? false) === isEqualLoad &&
+      finding.arm === arm &&
+      finding.size === size &&
+      finding.concurrency === concurrency
+  )
 }
 
 /** What was found and what to do, as text. */

@@ -9,7 +9,10 @@ export interface Place extends Pick<Finding, 'arm' | 'size' | 'concurrency' | 'i
   readonly name: string
 }
 
-/** Where figures are of a kind for which a check, by its code, is more or less than elsewhere; null: it says nothing there. */
+/**
+ * Where figures are of a kind for which a check, by its code, is more or less than elsewhere; null: it says nothing
+ * there.
+ */
 export type Exceptions = Readonly<Partial<Record<string, Severity | null>>>
 
 /** What the checks find in some rounds. */
@@ -18,7 +21,19 @@ export function judge (measured: MeasuredCell, { name, ...place }: Place, except
     const exception = exceptions[code]
     const found = exception === null ? null : find(measured, threshold)
     if (found === null) return []
-    return [{ code, severity: exception ?? found.severity ?? 'invalid', ...place, round: found.round, figure: found.figure, threshold, unit, message: `${name}: ${found.what}.`, cure }]
+    return [
+      {
+        code,
+        severity: exception ?? found.severity ?? 'invalid',
+        ...place,
+        round: found.round,
+        figure: found.figure,
+        threshold,
+        unit,
+        message: `${name}: ${found.what}.`,
+        cure
+      }
+    ]
   })
 }
 

@@ -33,12 +33,23 @@ for (const [name, transport, good, warning, bad] of [
   }
 
   test(`${name}: judged at the worst cell`, t => {
-    const judgement = judge(name, [cell('baseline', 2_000, 1), cell(transport, 1_900, 1), cell('baseline', 2_000, 64), cell(transport, 800, 64)])
-    t.deepEqual(judgement, { verdict: 'warning', figures: `${transport}, small responses, 64 connections: 0.40× of direct HTTP.` })
+    const judgement = judge(name, [
+      cell('baseline', 2_000, 1),
+      cell(transport, 1_900, 1),
+      cell('baseline', 2_000, 64),
+      cell(transport, 800, 64)
+    ])
+    t.deepEqual(judgement, {
+      verdict: 'warning',
+      figures: `${transport}, small responses, 64 connections: 0.40× of direct HTTP.`
+    })
   })
 
   test(`${name}: not measured without that transport or without direct HTTP`, t => {
-    const expected = { verdict: 'not measured', figures: `No ${transport} cell has a round together with direct HTTP.` } as const
+    const expected = {
+      verdict: 'not measured',
+      figures: `No ${transport} cell has a round together with direct HTTP.`
+    } as const
     t.deepEqual(judge(name, [cell('baseline', 2_000)]), expected)
     t.deepEqual(judge(name, [cell(transport, 2_000)]), expected)
     t.deepEqual(judge(name, [cell('baseline', 0), cell(transport, 2_000)]), expected)
@@ -47,8 +58,15 @@ for (const [name, transport, good, warning, bad] of [
 
 test('rules say how many cells they could not judge', t => {
   const failed = makeCell('stream', { concurrency: 64, rounds: [], failures: ['died'] })
-  t.is(judge('stream loses at most 30 % of RPS', [cell('baseline', 2_000), cell('stream', 1_500), cell('baseline', 2_000, 64), failed]).figures,
-    'stream, small responses, 8 connections: 0.75× of direct HTTP. Judged on 1 of 2 cells.')
+  t.is(
+    judge('stream loses at most 30 % of RPS', [
+      cell('baseline', 2_000),
+      cell('stream', 1_500),
+      cell('baseline', 2_000, 64),
+      failed
+    ]).figures,
+    'stream, small responses, 8 connections: 0.75× of direct HTTP. Judged on 1 of 2 cells.'
+  )
 })
 
 for (const [shmRps, verdict] of [[1_000, 'good'], [999, 'warning'], [500, 'warning'], [499, 'bad']] as const) {
@@ -74,20 +92,39 @@ const LOW = 'p99 stays below 2× direct HTTP at 1 and 8 connections'
 const HOL = 'p99 stays within 10× direct HTTP at every concurrency'
 
 for (const [name, concurrency, latencyMs, verdict] of [
-  [LOW, 1, 1.9, 'good'], [LOW, 8, 1.9, 'good'], [LOW, 1, 2.1, 'warning'], [LOW, 8, 9.9, 'warning'], [LOW, 8, 10.1, 'bad'],
-  [HOL, 64, 9.9, 'good'], [HOL, 1, 10.1, 'warning'], [HOL, 64, 99, 'warning'], [HOL, 64, 101, 'bad']
+  [LOW, 1, 1.9, 'good'],
+  [LOW, 8, 1.9, 'good'],
+  [LOW, 1, 2.1, 'warning'],
+  [LOW, 8, 9.9, 'warning'],
+  [LOW, 8, 10.1, 'bad'],
+  [HOL, 64, 9.9, 'good'],
+  [HOL, 1, 10.1, 'warning'],
+  [HOL, 64, 99, 'warning'],
+  [HOL, 64, 101, 'bad']
 ] as const) {
-  test(`${name}: ${latencyMs} ms against 1 ms at concurrency ${concurrency} is ${verdict}`, t => {
-    t.is(judge(name, [cell('baseline', 1_000, concurrency), cell('stream', 1_000, concurrency, latencyMs * 1e6)]).verdict, verdict)
+  test(`${name}: ${latencyMs} ms against 1 ms at concurrency ${concurrency} is ${verdict}`, (t) => {
+    t.is(
+      judge(name, [cell('baseline', 1_000, concurrency), cell('stream', 1_000, concurrency, latencyMs * 1e6)]).verdict,
+      verdict
+    )
   })
 }
 
 test(`${LOW}: looks at 1 and 8 connections only and names the worst cell with its figures`, t => {
-  t.deepEqual(judge(LOW, [
-    cell('baseline', 1_000, 1), cell('stream', 1_000, 1, 1_500_000),
-    cell('baseline', 1_000, 8), cell('stream', 1_000, 8, 3_000_000),
-    cell('baseline', 1_000, 64), cell('stream', 1_000, 64, 90_000_000)
-  ]), { verdict: 'warning', figures: 'stream, small responses, 8 connections: p99 3.00 ms, 3.00× of direct HTTP (1.00 ms).' })
+  t.deepEqual(
+    judge(LOW, [
+      cell('baseline', 1_000, 1),
+      cell('stream', 1_000, 1, 1_500_000),
+      cell('baseline', 1_000, 8),
+      cell('stream', 1_000, 8, 3_000_000),
+      cell('baseline', 1_000, 64),
+      cell('stream', 1_000, 64, 90_000_000)
+    ]),
+    {
+      verdict: 'warning',
+      figures: 'stream, small responses, 8 connections: p99 3.00 ms, 3.00× of direct HTTP (1.00 ms).'
+    }
+  )
 })
 
 for (const name of [LOW, HOL]) {
@@ -104,23 +141,49 @@ test(`${LOW}: not measured where only other concurrencies were`, t => {
 
 const COLLAPSE = 'RPS does not collapse at high concurrency'
 
-for (const [top, verdict] of [[2_000, 'good'], [1_000, 'good'], [999, 'warning'], [200, 'warning'], [199, 'bad'], [0, 'bad']] as const) {
-  test(`${COLLAPSE}: ${top} after 2,000 RPS is ${verdict}`, t => {
-    t.is(judge(COLLAPSE, [
-      cell('baseline', 3_000, 1), cell('stream', 500, 1),
-      cell('baseline', 3_000, 8), cell('stream', 2_000, 8),
-      cell('baseline', 3_000, 64), cell('stream', top, 64)
-    ]).verdict, verdict)
+for (const [top, verdict] of [
+  [2_000, 'good'],
+  [1_000, 'good'],
+  [999, 'warning'],
+  [200, 'warning'],
+  [199, 'bad'],
+  [0, 'bad']
+] as const) {
+  test(`${COLLAPSE}: ${top} after 2,000 RPS is ${verdict}`, (t) => {
+    t.is(
+      judge(COLLAPSE, [
+        cell('baseline', 3_000, 1),
+        cell('stream', 500, 1),
+        cell('baseline', 3_000, 8),
+        cell('stream', 2_000, 8),
+        cell('baseline', 3_000, 64),
+        cell('stream', top, 64)
+      ]).verdict,
+      verdict
+    )
   })
 }
 
 test(`${COLLAPSE}: names best and worst, and what direct HTTP keeps`, t => {
-  t.is(judge(COLLAPSE, [cell('baseline', 2_000, 1), cell('stream', 1_000, 1), cell('baseline', 1_500, 64), cell('stream', 300, 64)]).figures,
-    'stream, small responses, 64 connections: 300 RPS is 0.30× of its best, 1,000 RPS at 1 connection; direct HTTP keeps 0.75×.')
+  t.is(
+    judge(COLLAPSE, [
+      cell('baseline', 2_000, 1),
+      cell('stream', 1_000, 1),
+      cell('baseline', 1_500, 64),
+      cell('stream', 300, 64)
+    ]).figures,
+    'stream, small responses, 64 connections: 300 RPS is 0.30× of its best, 1,000 RPS at 1 connection; direct HTTP ' +
+    'keeps 0.75×.'
+  )
 })
 
 test(`${COLLAPSE}: no fault of the tunnel where direct HTTP collapses as well`, t => {
-  const cells = [cell('baseline', 2_000, 1), cell('stream', 1_000, 1), cell('baseline', 900, 64), cell('stream', 100, 64)]
+  const cells = [
+    cell('baseline', 2_000, 1),
+    cell('stream', 1_000, 1),
+    cell('baseline', 900, 64),
+    cell('stream', 100, 64)
+  ]
   t.is(judge(COLLAPSE, cells).verdict, 'good')
 })
 

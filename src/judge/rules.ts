@@ -56,30 +56,39 @@ function throughputRule (transport: string, keeps: number, name: string, reason:
   return {
     name,
     reason: `${reason} Below ${formatRatio(WORSE_THAN_A_PROXY)} is bad: an ordinary TCP proxy does better.`,
-    judge: summary => judgeWorst({
-      cells: summary.cells.filter(cell => cell.transport === transport),
-      measure: cell => cell.ratio === null ? null : { cell, value: cell.ratio.median, figures: `${formatRatio(cell.ratio.median)} of direct HTTP` },
-      worst: 'lowest',
-      grade: value => value >= keeps ? Verdict.GOOD : value >= WORSE_THAN_A_PROXY ? Verdict.WARNING : Verdict.BAD,
-      otherwise: `No ${transport} cell has a round together with direct HTTP.`
-    })
+    judge: (summary) =>
+      judgeWorst({
+        cells: summary.cells.filter((cell) => cell.transport === transport),
+        measure: (cell) =>
+          cell.ratio === null
+            ? null
+            : { cell, value: cell.ratio.median, figures: `${formatRatio(cell.ratio.median)} of direct HTTP` },
+        worst: 'lowest',
+        grade: (value) => (value >= keeps ? Verdict.GOOD : value >= WORSE_THAN_A_PROXY ? Verdict.WARNING : Verdict.BAD),
+        otherwise: `No ${transport} cell has a round together with direct HTTP.`
+      })
   }
 }
 
 const shmBeatsStream: Rule = {
   name: 'shm is faster than stream',
-  reason: 'Shared memory saves copies through the kernel; where it is slower it is probably misconfigured (too few slots, for example). Below 0.50× is bad.',
-  judge: summary => judgeWorst({
-    cells: summary.cells.filter(cell => cell.transport === 'shm'),
-    measure: cell => {
-      const stream = summary.cells.find(other => other.transport === 'stream' && other.size === cell.size && other.concurrency === cell.concurrency)
-      const ratio = stream === undefined ? null : rateRatio(cell.rates, stream.rates)
-      return ratio === null ? null : { cell, value: ratio.median, figures: `${formatRatio(ratio.median)} of stream` }
-    },
-    worst: 'lowest',
-    grade: value => value >= 1 ? Verdict.GOOD : value >= 0.5 ? Verdict.WARNING : Verdict.BAD,
-    otherwise: 'No shm cell has a round together with stream.'
-  })
+  reason:
+    'Shared memory saves copies through the kernel; where it is slower it is probably misconfigured (too few slots, ' +
+    'for example). Below 0.50× is bad.',
+  judge: (summary) =>
+    judgeWorst({
+      cells: summary.cells.filter((cell) => cell.transport === 'shm'),
+      measure: (cell) => {
+        const stream = summary.cells.find(
+          (other) => other.transport === 'stream' && other.size === cell.size && other.concurrency === cell.concurrency
+        )
+        const ratio = stream === undefined ? null : rateRatio(cell.rates, stream.rates)
+        return ratio === null ? null : { cell, value: ratio.median, figures: `${formatRatio(ratio.median)} of stream` }
+      },
+      worst: 'lowest',
+      grade: (value) => (value >= 1 ? Verdict.GOOD : value >= 0.5 ? Verdict.WARNING : Verdict.BAD),
+      otherwise: 'No shm cell has a round together with stream.'
+    })
 }
 
 /** p99 of a cell as a multiple of the reference's at the same load. */
@@ -87,62 +96,87 @@ function measureP99 (summary: RunSummary, cell: CellSummary): Candidate | null {
   const directNs = siblingOf(summary, cell, summary.reference)?.p99Ns ?? null
   if (cell.p99Ns === null || directNs === null || directNs === 0) return null
   const value = cell.p99Ns / directNs
-  return { cell, value, figures: `p99 ${formatMs(cell.p99Ns)} ms, ${formatRatio(value)} of direct HTTP (${formatMs(directNs)} ms)` }
+  return {
+    cell,
+    value,
+    figures: `p99 ${formatMs(cell.p99Ns)} ms, ${formatRatio(value)} of direct HTTP (${formatMs(directNs)} ms)`
+  }
 }
 
 const P99_OTHERWISE = 'needs p99 of a tunnel and of direct HTTP at the same load, each from at least 1,000 samples.'
 
 const lowLoadLatency: Rule = {
   name: 'p99 stays below 2× direct HTTP at 1 and 8 connections',
-  reason: 'Few connections build no queue, so p99 shows the path itself, and a tunnel about doubles its hops. Above 10× is bad: hops do not explain that.',
-  judge: summary => judgeWorst({
-    cells: summary.cells.filter(cell => isTunnel(cell) && (cell.concurrency === 1 || cell.concurrency === 8)),
-    measure: cell => measureP99(summary, cell),
-    worst: 'highest',
-    grade: value => value < 2 ? Verdict.GOOD : value <= 10 ? Verdict.WARNING : Verdict.BAD,
-    otherwise: `This ${P99_OTHERWISE} Concurrency 1 or 8 must be among those measured.`
-  })
+  reason:
+    'Few connections build no queue, so p99 shows the path itself, and a tunnel about doubles its hops. Above 10× is ' +
+    'bad: hops do not explain that.',
+  judge: (summary) =>
+    judgeWorst({
+      cells: summary.cells.filter((cell) => isTunnel(cell) && (cell.concurrency === 1 || cell.concurrency === 8)),
+      measure: (cell) => measureP99(summary, cell),
+      worst: 'highest',
+      grade: (value) => (value < 2 ? Verdict.GOOD : value <= 10 ? Verdict.WARNING : Verdict.BAD),
+      otherwise: `This ${P99_OTHERWISE} Concurrency 1 or 8 must be among those measured.`
+    })
 }
 
 export const headOfLineBlocking: Rule = {
   name: 'p99 stays within 10× direct HTTP at every concurrency',
-  reason: 'A longer tail means that responses wait for others that have nothing to do with them (head-of-line blocking). Above 100× is bad: a stall, not a queue.',
-  judge: summary => judgeWorst({
-    cells: summary.cells.filter(isTunnel),
-    measure: cell => measureP99(summary, cell),
-    worst: 'highest',
-    grade: value => value <= 10 ? Verdict.GOOD : value <= 100 ? Verdict.WARNING : Verdict.BAD,
-    otherwise: `This ${P99_OTHERWISE}`
-  })
+  reason:
+    'A longer tail means that responses wait for others that have nothing to do with them (head-of-line blocking). ' +
+    'Above 100× is bad: a stall, not a queue.',
+  judge: (summary) =>
+    judgeWorst({
+      cells: summary.cells.filter(isTunnel),
+      measure: (cell) => measureP99(summary, cell),
+      worst: 'highest',
+      grade: (value) => (value <= 10 ? Verdict.GOOD : value <= 100 ? Verdict.WARNING : Verdict.BAD),
+      otherwise: `This ${P99_OTHERWISE}`
+    })
 }
 
 /** Throughput of an arm at its highest measured concurrency as a share of its own best at a lower one. */
-function keptAtTop (summary: RunSummary, cell: CellSummary): { kept: number, best: CellSummary, bestPerSec: number } | null {
-  const measured = summary.cells.filter(other => other.arm === cell.arm && other.size === cell.size && other.concurrency < cell.concurrency && other.rps !== null)
-  const best = measured.reduce<CellSummary | undefined>((a, b) => a !== undefined && (a.rps?.median ?? 0) >= (b.rps?.median ?? 0) ? a : b, undefined)
+function keptAtTop (
+  summary: RunSummary,
+  cell: CellSummary
+): { kept: number; best: CellSummary; bestPerSec: number } | null {
+  const measured = summary.cells.filter(
+    (other) =>
+      other.arm === cell.arm && other.size === cell.size && other.concurrency < cell.concurrency && other.rps !== null
+  )
+  const best = measured.reduce<CellSummary | undefined>(
+    (a, b) => (a !== undefined && (a.rps?.median ?? 0) >= (b.rps?.median ?? 0) ? a : b),
+    undefined
+  )
   const bestPerSec = best?.rps?.median ?? 0
-  return best === undefined || cell.rps === null || bestPerSec === 0 ? null : { kept: cell.rps.median / bestPerSec, best, bestPerSec }
+  return best === undefined || cell.rps === null || bestPerSec === 0
+    ? null
+    : { kept: cell.rps.median / bestPerSec, best, bestPerSec }
 }
 
 const COLLAPSE = 0.5
 
 export const throughputCollapse: Rule = {
   name: 'RPS does not collapse at high concurrency',
-  reason: 'Below half of its own best at fewer connections, a tunnel suffers from contention or an exhausted pool, unless direct HTTP falls as far. Below a tenth is bad.',
-  judge: summary => {
-    const top = Math.max(...summary.cells.map(cell => cell.concurrency))
+  reason:
+    'Below half of its own best at fewer connections, a tunnel suffers from contention or an exhausted pool, unless ' +
+    'direct HTTP falls as far. Below a tenth is bad.',
+  judge: (summary) => {
+    const top = Math.max(...summary.cells.map((cell) => cell.concurrency))
     return judgeWorst({
-      cells: summary.cells.filter(cell => isTunnel(cell) && cell.concurrency === top),
-      measure: cell => {
+      cells: summary.cells.filter((cell) => isTunnel(cell) && cell.concurrency === top),
+      measure: (cell) => {
         const direct = siblingOf(summary, cell, summary.reference)
         const [own, reference] = [keptAtTop(summary, cell), direct === undefined ? null : keptAtTop(summary, direct)]
         if (own === null || cell.rps === null || reference === null) return null
-        const figures = `${formatRps(cell.rps.median)} RPS is ${formatRatio(own.kept)} of its best, ${formatRps(own.bestPerSec)} RPS at ${describeConnections(own.best.concurrency)}; direct HTTP keeps ${formatRatio(reference.kept)}`
+        const figures = `${formatRps(cell.rps.median)} RPS is ${formatRatio(own.kept)} of its best, ` +
+          `${formatRps(own.bestPerSec)} RPS at ${describeConnections(own.best.concurrency)}; direct HTTP keeps ` +
+          `${formatRatio(reference.kept)}`
         // A machine that is out of breath itself says nothing about the tunnel: such a cell counts as keeping up.
         return { cell, value: reference.kept < COLLAPSE ? Math.max(own.kept, COLLAPSE) : own.kept, figures }
       },
       worst: 'lowest',
-      grade: value => value >= COLLAPSE ? Verdict.GOOD : value >= 0.1 ? Verdict.WARNING : Verdict.BAD,
+      grade: (value) => (value >= COLLAPSE ? Verdict.GOOD : value >= 0.1 ? Verdict.WARNING : Verdict.BAD),
       otherwise: 'This needs a tunnel and direct HTTP, both at the highest concurrency and at a lower one.'
     })
   }

@@ -4,9 +4,11 @@ import type { RunFigures } from '../analysis/run-figures.js'
 import { describeCell } from '../analysis/phrases.js'
 
 const AT_EQUAL_LOAD: Exceptions = {
-  // With a connection for each request that may be on its way, and no more, a request waits for one: that is part of the response time, and no fault of the generator.
+  // With a connection for each request that may be on its way, and no more, a request waits for one: that is part of
+  // the response time, and no fault of the generator.
   SCHEDULE_LAG: null,
-  // An arm may turn out to be beyond what it can bear, or a short window to be one: readers should know, but the cell's closed loops stand.
+  // An arm may turn out to be beyond what it can bear, or a short window to be one: readers should know, but the cell's
+  // closed loops stand.
   RATE_NOT_REACHED: 'warning',
   DRIFT: 'warning'
 }
@@ -16,17 +18,30 @@ export function validityFindings ({ result, cells }: RunFigures): Finding[] {
   const { options } = result.metadata
   return cells.flatMap(cell => {
     const { arm, size, concurrency } = cell
-    const found = result.cells.find(other => other.arm === arm && other.size === size && other.concurrency === concurrency)
-    const common = { threads: Math.min(options.loadThreads, concurrency), isOwnGenerator: (options.generator ?? 'own') === 'own' }
+    const found = result.cells.find(
+      (other) => other.arm === arm && other.size === size && other.concurrency === concurrency
+    )
+    const common = {
+      threads: Math.min(options.loadThreads, concurrency),
+      isOwnGenerator: (options.generator ?? 'own') === 'own'
+    }
     const [closed, equal] = [found?.rounds ?? [], found?.equalLoad?.rounds ?? []]
     const place: Place = { name: describeCell(cell), arm, size, concurrency }
     return [
       ...failureFindings(place, cell.failures, cell.state === 'failed' ? 'failed' : 'rounds are missing'),
       ...(closed.length === 0 ? [] : judge({ ...common, cell, rounds: closed }, place)),
-      ...failureFindings({ ...place, isEqualLoad: true }, found?.equalLoad?.failures ?? [], 'rounds at equal load are missing'),
+      ...failureFindings(
+        { ...place, isEqualLoad: true },
+        found?.equalLoad?.failures ?? [],
+        'rounds at equal load are missing'
+      ),
       ...(equal.length === 0
         ? []
-        : judge({ ...common, cell: { ...cell, ...totalsOf(equal) }, rounds: equal }, { ...place, name: `${place.name}, at equal load`, isEqualLoad: true }, AT_EQUAL_LOAD))
+        : judge(
+          { ...common, cell: { ...cell, ...totalsOf(equal) }, rounds: equal },
+          { ...place, name: `${place.name}, at equal load`, isEqualLoad: true },
+          AT_EQUAL_LOAD
+        ))
     ]
   })
 }

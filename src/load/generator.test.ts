@@ -19,9 +19,17 @@ const REQUESTS = 40
 
 test.serial('runLoadSlice() counts what a good server answers, on as many connections as asked for', async (t) => {
   const server = await serve(t, (socket) => socket.write(OK))
-  const { counts, problems, bodyBytes, allResponses, windowMs, connect, cpu } = await runChecked(t, jobFor(server.address, { warmupMs: 50 }))
+  const { counts, problems, bodyBytes, allResponses, windowMs, connect, cpu } = await runChecked(
+    t,
+    jobFor(server.address, { warmupMs: 50 })
+  )
   t.true(counts.ok > 0)
-  t.deepEqual(counts, { ...emptyCounts(), sent: counts.ok + counts.unfinished, ok: counts.ok, unfinished: counts.unfinished })
+  t.deepEqual(counts, {
+    ...emptyCounts(),
+    sent: counts.ok + counts.unfinished,
+    ok: counts.ok,
+    unfinished: counts.unfinished
+  })
   t.is(server.connections, 4)
   t.is(bodyBytes, counts.ok * 2)
   t.is(windowMs, 500)
@@ -53,14 +61,18 @@ test.serial('runLoadSlice() verifies large bodies, in whatever pieces they come'
 test.serial('runLoadSlice() finds one wrong byte at the end of a large body', async (t) => {
   const wrong = Buffer.from(CONTENT)
   wrong[LARGE_BODY_BYTES - 1]! ^= 1
-  const { counts, problems } = await loadUntil(t, 12, (socket) => socket.write(response(wrong)), { expect: { kind: 'content', bytes: LARGE_BODY_BYTES } })
+  const { counts, problems } = await loadUntil(t, 12, (socket) => socket.write(response(wrong)), {
+    expect: { kind: 'content', bytes: LARGE_BODY_BYTES }
+  })
   t.true(counts.mismatch > 0)
   t.is(counts.sent, counts.mismatch + counts.unfinished)
   t.deepEqual(problems, ['mismatch: body differs from the expected bytes'])
 })
 
 test.serial('runLoadSlice() takes chunks', async (t) => {
-  const { counts, server } = await loadUntil(t, REQUESTS, (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n'))
+  const { counts, server } = await loadUntil(t, REQUESTS, (socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n')
+  )
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.is(server.connections, 4)
@@ -74,7 +86,9 @@ test.serial('runLoadSlice() takes bodies that end with the connection', async (t
 })
 
 test.serial('runLoadSlice() takes a server that closes after each response', async (t) => {
-  const { counts, problems, connect } = await loadUntil(t, REQUESTS, (socket) => socket.end(response('ok', '200 OK', 'Connection: close\r\n')))
+  const { counts, problems, connect } = await loadUntil(t, REQUESTS, (socket) =>
+    socket.end(response('ok', '200 OK', 'Connection: close\r\n'))
+  )
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.unfinished)
   t.true(Histogram.decode(connect).count >= counts.ok)
@@ -82,7 +96,9 @@ test.serial('runLoadSlice() takes a server that closes after each response', asy
 })
 
 test.serial('runLoadSlice() does not take 500 for a success', async (t) => {
-  const { counts, problems, bodyBytes, server } = await loadUntil(t, REQUESTS, (socket) => socket.write(response('ok', '500 Internal Server Error')))
+  const { counts, problems, bodyBytes, server } = await loadUntil(t, REQUESTS, (socket) =>
+    socket.write(response('ok', '500 Internal Server Error'))
+  )
   t.true(counts.badStatus > 0)
   t.is(counts.sent, counts.badStatus + counts.unfinished)
   t.is(bodyBytes, 0)
@@ -121,11 +137,14 @@ test.serial('runLoadSlice() gives up on a server that does not answer', async (t
   t.deepEqual(problems, ['timeout: no whole response within 40 ms'])
 })
 
-test.serial('runLoadSlice() counts every request that a server never answers as unfinished where the time limit is longer', async (t) => {
-  const server = await serve(t, () => {})
-  const { counts } = await runChecked(t, jobFor(server.address, { durationMs: 100 }))
-  t.deepEqual(counts, { ...emptyCounts(), sent: 4, unfinished: 4 })
-})
+test.serial(
+  'runLoadSlice() counts every request that a server never answers as unfinished where the time limit is longer',
+  async (t) => {
+    const server = await serve(t, () => {})
+    const { counts } = await runChecked(t, jobFor(server.address, { durationMs: 100 }))
+    t.deepEqual(counts, { ...emptyCounts(), sent: 4, unfinished: 4 })
+  }
+)
 
 test.serial('runLoadSlice() does not count the requests of the warm-up', async (t) => {
   const server = await serve(t, () => {})
@@ -155,7 +174,9 @@ test.serial('runLoadSlice() shows no success and a bounded number of refusals fo
 })
 
 test.serial('runLoadSlice() goes on with new connections when some fail', async (t) => {
-  const { counts } = await loadUntil(t, REQUESTS, (socket, index) => index < 8 ? socket.resetAndDestroy() : socket.write(OK))
+  const { counts } = await loadUntil(t, REQUESTS, (socket, index) =>
+    index < 8 ? socket.resetAndDestroy() : socket.write(OK)
+  )
   t.is(counts.reset, 8)
   t.true(counts.ok > 0)
   t.is(counts.sent, counts.ok + counts.reset + counts.unfinished)
@@ -218,7 +239,14 @@ test.serial('runLoadSlice() begins the warm-up when it was agreed to, and not be
 
 test.serial('runLoadSlice() rejects if there is no agreement on the start, with every socket closed', async (t) => {
   const server = await serve(t, (socket) => socket.write(OK))
-  await t.throwsAsync(runChecked(t, jobFor(server.address), { agreeOnStart: async () => { throw new Error('No agreement') } }), { message: 'No agreement' })
+  await t.throwsAsync(
+    runChecked(t, jobFor(server.address), {
+      agreeOnStart: async () => {
+        throw new Error('No agreement')
+      }
+    }),
+    { message: 'No agreement' }
+  )
   t.is(server.requests, 0)
 })
 
@@ -251,73 +279,118 @@ test.serial('runLoadSlice() refuses paths that could end the request line', asyn
   const address = await refusedAddress()
   for (const path of ['', 'small', '/a b', '/a\r\nX: y', '/ü', '/a\0']) {
     await t.throwsAsync(runLoadSlice(createTestEngine(), jobFor(address, { path })), { code: ErrorCode.USAGE })
-    await t.throwsAsync(runLoadSlice(createTestEngine(), jobFor(address, { stalledPath: path })), { code: ErrorCode.USAGE })
+    await t.throwsAsync(runLoadSlice(createTestEngine(), jobFor(address, { stalledPath: path })), {
+      code: ErrorCode.USAGE
+    })
   }
 })
 
 test.serial('runLoadSlice() survives servers that answer anything', async (t) => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
-    fc.constantFrom('HTTP/1.1 200 OK\r\n', 'Content-Length: 2\r\n', 'Transfer-Encoding: chunked\r\n', '\r\n', 'ok', '2\r\nok\r\n', '0\r\n\r\n', 'HTTP/1.1 100 Continue\r\n\r\n').map((text) => Buffer.from(text))
+    fc
+      .constantFrom(
+        'HTTP/1.1 200 OK\r\n',
+        'Content-Length: 2\r\n',
+        'Transfer-Encoding: chunked\r\n',
+        '\r\n',
+        'ok',
+        '2\r\nok\r\n',
+        '0\r\n\r\n',
+        'HTTP/1.1 100 Continue\r\n\r\n'
+      )
+      .map((text) => Buffer.from(text))
   )
   const ending = fc.constantFrom('keep', 'end', 'reset')
-  await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.array(piece, { maxLength: 6 }), ending), { minLength: 1, maxLength: 8 }), async (answers) => {
-    const server = await serve(t, (socket, index) => {
-      const [pieces, how] = answers[index % answers.length]!
-      for (const bytes of pieces) socket.write(bytes)
-      if (how === 'end') socket.end()
-      if (how === 'reset') socket.resetAndDestroy()
-    })
-    await runChecked(t, jobFor(server.address, { warmupMs: 0, durationMs: 60, requestTimeoutMs: 15 }))
-    server.close()
-  }), { numRuns: 25 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.array(piece, { maxLength: 6 }), ending), { minLength: 1, maxLength: 8 }),
+      async (answers) => {
+        const server = await serve(t, (socket, index) => {
+          const [pieces, how] = answers[index % answers.length]!
+          for (const bytes of pieces) socket.write(bytes)
+          if (how === 'end') socket.end()
+          if (how === 'reset') socket.resetAndDestroy()
+        })
+        await runChecked(t, jobFor(server.address, { warmupMs: 0, durationMs: 60, requestTimeoutMs: 15 }))
+        server.close()
+      }
+    ),
+    { numRuns: 25 }
+  )
 })
 
 const anyResponse = { kind: 'response', status: null, sha256: null } as const
 
-test.serial('runLoadSlice() sends as many requests as asked for, whatever becomes of them, and ends with the last', async (t) => {
-  const server = await serve(t, (socket, index) => {
-    if (index % 3 === 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok')
-    else socket.write(index % 3 === 1 ? OK : response('', '503 Service Unavailable'))
-  })
-  const { counts, windowMs, statuses } = await runChecked(t, jobFor(server.address, { requests: 30, durationMs: 60_000, expect: anyResponse }))
-  t.is(server.requests, 30)
-  t.deepEqual(counts, { ...emptyCounts(), sent: 30, ok: 10, badStatus: 10, reset: 10 })
-  t.deepEqual(statuses, { 200: 10, 503: 10 })
-  t.true(windowMs < 60_000)
-})
+test.serial(
+  'runLoadSlice() sends as many requests as asked for, whatever becomes of them, and ends with the last',
+  async (t) => {
+    const server = await serve(t, (socket, index) => {
+      if (index % 3 === 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok')
+      else socket.write(index % 3 === 1 ? OK : response('', '503 Service Unavailable'))
+    })
+    const { counts, windowMs, statuses } = await runChecked(
+      t,
+      jobFor(server.address, { requests: 30, durationMs: 60_000, expect: anyResponse })
+    )
+    t.is(server.requests, 30)
+    t.deepEqual(counts, { ...emptyCounts(), sent: 30, ok: 10, badStatus: 10, reset: 10 })
+    t.deepEqual(statuses, { 200: 10, 503: 10 })
+    t.true(windowMs < 60_000)
+  }
+)
 
 test.serial('runLoadSlice() ends when as many attempts to connect failed as requests were asked for', async (t) => {
   const { counts } = await runChecked(t, jobFor(await refusedAddress(), { requests: 6, durationMs: 60_000 }))
   t.deepEqual(counts, { ...emptyCounts(), sent: 6, refused: 6 })
 })
 
-test.serial('runLoadSlice() takes any whole response from 200 to 299 where nothing else is told, and counts its bytes', async (t) => {
-  const server = await serve(t, (socket, index) => socket.write(index % 2 === 0 ? response('four', '201 Created') : 'HTTP/1.1 204 No Content\r\n\r\n'))
-  const { counts, bodyBytes, statuses } = await runChecked(t, jobFor(server.address, { requests: 20, durationMs: 60_000, expect: anyResponse }))
-  t.is(counts.ok, 20)
-  t.is(bodyBytes, 40)
-  t.deepEqual(statuses, { 201: 10, 204: 10 })
-})
+test.serial(
+  'runLoadSlice() takes any whole response from 200 to 299 where nothing else is told, and counts its bytes',
+  async (t) => {
+    const server = await serve(t, (socket, index) =>
+      socket.write(index % 2 === 0 ? response('four', '201 Created') : 'HTTP/1.1 204 No Content\r\n\r\n')
+    )
+    const { counts, bodyBytes, statuses } = await runChecked(
+      t,
+      jobFor(server.address, { requests: 20, durationMs: 60_000, expect: anyResponse })
+    )
+    t.is(counts.ok, 20)
+    t.is(bodyBytes, 40)
+    t.deepEqual(statuses, { 201: 10, 204: 10 })
+  }
+)
 
 test.serial('runLoadSlice() takes no other status, and no other body, than those it is told', async (t) => {
   const sha256 = '2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df' // of "ok"
-  const server = await serve(t, (socket, index) => socket.write(response(index % 2 === 0 ? 'ok' : 'no', index % 4 < 2 ? '404 Not Found' : '200 OK')))
-  const { counts, problems } = await runChecked(t, jobFor(server.address, { requests: 40, durationMs: 60_000, expect: { kind: 'response', status: 404, sha256 } }))
+  const server = await serve(t, (socket, index) =>
+    socket.write(response(index % 2 === 0 ? 'ok' : 'no', index % 4 < 2 ? '404 Not Found' : '200 OK'))
+  )
+  const { counts, problems } = await runChecked(
+    t,
+    jobFor(server.address, { requests: 40, durationMs: 60_000, expect: { kind: 'response', status: 404, sha256 } })
+  )
   t.deepEqual(counts, { ...emptyCounts(), sent: 40, ok: 10, badStatus: 20, mismatch: 10 })
   t.true(problems.some((problem) => problem.startsWith('mismatch: body has SHA-256 ')))
 })
 
 test.serial('runLoadSlice() expects no body of a response to HEAD', async (t) => {
   const server = await serve(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'))
-  const { counts } = await runChecked(t, jobFor(server.address, { method: 'HEAD', requests: 10, durationMs: 60_000, expect: anyResponse }))
+  const { counts } = await runChecked(
+    t,
+    jobFor(server.address, { method: 'HEAD', requests: 10, durationMs: 60_000, expect: anyResponse })
+  )
   t.is(counts.ok, 10)
 })
 
 test.serial('runLoadSlice() tells at the end of each second how it goes', async (t) => {
   const server = await serve(t, (socket) => setTimeout(() => socket.write(OK), 20))
   const told: LoadProgress[] = []
-  const { counts, seconds } = await runChecked(t, jobFor(server.address, { durationMs: 2_100 }), { onProgress: (progress) => { told.push(progress) } })
+  const { counts, seconds } = await runChecked(t, jobFor(server.address, { durationMs: 2_100 }), {
+    onProgress: (progress) => {
+      told.push(progress)
+    }
+  })
   t.deepEqual(told.map(({ second }) => second), [1, 2])
   t.true(told[0]!.counts.ok > 0 && told[0]!.counts.ok < told[1]!.counts.ok && told[1]!.counts.ok <= counts.ok)
   for (const [index, { latency }] of told.entries()) {

@@ -11,28 +11,32 @@ import { asksForClose, isIdempotent, requestBytes } from './http/request.js'
 import { Slice } from './slice.js'
 
 /**
- * Size of the memory that all connections of a slice read into, one read at a time. As large as a /large response, so that what
- * has arrived of one takes a single read: about a tenth less CPU per response than 64 KiB, and it still lies in the L2 cache.
+ * Size of the memory that all connections of a slice read into, one read at a time. As large as a /large response, so
+ * that what has arrived of one takes a single read: about a tenth less CPU per response than 64 KiB, and it still lies
+ * in the L2 cache.
  */
 const SCRATCH_BYTES = 262_144
 
 export interface SliceOptions {
   /**
-   * Called once, when every connection stands or has failed. Resolves to the `machineMs()` at which the warm-up is to begin; a time
-   * that has passed begins it at once. Default: at once. If it rejects, so does the slice.
+   * Called once, when every connection stands or has failed. Resolves to the `machineMs()` at which the warm-up is to
+   * begin; a time that has passed begins it at once. Default: at once. If it rejects, so does the slice.
    */
   readonly agreeOnStart?: () => Promise<number>
-  /** Ends the slice early, wherever it is. The result then holds what was measured until then, with a shorter `windowMs`. */
+  /**
+   * Ends the slice early, wherever it is. The result then holds what was measured until then, with a shorter
+   * `windowMs`.
+   */
   readonly signal?: AbortSignal | undefined
   /** Told at the end of each second of the window. Costs the thread about a millisecond each time. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
 /**
- * Runs the load of one thread over `engine`: opens `job.concurrency` connections and the stalled readers, then loads the target for
- * `warmupMs + durationMs`, or until `job.requests` are settled, and counts over the window (see `Tally` for the rule). `job.threads` is not looked at.
- * Resolves when every socket it opened is closed. Never rejects for what the target does: that is counted.
- * Rejects with ERR_TUNNEL_USAGE where a request cannot be made as told.
+ * Runs the load of one thread over `engine`: opens `job.concurrency` connections and the stalled readers, then loads
+ * the target for `warmupMs + durationMs`, or until `job.requests` are settled, and counts over the window (see `Tally`
+ * for the rule). `job.threads` is not looked at. Resolves when every socket it opened is closed. Never rejects for what
+ * the target does: that is counted. Rejects with ERR_TUNNEL_USAGE where a request cannot be made as told.
  */
 export async function runLoadSlice (engine: Engine, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
   const { agreeOnStart = async () => machineMs(), signal, onProgress } = options
@@ -78,7 +82,11 @@ function settingsOf (engine: Engine, job: LoadJob): ConnectionSettings {
   }
   if (expect.kind === 'response') {
     const { status, sha256 } = expect
-    return { ...common, status, createBodyCheck: () => sha256 === null ? new AnyBodyCheck() : new HashBodyCheck(sha256) }
+    return {
+      ...common,
+      status,
+      createBodyCheck: () => (sha256 === null ? new AnyBodyCheck() : new HashBodyCheck(sha256))
+    }
   }
   const body = Buffer.from(expect.kind === 'small' ? SMALL_BODY : contentBytes(expect.bytes))
   return { ...common, status: 200, createBodyCheck: () => new ExactBodyCheck(body) }

@@ -117,10 +117,22 @@ const CASES: Case[] = [
     },
     check: allOk
   },
-  { title: 'a 408 right behind the response', answer: (socket) => socket.end(Buffer.concat([OK, TIMED_OUT])), check: allOkAtOnce },
+  {
+    title: 'a 408 right behind the response',
+    answer: (socket) => socket.end(Buffer.concat([OK, TIMED_OUT])),
+    check: allOkAtOnce
+  },
   { title: 'an end in place of the second response', answer: once((socket) => socket.end()), check: allRetried },
-  { title: 'a reset in place of the second response', answer: once((socket) => socket.resetAndDestroy()), check: allRetried },
-  { title: 'a 408 in place of the second response', answer: once((socket) => socket.end(TIMED_OUT)), check: allRetried },
+  {
+    title: 'a reset in place of the second response',
+    answer: once((socket) => socket.resetAndDestroy()),
+    check: allRetried
+  },
+  {
+    title: 'a 408 in place of the second response',
+    answer: once((socket) => socket.end(TIMED_OUT)),
+    check: allRetried
+  },
   {
     title: 'an end in place of the second response to POST',
     answer: once((socket) => socket.end()),
@@ -174,7 +186,10 @@ const CASES: Case[] = [
     job: { requests: 2 },
     check: (t, { counts, problems }) => {
       t.deepEqual(counts, { ...emptyCounts(), sent: 2, mismatch: 2 })
-      t.deepEqual(problems, ['mismatch: Cannot read the server\'s response as HTTP: Content-Length must not be repeated with another value: 2 and 3'])
+      t.deepEqual(problems, [
+        "mismatch: Cannot read the server's response as HTTP: Content-Length must not be repeated with another " +
+        'value: 2 and 3'
+      ])
     }
   },
   {
@@ -187,7 +202,10 @@ const CASES: Case[] = [
   },
   {
     title: '204, 304 and HEAD with a length',
-    answer: (socket, index) => socket.write(`HTTP/1.1 ${['204 No Content', '304 Not Modified', '200 OK'][index % 3]}\r\nContent-Length: 5\r\n\r\n`),
+    answer: (socket, index) =>
+      socket.write(
+        `HTTP/1.1 ${['204 No Content', '304 Not Modified', '200 OK'][index % 3]}\r\nContent-Length: 5\r\n\r\n`
+      ),
     job: { method: 'HEAD', requests: 21 },
     check: (t, { counts, statuses, server }) => {
       t.deepEqual([counts.ok, counts.badStatus], [14, 7])
@@ -206,9 +224,19 @@ for (const { title, answer, job, check } of CASES) {
         const server = await serve(t, answer)
         const concurrency = job?.concurrency ?? 1
         const pace: LoadJob['pace'] = isOpen ? { ...OPEN, maxConnections: concurrency } : { kind: 'closed' }
-        const result = await runChecked(t, jobFor(server.address, {
-          expect: { kind: 'response', status: null, sha256: null }, requests: REQUESTS, durationMs: 60_000, pace, ...job, concurrency
-        }), {}, createEngine(name))
+        const result = await runChecked(
+          t,
+          jobFor(server.address, {
+            expect: { kind: 'response', status: null, sha256: null },
+            requests: REQUESTS,
+            durationMs: 60_000,
+            pace,
+            ...job,
+            concurrency
+          }),
+          {},
+          createEngine(name)
+        )
         check(t, { ...result, server })
         if (isOpen && result.counts.ok === result.counts.sent) checkTimes(t, result)
       })
@@ -219,7 +247,12 @@ for (const { title, answer, job, check } of CASES) {
 for (const name of ENGINES_HERE) {
   test.serial(`a load takes a body up to the end for lost where a reset ends it (${name})`, async (t) => {
     const server = await serve(t, (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nok', () => socket.resetAndDestroy()))
-    const job = jobFor(server.address, { expect: { kind: 'response', status: null, sha256: null }, requests: 5, durationMs: 60_000, concurrency: 1 })
+    const job = jobFor(server.address, {
+      expect: { kind: 'response', status: null, sha256: null },
+      requests: 5,
+      durationMs: 60_000,
+      concurrency: 1
+    })
     const { counts } = await runChecked(t, job, {}, createEngine(name))
     t.deepEqual(counts, { ...emptyCounts(), sent: 5, reset: 5 })
   })

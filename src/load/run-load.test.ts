@@ -9,11 +9,18 @@ import { refusedAddress, response } from './testing/raw-server.js'
 const OK = response('ok')
 const workerUrl = new URL('../../workers/load-slice.js', import.meta.url)
 
-test('splitJob() spreads connections and stalled readers evenly, and starts no thread without a connection', async (t) => {
+test('splitJob() spreads connections and stalled readers evenly, and starts no thread without ' +
+  'a connection', async (t) => {
   const address = await refusedAddress()
   const shares = splitJob(jobFor(address, { concurrency: 8, threads: 3, stalledReaders: 4 }))
-  t.deepEqual(shares.map((share) => share.concurrency), [3, 3, 2])
-  t.deepEqual(shares.map((share) => share.stalledReaders), [2, 1, 1])
+  t.deepEqual(
+    shares.map((share) => share.concurrency),
+    [3, 3, 2]
+  )
+  t.deepEqual(
+    shares.map((share) => share.stalledReaders),
+    [2, 1, 1]
+  )
   t.is(splitJob(jobFor(address, { concurrency: 2, threads: 9 })).length, 2)
   const job = jobFor(address, { threads: 1 })
   t.deepEqual(splitJob(job), [job])
@@ -86,5 +93,8 @@ test.serial('runLoad() throws the error of a thread with its code', async (t) =>
 
 test.serial('runLoad() rejects where the module of a thread cannot be loaded', async (t) => {
   const job = jobFor(await refusedAddress(), { threads: 2 })
-  await t.throwsAsync(runLoad(createTestEngine(), job, { workerUrl: new URL('./no-such-worker.js', import.meta.url) }), { code: ErrorCode.ROLE_FAILED })
+  await t.throwsAsync(
+    runLoad(createTestEngine(), job, { workerUrl: new URL('./no-such-worker.js', import.meta.url) }),
+    { code: ErrorCode.ROLE_FAILED }
+  )
 })

@@ -19,7 +19,8 @@ export interface SliceTask {
   readonly tellsProgress: boolean
 }
 
-export type SliceMessage = { readonly kind: 'connected' } | { readonly kind: 'progress', readonly progress: LoadProgress }
+export type SliceMessage =
+  { readonly kind: 'connected' } | { readonly kind: 'progress'; readonly progress: LoadProgress }
 export type SliceCommand = { readonly kind: 'start', readonly startAtMs: number } | { readonly kind: 'stop' }
 
 /** What a pool thread returns: errors lose their codes between threads, so they travel as data. */
@@ -50,12 +51,15 @@ function threadFailed (cause: unknown): TunnelError {
 }
 
 /**
- * Runs every job in a thread of its own, with the module at `workerUrl`, whose default export takes a `SliceTask` and resolves to a
- * `SliceReply`. All begin their warm-up at the same moment, when the last one has connected. The only file that knows piscina.
- * If one fails the others are stopped, and its error is thrown when all have ended: ERR_TUNNEL_ROLE_FAILED where the thread died or its
- * module cannot be loaded.
+ * Runs every job in a thread of its own, with the module at `workerUrl`, whose default export takes a `SliceTask` and
+ * resolves to a `SliceReply`. All begin their warm-up at the same moment, when the last one has connected. The only
+ * file that knows piscina. If one fails the others are stopped, and its error is thrown when all have ended:
+ * ERR_TUNNEL_ROLE_FAILED where the thread died or its module cannot be loaded.
  */
-export async function runInPool (jobs: readonly LoadJob[], { workerUrl, engine, signal, onProgress }: PoolOptions): Promise<LoadResult[]> {
+export async function runInPool (
+  jobs: readonly LoadJob[],
+  { workerUrl, engine, signal, onProgress }: PoolOptions
+): Promise<LoadResult[]> {
   const pool = new Piscina({
     filename: fileURLToPath(workerUrl),
     minThreads: jobs.length,
@@ -67,7 +71,9 @@ export async function runInPool (jobs: readonly LoadJob[], { workerUrl, engine, 
   // A thread that fails before it has a task leaves the tasks waiting for ever: this is then the only sign.
   const broken = new Promise<never>((_resolve, reject) => pool.on('error', (cause) => reject(threadFailed(cause))))
   const ports: MessagePort[] = []
-  const tell = (command: SliceCommand): void => { for (const port of ports) port.postMessage(command) }
+  const tell = (command: SliceCommand): void => {
+    for (const port of ports) port.postMessage(command)
+  }
   const stop = (): void => tell({ kind: 'stop' })
   signal?.addEventListener('abort', stop)
   let waiting = jobs.length

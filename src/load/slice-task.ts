@@ -4,7 +4,9 @@ import { runLoadSlice } from './generator.js'
 import type { LoadProgress } from './record/progress.js'
 import type { SliceCommand, SliceMessage, SliceReply, SliceTask } from './slice-pool.js'
 
-/** The pool thread's side of `runInPool()`: runs the slice over `engine` and speaks to the pool through the task's port. */
+/**
+ * The pool thread's side of `runInPool()`: runs the slice over `engine` and speaks to the pool through the task's port.
+ */
 export async function runSliceTask (engine: Engine, { job, port, tellsProgress }: SliceTask): Promise<SliceReply> {
   const stopping = new AbortController()
   const started = new Promise<number>((resolve) => {
@@ -17,9 +19,16 @@ export async function runSliceTask (engine: Engine, { job, port, tellsProgress }
     port.postMessage({ kind: 'connected' } satisfies SliceMessage)
     return await started
   }
-  const onProgress = !tellsProgress ? undefined : (progress: LoadProgress): void => { port.postMessage({ kind: 'progress', progress } satisfies SliceMessage) }
+  const onProgress = !tellsProgress
+    ? undefined
+    : (progress: LoadProgress): void => {
+        port.postMessage({ kind: 'progress', progress } satisfies SliceMessage)
+      }
   try {
-    return { kind: 'result', result: await runLoadSlice(engine, job, { agreeOnStart, signal: stopping.signal, onProgress }) }
+    return {
+      kind: 'result',
+      result: await runLoadSlice(engine, job, { agreeOnStart, signal: stopping.signal, onProgress })
+    }
   } catch (error) {
     return { kind: 'error', error: toErrorData(error) }
   } finally {

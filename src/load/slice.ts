@@ -11,8 +11,8 @@ import { StalledReader } from './loop/stalled-reader.js'
 import { Tally } from './record/tally.js'
 
 /**
- * Timeouts are found, and connections tried again, at this interval: a timeout comes up to this much late (and as much later as
- * the thread is busy), never early. One timer for all connections costs nothing per request.
+ * Timeouts are found, and connections tried again, at this interval: a timeout comes up to this much late (and as much
+ * later as the thread is busy), never early. One timer for all connections costs nothing per request.
  */
 export const SWEEP_MS = 10
 const SECOND_NS = 1e9
@@ -53,15 +53,24 @@ export class Slice implements SliceState {
     this.#events = events
   }
 
-  /** Opens every connection. Resolves when each has connected or failed; the failed ones are tried again from `start()` on. */
+  /**
+   * Opens every connection. Resolves when each has connected or failed; the failed ones are tried again from `start()`
+   * on.
+   */
   async open (stalledRequest: Buffer): Promise<void> {
     const { concurrency, pace, stalledReaders, connectTimeoutMs, target } = this.#job
     this.#pendingAttempts = concurrency + stalledReaders
     const connected = new Promise<void>((resolve) => { this.#onConnected = resolve })
-    const events = { onSettled: () => this.onFirstAttempt(), onProblem: (problem: string) => this.tally.addProblem(problem), onClose: () => this.onClose() }
+    const events = {
+      onSettled: () => this.onFirstAttempt(),
+      onProblem: (problem: string) => this.tally.addProblem(problem),
+      onClose: () => this.onClose()
+    }
     for (let i = 0; i < stalledReaders; i++) {
       this.onOpen()
-      this.#stalledReaders.push(new StalledReader(this.settings.engine, target, connectTimeoutMs, stalledRequest, events))
+      this.#stalledReaders.push(
+        new StalledReader(this.settings.engine, target, connectTimeoutMs, stalledRequest, events)
+      )
     }
     if (pace.kind === 'open') {
       this.#openLoop = new OpenLoop(this, pace, concurrency, this.#job.requests)

@@ -9,8 +9,26 @@ test('emptyCounts() gives an object of its own each time', (t) => {
 
 test('addCounts() adds every count', (t) => {
   const counts = { sent: 1, ok: 2, badStatus: 3, mismatch: 4, timeout: 5, reset: 6, refused: 7, unfinished: 8 }
-  addCounts(counts, { sent: 10, ok: 20, badStatus: 30, mismatch: 40, timeout: 50, reset: 60, refused: 70, unfinished: 80 })
-  t.deepEqual(counts, { sent: 11, ok: 22, badStatus: 33, mismatch: 44, timeout: 55, reset: 66, refused: 77, unfinished: 88 })
+  addCounts(counts, {
+    sent: 10,
+    ok: 20,
+    badStatus: 30,
+    mismatch: 40,
+    timeout: 50,
+    reset: 60,
+    refused: 70,
+    unfinished: 80
+  })
+  t.deepEqual(counts, {
+    sent: 11,
+    ok: 22,
+    badStatus: 33,
+    mismatch: 44,
+    timeout: 55,
+    reset: 66,
+    refused: 77,
+    unfinished: 88
+  })
 })
 
 test('errorCount() is what is neither ok nor unfinished', (t) => {

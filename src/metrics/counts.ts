@@ -3,7 +3,10 @@
  * sent = ok + badStatus + mismatch + timeout + reset + refused + exhausted + unfinished.
  */
 export interface RequestCounts {
-  /** Requests whose sending began inside the window (or that could not be sent because no connection could be made: `refused`). */
+  /**
+   * Requests whose sending began inside the window (or that could not be sent because no connection could be made:
+   * `refused`).
+   */
   sent: number
   /** Status 200, whole, and every byte as expected. The only ones in RPS and in the latency histogram. */
   ok: number
@@ -15,7 +18,10 @@ export interface RequestCounts {
   reset: number
   /** No connection could be made. */
   refused: number
-  /** No connection could be made, since this side was out of local ports or descriptors. Absent: none, as in older results. */
+  /**
+   * No connection could be made, since this side was out of local ports or descriptors. Absent: none, as in older
+   * results.
+   */
   exhausted?: number
   /** On their way when the window closed. Not an error. */
   unfinished: number

@@ -47,6 +47,9 @@ test('readCpuUsage() in a worker grows with the work of that worker alone', asyn
   if (Number.isNaN(idle)) return t.pass('this system cannot tell')
   burn(() => totalOf(readCpuUsage()), BURN_US)
   const afterOthers = await ask(0)
-  t.true(afterOthers - idle <= 5 * TICK_US, `the main thread worked ${BURN_US} µs, and the worker was charged ${afterOthers - idle}`)
+  t.true(
+    afterOthers - idle <= 5 * TICK_US,
+    `the main thread worked ${BURN_US} µs, and the worker was charged ${afterOthers - idle}`
+  )
   t.true(await ask(BURN_US) - afterOthers >= BURN_US)
 })

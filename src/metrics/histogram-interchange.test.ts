@@ -7,7 +7,9 @@ import { NATIVE_MISSING, nativeCounts, readNative } from './testing/native-histo
 
 const testNative = NATIVE_MISSING === null ? test : test.skip
 
-const latencyNs = fc.double({ min: 0, max: Math.log(3.6e12), noNaN: true }).map((exponent) => Math.round(Math.exp(exponent)))
+const latencyNs = fc
+  .double({ min: 0, max: Math.log(3.6e12), noNaN: true })
+  .map((exponent) => Math.round(Math.exp(exponent)))
 
 testNative('Histogram.encode() is read by the C implementation with every value and every count', (t) => {
   fc.assert(fc.property(fc.array(latencyNs, { minLength: 1, maxLength: 200 }), (valuesNs) => {
@@ -37,7 +39,12 @@ test('Histogram.encode() writes no index offset and a ratio of 1, as the format 
 })
 
 test('Histogram.decode() reads what earlier versions wrote, to the same histogram', (t) => {
-  const earlier = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: 3_600_000_000_000, numberOfSignificantValueDigits: 3, bitBucketSize: 64 })
+  const earlier = hdr.build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 3_600_000_000_000,
+    numberOfSignificantValueDigits: 3,
+    bitBucketSize: 64
+  })
   const histogram = new Histogram()
   for (const valueNs of [5, 1001, 700_000, 12_345_678]) {
     earlier.recordValue(valueNs)

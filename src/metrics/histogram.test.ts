@@ -17,7 +17,9 @@ function histogramOf (values: readonly number[]): Histogram {
 const isNear = (value: number, expected: number): boolean => Math.abs(value - expected) <= expected * PRECISION
 
 /** Spread over all magnitudes, as latencies are. */
-const latencyNs = fc.double({ min: 0, max: Math.log(HOUR_NS), noNaN: true }).map((exponent) => Math.round(Math.exp(exponent)))
+const latencyNs = fc
+  .double({ min: 0, max: Math.log(HOUR_NS), noNaN: true })
+  .map((exponent) => Math.round(Math.exp(exponent)))
 
 test('Histogram.merge() of any parts, encoded and decoded, equals one recording bit for bit', (t) => {
   fc.assert(fc.property(fc.array(fc.array(latencyNs, { maxLength: 40 }), { minLength: 1, maxLength: 5 }), (parts) => {
@@ -26,7 +28,10 @@ test('Histogram.merge() of any parts, encoded and decoded, equals one recording 
     const single = histogramOf(parts.flat())
     t.is(merged.encode(), single.encode())
     t.is(merged.count, parts.flat().length)
-    t.deepEqual([0, 50, 99, 100].map((p) => merged.percentileNs(p)), [0, 50, 99, 100].map((p) => single.percentileNs(p)))
+    t.deepEqual(
+      [0, 50, 99, 100].map((p) => merged.percentileNs(p)),
+      [0, 50, 99, 100].map((p) => single.percentileNs(p))
+    )
   }), { numRuns: 50 })
 })
 
@@ -41,7 +46,12 @@ test('Histogram.decode() gives back every figure', (t) => {
 
 test('Histogram tells the mean, the deviation and every value as hdr-histogram-js does', (t) => {
   fc.assert(fc.property(fc.array(latencyNs, { minLength: 1, maxLength: 40 }), (values) => {
-    const known = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: HOUR_NS, numberOfSignificantValueDigits: 3, bitBucketSize: 64 }) as hdr.JsHistogram
+    const known = hdr.build({
+      lowestDiscernibleValue: 1,
+      highestTrackableValue: HOUR_NS,
+      numberOfSignificantValueDigits: 3,
+      bitBucketSize: 64
+    }) as hdr.JsHistogram
     for (const value of values) known.recordValue(Math.max(1, value))
     const recorded: Array<[number, number]> = []
     for (known.recordedValuesIterator.reset(); known.recordedValuesIterator.hasNext();) {
@@ -66,13 +76,25 @@ test('Histogram.percentileNs() is right at the extremes', (t) => {
 })
 
 test('Histogram.percentileNs() of one value is that value everywhere', (t) => {
-  for (const percentile of [0, 1, 50, 99.999, 100]) t.true(isNear(histogramOf([123_456]).percentileNs(percentile), 123_456))
+  for (const percentile of [0, 1, 50, 99.999, 100]) {
+    t.true(isNear(histogramOf([123_456]).percentileNs(percentile), 123_456))
+  }
 })
 
 test('Histogram of nothing is all zeros, and survives encoding', (t) => {
   for (const histogram of [new Histogram(), Histogram.decode(new Histogram().encode())]) {
     t.is(histogram.count, 0)
-    t.deepEqual([histogram.percentileNs(0), histogram.percentileNs(100), histogram.meanNs, histogram.stdDeviationNs, histogram.minNs, histogram.maxNs], [0, 0, 0, 0, 0, 0])
+    t.deepEqual(
+      [
+        histogram.percentileNs(0),
+        histogram.percentileNs(100),
+        histogram.meanNs,
+        histogram.stdDeviationNs,
+        histogram.minNs,
+        histogram.maxNs
+      ],
+      [0, 0, 0, 0, 0, 0]
+    )
   }
 })
 
@@ -99,7 +121,13 @@ test('Histogram.reset() forgets everything', (t) => {
 test('Histogram.decode() refuses what is not such a histogram', (t) => {
   const other = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: 1e9, numberOfSignificantValueDigits: 2 })
   other.recordValue(5)
-  for (const text of ['', 'abc', Buffer.from('hello world').toString('base64'), new Histogram().encode().slice(0, 20), hdr.encodeIntoCompressedBase64(other)]) {
+  for (const text of [
+    '',
+    'abc',
+    Buffer.from('hello world').toString('base64'),
+    new Histogram().encode().slice(0, 20),
+    hdr.encodeIntoCompressedBase64(other)
+  ]) {
     t.throws(() => Histogram.decode(text), { code: ErrorCode.RESULT_INVALID }, text)
   }
 })

@@ -6,24 +6,42 @@ const SIGNIFICANT_DIGITS = 3
 /** One hour. A longer latency is recorded as one hour, and counted like any other. */
 const HIGHEST_NS = 3_600_000_000_000
 
+const SHAPE = {
+  lowestDiscernibleValue: 1,
+  highestTrackableValue: HIGHEST_NS,
+  numberOfSignificantValueDigits: SIGNIFICANT_DIGITS,
+  bitBucketSize: 64
+} as const
+
+export interface PercentileStep {
+  readonly valueNs: number
+  /** 0 to 100. */
+  readonly percentile: number
+  /** How many values are at most `valueNs`. */
+  readonly countToValue: number
+}
+
 /**
- * A histogram of integer nanoseconds, 1 ns to 1 h at 3 significant digits (HdrHistogram, Gil Tene). The only file that knows
- * hdr-histogram-js. Merging adds counts and loses nothing; percentiles are never averaged.
+ * A histogram of integer nanoseconds, 1 ns to 1 h at 3 significant digits (HdrHistogram, Gil Tene). The only file that
+ * knows hdr-histogram-js. Merging adds counts and loses nothing; percentiles are never averaged.
  */
 export class Histogram {
   readonly #histogram: hdr.Histogram
 
-  constructor (histogram: hdr.Histogram = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_NS, numberOfSignificantValueDigits: SIGNIFICANT_DIGITS, bitBucketSize: 64 })) {
+  constructor (histogram: hdr.Histogram = hdr.build(SHAPE)) {
     this.#histogram = histogram
   }
 
-  /** Decodes what `encode()` wrote. Throws ERR_TUNNEL_RESULT_INVALID where the text is not a histogram of this shape. */
+  /**
+   * Decodes what `encode()` wrote. Throws ERR_TUNNEL_RESULT_INVALID where the text is not a histogram of this shape.
+   */
   static decode (base64: string): Histogram {
     const decoded = decodeAny(base64)
     const histogram = new Histogram()
     if (decoded.highestTrackableValue !== HIGHEST_NS || decoded.numberOfSignificantValueDigits !== SIGNIFICANT_DIGITS) {
       throw new TunnelError(ErrorCode.RESULT_INVALID,
-        `Cannot use histogram: it must track up to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks up to ${decoded.highestTrackableValue} at ${decoded.numberOfSignificantValueDigits}`)
+        `Cannot use histogram: it must track up to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks up to ` +
+        `${decoded.highestTrackableValue} at ${decoded.numberOfSignificantValueDigits}`)
     }
     histogram.#histogram.add(decoded)
     return histogram
@@ -56,8 +74,8 @@ export class Histogram {
   get minNs (): number { return this.count === 0 ? 0 : this.#histogram.minNonZeroValue }
 
   /**
-   * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is the
-   * highest of them, as with percentiles.
+   * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is
+   * the highest of them, as with percentiles.
    */
   * recorded (): Generator<{ readonly valueNs: number, readonly count: number }> {
     const histogram = this.#histogram as hdr.JsHistogram
@@ -76,7 +94,9 @@ export class Histogram {
     return this.count === 0 ? 0 : sum / this.count
   }
 
-  /** Places in the table of counts that are not 0. The library's iterators compute a value for each of 30,000 places. */
+  /**
+   * Places in the table of counts that are not 0. The library's iterators compute a value for each of 30,000 places.
+   */
   * #counts (): Generator<[index: number, count: number]> {
     const histogram = this.#histogram as hdr.JsHistogram
     if (this.count === 0) return
@@ -88,15 +108,20 @@ export class Histogram {
   }
 
   /**
-   * Steps of a percentile distribution, ascending, the last one at 100: `ticksPerHalfDistance` equal steps cover half of what is
-   * left to 100, and so on until the highest value is reached (HdrHistogram's percentile iterator). None when empty.
+   * Steps of a percentile distribution, ascending, the last one at 100: `ticksPerHalfDistance` equal steps cover half
+   * of what is left to 100, and so on until the highest value is reached (HdrHistogram's percentile iterator). None
+   * when empty.
    */
-  * percentileSteps (ticksPerHalfDistance: number): Generator<{ readonly valueNs: number, readonly percentile: number, readonly countToValue: number }> {
+  * percentileSteps (ticksPerHalfDistance: number): Generator<PercentileStep> {
     const iterator = (this.#histogram as hdr.JsHistogram).percentileIterator
     iterator.reset(ticksPerHalfDistance)
     while (iterator.hasNext()) {
       const step = iterator.next()
-      yield { valueNs: step.valueIteratedTo, percentile: step.percentileLevelIteratedTo, countToValue: step.totalCountToThisValue }
+      yield {
+        valueNs: step.valueIteratedTo,
+        percentile: step.percentileLevelIteratedTo,
+        countToValue: step.totalCountToThisValue
+      }
     }
   }
 
@@ -118,17 +143,22 @@ function decodeAny (base64: string): hdr.Histogram {
   try {
     return hdr.decodeFromCompressedBase64(base64, 64, false)
   } catch (cause) {
-    throw new TunnelError(ErrorCode.RESULT_INVALID, `Cannot decode histogram: the text must be HdrHistogram V2, compressed, in base64: ${String(cause)}`, { cause })
+    throw new TunnelError(ErrorCode.RESULT_INVALID, 'Cannot decode histogram: the text must be HdrHistogram V2, ' +
+      `compressed, in base64: ${String(cause)}`, { cause })
   }
 }
 
-/** Before the counts, big-endian: cookie i32, length i32, index offset i32, digits i32, lowest i64, highest i64, ratio f64. */
+/**
+ * Before the counts, big-endian: cookie i32, length i32, index offset i32, digits i32, lowest i64, highest i64, ratio
+ * f64.
+ */
 const INDEX_OFFSET_AT = 8
 const RATIO_AT = 32
 
 /**
- * hdr-histogram-js 3.0.1 writes 1 as index offset (and the integer 1 for the floating-point ratio) and ignores both when it reads. Other
- * implementations (C, Java) take the offset at its word and read every value one step too high, so both are set right here.
+ * hdr-histogram-js 3.0.1 writes 1 as index offset (and the integer 1 for the floating-point ratio) and ignores both
+ * when it reads. Other implementations (C, Java) take the offset at its word and read every value one step too high, so
+ * both are set right here.
  */
 function withStandardHeader (base64: string): string {
   const envelope = Buffer.from(base64, 'base64')

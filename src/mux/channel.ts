@@ -9,11 +9,16 @@ import { Flow, Queue } from './scheduler.js'
 export interface ChannelHandler {
   /** Host side: the plugin has taken the channel and its origin connection stands. */
   onAccept? (): void
-  /** `view` is valid until `release()`, to be called exactly once; only released bytes are granted to the sender again. */
+  /**
+   * `view` is valid until `release()`, to be called exactly once; only released bytes are granted to the sender again.
+   */
   onData (view: Uint8Array, release: () => void): void
   /** The peer will send no more (half-close). */
   onEnd (): void
-  /** The channel is over: rejected, reset by the peer, or the link is gone. Called at most once, last; not after this side's own reset. */
+  /**
+   * The channel is over: rejected, reset by the peer, or the link is gone. Called at most once, last; not after this
+   * side's own reset.
+   */
   onReset (reason: Reason): void
   /** `claim()` may succeed again after it returned null. */
   onClaimable (): void
@@ -111,7 +116,10 @@ export class Channel extends Flow {
 
   // --- For the channel's user
 
-  /** Memory for up to `bytes` bytes to send (default: a whole frame), or null: no credit or no memory; `onClaimable` follows. A new claim replaces one not committed. */
+  /**
+   * Memory for up to `bytes` bytes to send (default: a whole frame), or null: no credit or no memory; `onClaimable`
+   * follows. A new claim replaces one not committed.
+   */
   claim (bytes = Infinity): Uint8Array | null {
     if (!this.#canSend) return null
     if (this.#claim !== null) this.#abandonClaim()
@@ -125,7 +133,9 @@ export class Channel extends Flow {
     return !this.#closed && !this.#endQueued && this.#resetReason === null
   }
 
-  /** How many of `bytes` bytes a frame of at most `frameBytes` may have now; 0: no credit, and `onClaimable` follows. */
+  /**
+   * How many of `bytes` bytes a frame of at most `frameBytes` may have now; 0: no credit, and `onClaimable` follows.
+   */
   #allowed (bytes: number, frameBytes: number): number {
     const allowed = Math.min(bytes, this.#sendCredit.available, frameBytes)
     if (allowed === 0) {
@@ -147,8 +157,9 @@ export class Channel extends Flow {
   }
 
   /**
-   * Sends bytes `offset` to `offset + bytes` of a constant of this channel's session, behind what was committed, as far as credit and the frame's length allow.
-   * Returns how many; 0: no credit, and `onClaimable` follows. It needs no memory.
+   * Sends bytes `offset` to `offset + bytes` of a constant of this channel's session, behind what was committed, as far
+   * as credit and the frame's length allow. Returns how many; 0: no credit, and `onClaimable` follows. It needs no
+   * memory.
    */
   sendConstant (constant: Constant, offset: number, bytes: number): number {
     if (!this.#canSend) return 0
@@ -178,7 +189,10 @@ export class Channel extends Flow {
     this.#close()
   }
 
-  /** Ends both directions. The peer gets what was committed, then the reset; what it sends is thrown away, and the handler is told no more. */
+  /**
+   * Ends both directions. The peer gets what was committed, then the reset; what it sends is thrown away, and the
+   * handler is told no more.
+   */
   reset (reason: Reason = Reason.CONNECTION_RESET): void {
     if (this.#closed || this.#resetReason !== null) return
     if (this.#claim !== null) this.#abandonClaim()
@@ -221,7 +235,9 @@ export class Channel extends Flow {
   /** A DATA frame arrived. Returns the rule the peer broke, or null. */
   receiveData (payload: Uint8Array, end: boolean, release: () => void): string | null {
     if (this.#endReceived) return 'DATA after EOS'
-    if (!this.#receiveCredit.tryReceive(payload.length)) return `DATA of ${payload.length} bytes beyond the credit granted`
+    if (!this.#receiveCredit.tryReceive(payload.length)) {
+      return `DATA of ${payload.length} bytes beyond the credit granted`
+    }
     this.#endReceived = end
     if (payload.length === 0) release()
     else if (this.#held < MANY_PAYLOADS && this.#gathered === null) this.#deliver(payload, release)
@@ -282,7 +298,9 @@ export class Channel extends Flow {
 
   /** Returns the rule the peer broke, or null. */
   receiveCredit (bytes: number): string | null {
-    if (!this.#sendCredit.tryGrant(bytes)) return `CREDIT of ${bytes} bytes beyond the window of ${this.#sendCredit.windowBytes}`
+    if (!this.#sendCredit.tryGrant(bytes)) {
+      return `CREDIT of ${bytes} bytes beyond the window of ${this.#sendCredit.windowBytes}`
+    }
     if (this.#creditStalled) {
       this.#creditStalled = false
       this.handler.onClaimable()

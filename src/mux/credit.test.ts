@@ -58,7 +58,9 @@ class Direction {
   }
 
   get accountedBytes (): number {
-    return this.sender.available + sum(this.dataInFlight) + this.keptBytes + this.consumedBytes + sum(this.grantsInFlight)
+    return (
+      this.sender.available + sum(this.dataInFlight) + this.keptBytes + this.consumedBytes + sum(this.grantsInFlight)
+    )
   }
 }
 
@@ -66,7 +68,13 @@ function sum (numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
 }
 
-const steps = fc.array(fc.tuple(fc.constantFrom('send' as const, 'receive' as const, 'consume' as const, 'grant' as const), fc.double({ min: 0, max: 1, noNaN: true })), { maxLength: 200 })
+const steps = fc.array(
+  fc.tuple(
+    fc.constantFrom('send' as const, 'receive' as const, 'consume' as const, 'grant' as const),
+    fc.double({ min: 0, max: 1, noNaN: true })
+  ),
+  { maxLength: 200 }
+)
 
 test('credit is neither lost nor made, in whatever order both sides act', (t) => {
   fc.assert(fc.property(windowBytes, steps, (bytes, sequence) => {
@@ -99,20 +107,26 @@ test('credit stops a sender whose receiver consumes nothing after exactly the wi
 })
 
 test('ReceiveCredit.consume() grants in batches of at least half the window', (t) => {
-  fc.assert(fc.property(windowBytes, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 100 }), (bytes, shares) => {
-    const credit = new ReceiveCredit(bytes)
-    let consumed = 0
-    let granted = 0
-    for (const share of shares) {
-      const step = Math.ceil(share * (bytes - consumed + granted))
-      credit.tryReceive(step)
-      const grant = credit.consume(step)
-      consumed += step
-      granted += grant
-      t.true(grant === 0 || grant * 2 >= bytes)
-    }
-    t.true(consumed - granted < bytes / 2)
-  }))
+  fc.assert(
+    fc.property(
+      windowBytes,
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 100 }),
+      (bytes, shares) => {
+        const credit = new ReceiveCredit(bytes)
+        let consumed = 0
+        let granted = 0
+        for (const share of shares) {
+          const step = Math.ceil(share * (bytes - consumed + granted))
+          credit.tryReceive(step)
+          const grant = credit.consume(step)
+          consumed += step
+          granted += grant
+          t.true(grant === 0 || grant * 2 >= bytes)
+        }
+        t.true(consumed - granted < bytes / 2)
+      }
+    )
+  )
 })
 
 test('ReceiveCredit.tryReceive() finds the first byte too many, and takes nothing of it', (t) => {

@@ -1,7 +1,7 @@
 /**
- * Byte credit of one direction of one channel, as pure arithmetic. The receiver grants a window of bytes; the sender spends it;
- * the receiver grants again what it has consumed, in batches of half the window. At all times
- * `available + in flight + kept by the receiver + consumed but not yet granted = window`.
+ * Byte credit of one direction of one channel, as pure arithmetic. The receiver grants a window of bytes; the sender
+ * spends it; the receiver grants again what it has consumed, in batches of half the window. At all times `available +
+ * in flight + kept by the receiver + consumed but not yet granted = window`.
  */
 export class SendCredit {
   readonly windowBytes: number

@@ -5,7 +5,8 @@ import type { Transport } from '../transport/transport.js'
 import { Farewell } from './farewell.js'
 
 for (const [reason, code] of [[Reason.VERSION, ErrorCode.VERSION], [Reason.SHUTDOWN, ErrorCode.PEER_SILENT]] as const) {
-  test(`Farewell takes the end of a link that does not close for ${code} where the peer had said ${reason}`, async (t) => {
+  test(`Farewell takes the end of a link that does not close for ${code} where the peer had ` +
+    `said ${reason}`, async (t) => {
     let farewell!: Farewell
     const error = await new Promise<TunnelError>((resolve) => {
       const transport: Pick<Transport, 'close' | 'abort'> = { close () {}, abort: resolve }

@@ -28,11 +28,19 @@ export class Farewell {
     return true
   }
 
-  /** Closes the transport after what was sent has left, and cuts it where that takes too long. Say it again to change nothing. */
+  /**
+   * Closes the transport after what was sent has left, and cuts it where that takes too long. Say it again to change
+   * nothing.
+   */
   closeTransport (): void {
     if (this.#lingerTimer !== null) return
     this.#lingerTimer = setTimeout(() => {
-      this.#transport.abort(new TunnelError(ErrorCode.PEER_SILENT, `Cannot close the link in good order: the peer did not close its side within ${LINGER_MS} ms`))
+      this.#transport.abort(
+        new TunnelError(
+          ErrorCode.PEER_SILENT,
+          `Cannot close the link in good order: the peer did not close its side within ${LINGER_MS} ms`
+        )
+      )
     }, LINGER_MS)
     this.#transport.close()
   }

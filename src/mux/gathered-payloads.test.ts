@@ -60,7 +60,10 @@ for (const [what, last, event] of [
 }
 
 test('Channel keeps the order of short and long payloads, whenever its user takes them', async (t) => {
-  const lengths = fc.array(fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 1, max: 30 }) }, fc.constantFrom(1023, 1024, 4096, 30_000)), { minLength: 1, maxLength: 300 })
+  const lengths = fc.array(
+    fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 1, max: 30 }) }, fc.constantFrom(1023, 1024, 4096, 30_000)),
+    { minLength: 1, maxLength: 300 }
+  )
   await fc.assert(fc.asyncProperty(lengths, fc.integer({ min: 1, max: 200 }), async (lengths, every) => {
     const { peer, endpoint, victim } = await stalled(t)
     let received = 0

@@ -50,8 +50,16 @@ test('decodeHello() reads back every HELLO within the limits', (t) => {
 })
 
 test('encodeHello() never drifts: the handshake in hexadecimal', (t) => {
-  t.is(Buffer.from(encodeHello(hello)).toString('hex'), '4854554e' + '0100' + '02' + '01' + '00000100' + '00000400' + '00100000')
-  t.is(Buffer.from(encodeHello({ ...hello, role: Role.HOST, transport: 'memory' })).toString('hex').slice(12, 16), '0100')
+  t.is(
+    Buffer.from(encodeHello(hello)).toString('hex'),
+    '4854554e' + '0100' + '02' + '01' + '00000100' + '00000400' + '00100000'
+  )
+  t.is(
+    Buffer.from(encodeHello({ ...hello, role: Role.HOST, transport: 'memory' }))
+      .toString('hex')
+      .slice(12, 16),
+    '0100'
+  )
   t.is(Buffer.from(encodeHello({ ...hello, transport: 'shm' })).toString('hex').slice(12, 16), '0202')
   t.is(Buffer.from(encodeHello({ ...hello, serves: true })).toString('hex').slice(12, 16), '0301')
   t.is(PROTOCOL_VERSION, 1)
@@ -67,12 +75,16 @@ const broken: Array<[what: string, payload: Uint8Array, message: RegExp]> = [
   ['another transport', encodeHello({ ...hello, transport: 'shm' }), /this side uses stream and the peer shm/],
   ['an unknown transport', patched(7, 3), /this side uses stream and the peer unknown/],
   ['a transport that encodeHello() does not know', encodeHello({ ...hello, transport: 'pigeon' }), /the peer unknown/],
-  ['maxPayloadBytes below its limit', patched(8, ...u32(1023)), /maxPayloadBytes must be an integer from 1024 to 131072: it is 1023/],
+  [
+    'maxPayloadBytes below its limit',
+    patched(8, ...u32(1023)),
+    /maxPayloadBytes must be an integer from 1024 to 131072: it is 1023/
+  ],
   ['maxPayloadBytes above its limit', patched(8, ...u32(131_073)), /maxPayloadBytes .* it is 131073/],
   ['windowBytes below its limit', patched(12, ...u32(1023)), /windowBytes .* it is 1023/],
   ['windowBytes above its limit', patched(12, ...u32(0xffffffff)), /windowBytes .* it is 4294967295/],
   ['no channels', patched(16, ...u32(0)), /maxChannels .* it is 0/],
-  ['maxChannels above its limit', patched(16, ...u32(65_537)), /maxChannels .* it is 65537/],
+  ['maxChannels above its limit', patched(16, ...u32(65_537)), /maxChannels .* it is 65537/]
 ]
 
 for (const [what, payload, message] of broken) {
@@ -97,7 +109,10 @@ test('decodeHello() refuses a HELLO cut short at any length', (t) => {
 })
 
 test('decodeHello() tells another version before anything else, whatever that version looks like', (t) => {
-  const mismatch = { code: ErrorCode.VERSION, message: /speaks protocol version 1 and the peer version 513: run the same version/ }
+  const mismatch = {
+    code: ErrorCode.VERSION,
+    message: /speaks protocol version 1 and the peer version 513: run the same version/
+  }
   t.throws(() => decodeHello(patched(4, 1, 2), expected), mismatch)
   t.throws(() => decodeHello(patched(4, 1, 2).subarray(0, 6), expected), mismatch)
   t.throws(() => decodeHello(Buffer.concat([patched(4, 1, 2), Buffer.alloc(100)]), expected), mismatch)
@@ -111,18 +126,26 @@ test('decodeHello() gives any bytes a HELLO, ERR_TUNNEL_PROTOCOL or ERR_TUNNEL_V
     try {
       t.deepEqual(encodeHello(decodeHello(payload, expected)), Uint8Array.from(payload))
     } catch (error) {
-      t.true(error instanceof TunnelError && (error.code === ErrorCode.PROTOCOL || error.code === ErrorCode.VERSION), String(error))
+      t.true(
+        error instanceof TunnelError && (error.code === ErrorCode.PROTOCOL || error.code === ErrorCode.VERSION),
+        String(error)
+      )
     }
   }), { numRuns: 500 })
 })
 
 test('checkLimit() takes the bounds and refuses what lies beyond, fractions and what is no number', (t) => {
   const failure = (rule: string): TunnelError => new TunnelError(ErrorCode.USAGE, rule)
-  for (const [name, [minimum, maximum]] of Object.entries(HelloLimit) as Array<[keyof typeof HelloLimit, readonly [number, number]]>) {
+  for (const [name, [minimum, maximum]] of Object.entries(HelloLimit) as Array<
+    [keyof typeof HelloLimit, readonly [number, number]]
+  >) {
     t.is(checkLimit(name, minimum, failure), minimum)
     t.is(checkLimit(name, maximum, failure), maximum)
     for (const value of [minimum - 1, maximum + 1, minimum + 0.5, NaN, Infinity]) {
-      t.throws(() => checkLimit(name, value, failure), { code: ErrorCode.USAGE, message: `${name} must be an integer from ${minimum} to ${maximum}: it is ${value}` })
+      t.throws(() => checkLimit(name, value, failure), {
+        code: ErrorCode.USAGE,
+        message: `${name} must be an integer from ${minimum} to ${maximum}: it is ${value}`
+      })
     }
   }
 })

@@ -2,7 +2,8 @@ import { type Cure, ErrorCode, TunnelError } from '../base/errors.js'
 import { MAX_PAYLOAD_LIMIT_BYTES } from '../frame/frame-reader.js'
 
 /**
- * Payload of HELLO, little-endian. `magic` and `version` keep their places in every version; the rest belongs to version 1:
+ * Payload of HELLO, little-endian. `magic` and `version` keep their places in every version; the rest belongs to
+ * version 1:
  *
  *      0       4       6    7    8               12              16             20
  *      +-------+-------+----+----+---------------+---------------+--------------+
@@ -72,13 +73,20 @@ export function encodeHello (
 /** Reads and checks a peer's HELLO against what this side expects. Throws ERR_TUNNEL_PROTOCOL or ERR_TUNNEL_VERSION. */
 export function decodeHello (payload: Uint8Array, expected: { role: Role, transport: string }): Hello {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
-  if (payload.length < 6 || view.getUint32(0, true) !== MAGIC) throw invalid('it must begin with the magic HTUN: whatever connected does not speak this protocol')
+  if (payload.length < 6 || view.getUint32(0, true) !== MAGIC) {
+    throw invalid('it must begin with the magic HTUN: whatever connected does not speak this protocol')
+  }
   const version = view.getUint16(4, true)
   if (version !== PROTOCOL_VERSION) {
-    throw new TunnelError(ErrorCode.VERSION,
-      `Cannot shake hands: this side speaks protocol version ${PROTOCOL_VERSION} and the peer version ${version}: run the same version of http-tunnel-bench on both sides`)
+    throw new TunnelError(
+      ErrorCode.VERSION,
+      `Cannot shake hands: this side speaks protocol version ${PROTOCOL_VERSION} and the peer version ${version}: ` +
+      'run the same version of http-tunnel-bench on both sides'
+    )
   }
-  if (payload.length < HELLO_BYTES) throw invalid(`it must have at least ${HELLO_BYTES} bytes: it has ${payload.length}`)
+  if (payload.length < HELLO_BYTES) {
+    throw invalid(`it must have at least ${HELLO_BYTES} bytes: it has ${payload.length}`)
+  }
   const role = view.getUint8(6)
   const serves = role === SERVING_PLUGIN && expected.role === Role.PLUGIN
   if (role !== expected.role && !serves) {
@@ -101,9 +109,15 @@ export function decodeHello (payload: Uint8Array, expected: { role: Role, transp
 }
 
 /** Returns `value` if it keeps the bounds of `HelloLimit`, else throws what `failure` makes of the broken rule. */
-export function checkLimit (name: keyof typeof HelloLimit, value: number, failure: (rule: string) => TunnelError): number {
+export function checkLimit (
+  name: keyof typeof HelloLimit,
+  value: number,
+  failure: (rule: string) => TunnelError
+): number {
   const [minimum, maximum] = HelloLimit[name]
-  if (!Number.isInteger(value) || value < minimum || value > maximum) throw failure(`${name} must be an integer from ${minimum} to ${maximum}: it is ${value}`)
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw failure(`${name} must be an integer from ${minimum} to ${maximum}: it is ${value}`)
+  }
   return value
 }
 

@@ -5,12 +5,24 @@ import { until } from './testing/session-pair.js'
 /** Named as in the tests below; `!` in a name is refused whatever there is. */
 type Waiter = MemoryWaiter & { readonly name: string }
 
-/** A queue with waiters that note when they are woken; while there is memory a waiter takes one piece, and then is as it says. */
-function rig (names: string, room = 0): { queue: MemoryQueue<Waiter>, woken: string[], wakesDue: () => number, give: (pieces: number) => void } {
+/**
+ * A queue with waiters that note when they are woken; while there is memory a waiter takes one piece, and then is as it
+ * says.
+ */
+function rig (
+  names: string,
+  room = 0
+): { queue: MemoryQueue<Waiter>; woken: string[]; wakesDue: () => number; give: (pieces: number) => void } {
   const woken: string[] = []
   let pieces = 0
   let wakesDue = 0
-  const queue = new MemoryQueue<Waiter>(({ name }) => pieces > 0 && name !== '!', () => room, () => { wakesDue++ })
+  const queue = new MemoryQueue<Waiter>(
+    ({ name }) => pieces > 0 && name !== '!',
+    () => room,
+    () => {
+      wakesDue++
+    }
+  )
   for (const name of names) {
     const waiter: Waiter = {
       name,
@@ -30,7 +42,14 @@ function rig (names: string, room = 0): { queue: MemoryQueue<Waiter>, woken: str
     }
     queue.handleRefusal(waiter, 1)
   }
-  return { queue, woken, wakesDue: () => wakesDue, give: (count) => { pieces = count } }
+  return {
+    queue,
+    woken,
+    wakesDue: () => wakesDue,
+    give: (count) => {
+      pieces = count
+    }
+  }
 }
 
 test('MemoryQueue wakes in the order of waiting, four at a time', async (t) => {
@@ -113,7 +132,14 @@ test('MemoryQueue.stop() wakes nobody any more', async (t) => {
 test('MemoryQueue keeps the place of one that is told, claims a turn later, and is refused again', (t) => {
   const told: string[] = []
   const queue = new MemoryQueue<Waiter>(() => true, () => 0, () => {})
-  const [slow, other, third] = ['slow', 'other', 'third'].map((name): Waiter => ({ name, handler: { onClaimable: () => { told.push(name) } } }))
+  const [slow, other, third] = ['slow', 'other', 'third'].map((name): Waiter => ({
+    name,
+    handler: {
+      onClaimable: () => {
+        told.push(name)
+      }
+    }
+  }))
   for (const waiter of [slow!, other!, third!]) queue.handleRefusal(waiter, 1)
   queue.wake()
   // A turn later only the last one finds memory; the others have begun no new wait.

@@ -1,6 +1,9 @@
 import { throwLater } from '../base/errors.js'
 
-/** Channels that go on reading when memory is free again, each with a frame or a few; more where the transport has room for more. */
+/**
+ * Channels that go on reading when memory is free again, each with a frame or a few; more where the transport has room
+ * for more.
+ */
 const WAKE_AT_LEAST = 4
 const WAKE_AGAIN_MS = 1
 
@@ -12,11 +15,11 @@ export interface MemoryWaiter {
 }
 
 /**
- * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that order, and
- * only as many as there is room for, or as keep the link busy until the next time: to wake all for every frame that leaves would be quadratic work, of which
- * each gets a sliver of memory. Who has been served and stalls again goes behind the others, so nobody is starved. One that is still
- * refused (its reader has stalled, and holds its share of the memory) is passed over and keeps its place, and so does
- * one that was told and found nothing left.
+ * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that
+ * order, and only as many as there is room for, or as keep the link busy until the next time: to wake all for every
+ * frame that leaves would be quadratic work, of which each gets a sliver of memory. Who has been served and stalls
+ * again goes behind the others, so nobody is starved. One that is still refused (its reader has stalled, and holds its
+ * share of the memory) is passed over and keeps its place, and so does one that was told and found nothing left.
  */
 export class MemoryQueue<W extends MemoryWaiter> {
   /**
@@ -29,7 +32,10 @@ export class MemoryQueue<W extends MemoryWaiter> {
   readonly #onWakeDue: () => void
   #timer: NodeJS.Timeout | null = null
 
-  /** `canClaim` and `room` ask the transport. `onWakeDue` is called when it is time for `wake()` although the transport has no reason to say so. */
+  /**
+   * `canClaim` and `room` ask the transport. `onWakeDue` is called when it is time for `wake()` although the transport
+   * has no reason to say so.
+   */
   constructor (canClaim: (waiter: W, bytes: number) => boolean, room: () => number, onWakeDue: () => void) {
     this.#canClaim = canClaim
     this.#room = room

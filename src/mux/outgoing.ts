@@ -5,7 +5,10 @@ import type { Channel } from './channel.js'
 import { MemoryQueue } from './memory-queue.js'
 import { Scheduler } from './scheduler.js'
 
-/** What a link sends of its channels: memory for it in the order of asking, frames in fair order, and all of a turn of the loop together. */
+/**
+ * What a link sends of its channels: memory for it in the order of asking, frames in fair order, and all of a turn of
+ * the loop together.
+ */
 export class Outgoing {
   readonly #transport: Transport
   readonly #counters: { parkedReads: number }
@@ -21,7 +24,13 @@ export class Outgoing {
     this.#counters = counters
     this.#atTurnEnd = atTurnEnd
     this.#scheduler = new Scheduler((channel) => channel.hasFrames)
-    this.#memoryQueue = new MemoryQueue((channel, bytes) => transport.canClaim(bytes, channel.id), () => transport.room, () => { this.#wake() })
+    this.#memoryQueue = new MemoryQueue(
+      (channel, bytes) => transport.canClaim(bytes, channel.id),
+      () => transport.room,
+      () => {
+        this.#wake()
+      }
+    )
   }
 
   /** Frames carry at most so many bytes: what the peer takes. */

@@ -37,7 +37,10 @@ class Link {
 }
 
 /** A link with `count` flows that never run empty: `frameBytes` names the frames of each. */
-function saturated (count: number, frameBytes: (i: number) => number): { link: Link, bulk: TestFlow[], send: () => TestFlow | null } {
+function saturated (
+  count: number,
+  frameBytes: (i: number) => number
+): { link: Link; bulk: TestFlow[]; send: () => TestFlow | null } {
   const link = new Link()
   const bulk = Array.from({ length: count }, (_, i) => new TestFlow(`bulk ${i}`))
   for (const [i, flow] of bulk.entries()) link.enqueue(flow, frameBytes(i), frameBytes(i))
@@ -62,7 +65,10 @@ test('Scheduler.next() is null when no flow has a frame', (t) => {
 
 test('Scheduler sends every frame once, each flow\'s in order, whatever is enqueued when', (t) => {
   const frame = fc.integer({ min: 16, max: QUANTUM_BYTES })
-  const action = fc.oneof(fc.record({ flow: fc.nat(7), frames: fc.array(frame, { minLength: 1, maxLength: 5 }) }), fc.constant(null))
+  const action = fc.oneof(
+    fc.record({ flow: fc.nat(7), frames: fc.array(frame, { minLength: 1, maxLength: 5 }) }),
+    fc.constant(null)
+  )
   fc.assert(fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
     const link = new Link()
     const flows = Array.from({ length: 8 }, (_, i) => new TestFlow(String(i)))
@@ -123,7 +129,9 @@ test('Scheduler gives bulk flows the same bytes whatever the size of their frame
     send()
     const sent = bulk.map((flow) => flow.sentBytes)
     // A quantum for whose turn it is, and a frame of debt on either side.
-    if (Math.max(...sent) - Math.min(...sent) > 3 * QUANTUM_BYTES) t.fail(`shares have drifted apart: ${sent.join(' ')}`)
+    if (Math.max(...sent) - Math.min(...sent) > 3 * QUANTUM_BYTES) {
+      t.fail(`shares have drifted apart: ${sent.join(' ')}`)
+    }
   }
   t.true(bulk.every((flow) => flow.sentBytes >= 37 * QUANTUM_BYTES))
 })
@@ -136,7 +144,15 @@ test('Scheduler serves a frame larger than the quantum, at the same rate of byte
 
 test('Scheduler starves no bulk flow, however many sparse flows come back for ever', (t) => {
   // Active again this many frames later: at 0 the scheduler never sees the flow empty, later it does.
-  for (const [pause, frameBytes] of [[0, 4096], [1, 4096], [2, 4096], [10, 4096], [63, 4096], [1, QUANTUM_BYTES], [2, QUANTUM_BYTES - 1]] as const) {
+  for (const [pause, frameBytes] of [
+    [0, 4096],
+    [1, 4096],
+    [2, 4096],
+    [10, 4096],
+    [63, 4096],
+    [1, QUANTUM_BYTES],
+    [2, QUANTUM_BYTES - 1]
+  ] as const) {
     const { link, bulk, send } = saturated(4, () => QUANTUM_BYTES)
     const sparse = Array.from({ length: 64 }, (_, i) => new TestFlow(`sparse ${i}`))
     for (const flow of sparse) link.enqueue(flow, frameBytes)
@@ -149,8 +165,12 @@ test('Scheduler starves no bulk flow, however many sparse flows come back for ev
     const least = Math.min(...bulk.map((flow) => flow.sentBytes))
     const most = Math.max(...sparse.map((flow) => flow.sentBytes))
     t.true(least > 0)
-    // A flow that empties now and then is forgiven the debt of its last frame each time: at worst a frame above its quantum a round.
-    t.true(most <= 2 * least + 3 * QUANTUM_BYTES, `at a pause of ${pause} a flow that returns with ${frameBytes} bytes got ${most} bytes, a bulk flow ${least}`)
+    // A flow that empties now and then is forgiven the debt of its last frame each time: at worst a frame above its
+    // quantum a round.
+    t.true(
+      most <= 2 * least + 3 * QUANTUM_BYTES,
+      `at a pause of ${pause} a flow that returns with ${frameBytes} bytes got ${most} bytes, a bulk flow ${least}`
+    )
   }
 })
 
@@ -191,7 +211,10 @@ test('Scheduler forgets a flow that lost its frames', (t) => {
 })
 
 test('Queue is an Array with push(), shift(), first and length', (t) => {
-  const actions = fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat(5).map((n) => n + 1) }, { weight: 2, arbitrary: fc.constant(0) }), { maxLength: 600, size: 'max' })
+  const actions = fc.array(
+    fc.oneof({ weight: 3, arbitrary: fc.nat(5).map((n) => n + 1) }, { weight: 2, arbitrary: fc.constant(0) }),
+    { maxLength: 600, size: 'max' }
+  )
   fc.assert(fc.property(actions, fc.integer({ min: 1, max: 60 }), (sequence, factor) => {
     const queue = new Queue<number>()
     const twin: number[] = []

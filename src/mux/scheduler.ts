@@ -1,16 +1,19 @@
 /** What the scheduler keeps per flow. Embed or extend it; the fields belong to the scheduler. */
 export class Flow {
   deficitBytes = 0
-  /** `parked`: listed as old although it ran empty, so that it has no new quantum before the round is over. `both`: active again before that. */
+  /**
+   * `parked`: listed as old although it ran empty, so that it has no new quantum before the round is over. `both`:
+   * active again before that.
+   */
   list: 'none' | 'new' | 'old' | 'parked' | 'both' = 'none'
 }
 
 /**
  * Decides whose frame leaves next: deficit round robin with a list for flows that have just become active, served first
- * (the scheduler of FQ-CoDel, RFC 8290 section 4.1.2). A flow that sends little is always "new", so a 2-byte response passes
- * any number of bulk transfers; a flow that fills its quantum joins the round, where every flow gets the same bytes.
- * Unlike there, a flow that ran empty may be new again within the round, as long as its quantum lasts: the next response of
- * the same connection passes too.
+ * (the scheduler of FQ-CoDel, RFC 8290 section 4.1.2). A flow that sends little is always "new", so a 2-byte response
+ * passes any number of bulk transfers; a flow that fills its quantum joins the round, where every flow gets the same
+ * bytes. Unlike there, a flow that ran empty may be new again within the round, as long as its quantum lasts: the next
+ * response of the same connection passes too.
  */
 export class Scheduler<F extends Flow> {
   /**
@@ -50,7 +53,8 @@ export class Scheduler<F extends Flow> {
       const isEmpty = !this.#hasFrames(flow)
       if (!isEmpty && flow.deficitBytes > 0) return flow
       queue.shift()
-      // A new flow that ran empty waits in the old list, or it could stay ahead of all others by being new again and again.
+      // A new flow that ran empty waits in the old list, or it could stay ahead of all others by being new again and
+      // again.
       if (isEmpty && (!isNew || (flow.list === 'new' && this.#old.first === undefined))) {
         flow.list = 'none'
         continue
@@ -72,7 +76,10 @@ export class Scheduler<F extends Flow> {
 /** The fewest free places at the front that are worth moving the rest for. */
 const MIN_COMPACTION = 64
 
-/** First in, first out, in amortised constant time. Keeps its array, so a queue that runs empty again and again allocates nothing. */
+/**
+ * First in, first out, in amortised constant time. Keeps its array, so a queue that runs empty again and again
+ * allocates nothing.
+ */
 export class Queue<T> {
   readonly #items: Array<T | undefined> = []
   #start = 0

@@ -31,29 +31,48 @@ test('Session carries every byte in order, both ways, over many channels, whatev
     maxPieceBytes: fc.constantFrom(3000, 100_000),
     maxClaims: fc.constantFrom(1, 3, 256)
   })
-  await fc.assert(fc.asyncProperty(scenario, async ({ seed, channels, maxBodyBytes, windowBytes, maxPayloadBytes, maxPieceBytes, maxClaims }) => {
-    const random = randomFrom(seed)
-    const upTo = (maximum: number): number => 1 + Math.floor(random() * maximum)
-    const limits = { windowBytes, maxPayloadBytes }
-    const { host, plugin } = await createReadyPair(t, { host: { limits }, plugin: { limits }, transport: { maxClaims, pieceBytes: () => upTo(maxPieceBytes) } })
-    const bodies = Array.from({ length: channels }, (_, i) => [contentSlice(i, upTo(maxBodyBytes)), contentSlice(i + 1000, upTo(maxBodyBytes))] as const)
-    const near = bodies.map(() => host.open())
-    for (const [i, endpoint] of near.entries()) endpoint.send(bodies[i]![0], { end: true, pieceBytes: () => upTo(10_000) })
-    await until(() => plugin.endpoints.length === channels, 'the channels')
-    // Every endpoint keeps what it receives for a while, and releases it in another order than it came.
-    const all = [...near, ...plugin.endpoints]
-    for (const endpoint of all) endpoint.keeps = true
-    for (const [i, endpoint] of plugin.endpoints.entries()) endpoint.send(bodies[i]![1], { end: true, pieceBytes: () => upTo(10_000) })
-    await until(() => {
-      for (const endpoint of all) if (random() < 0.3) endpoint.releaseKept((releases) => releases.sort(() => random() - 0.5))
-      return all.every(({ ended }) => ended)
-    }, 'all bytes')
-    for (const [i, [request, response]] of bodies.entries()) {
-      t.true(isWhole(plugin.endpoints[i]!, request), `request ${i} of ${request.length} bytes`)
-      t.true(isWhole(near[i]!, response), `response ${i} of ${response.length} bytes`)
-    }
-    await until(() => host.session.channelCount + plugin.session.channelCount === 0, 'all channels to be freed')
-  }), { numRuns: 40 })
+  await fc.assert(
+    fc.asyncProperty(
+      scenario,
+      async ({ seed, channels, maxBodyBytes, windowBytes, maxPayloadBytes, maxPieceBytes, maxClaims }) => {
+        const random = randomFrom(seed)
+        const upTo = (maximum: number): number => 1 + Math.floor(random() * maximum)
+        const limits = { windowBytes, maxPayloadBytes }
+        const { host, plugin } = await createReadyPair(t, {
+          host: { limits },
+          plugin: { limits },
+          transport: { maxClaims, pieceBytes: () => upTo(maxPieceBytes) }
+        })
+        const bodies = Array.from(
+          { length: channels },
+          (_, i) => [contentSlice(i, upTo(maxBodyBytes)), contentSlice(i + 1000, upTo(maxBodyBytes))] as const
+        )
+        const near = bodies.map(() => host.open())
+        for (const [i, endpoint] of near.entries()) {
+          endpoint.send(bodies[i]![0], { end: true, pieceBytes: () => upTo(10_000) })
+        }
+        await until(() => plugin.endpoints.length === channels, 'the channels')
+        // Every endpoint keeps what it receives for a while, and releases it in another order than it came.
+        const all = [...near, ...plugin.endpoints]
+        for (const endpoint of all) endpoint.keeps = true
+        for (const [i, endpoint] of plugin.endpoints.entries()) {
+          endpoint.send(bodies[i]![1], { end: true, pieceBytes: () => upTo(10_000) })
+        }
+        await until(() => {
+          for (const endpoint of all) {
+            if (random() < 0.3) endpoint.releaseKept((releases) => releases.sort(() => random() - 0.5))
+          }
+          return all.every(({ ended }) => ended)
+        }, 'all bytes')
+        for (const [i, [request, response]] of bodies.entries()) {
+          t.true(isWhole(plugin.endpoints[i]!, request), `request ${i} of ${request.length} bytes`)
+          t.true(isWhole(near[i]!, response), `response ${i} of ${response.length} bytes`)
+        }
+        await until(() => host.session.channelCount + plugin.session.channelCount === 0, 'all channels to be freed')
+      }
+    ),
+    { numRuns: 40 }
+  )
 })
 
 test('Session carries data that follows OPEN at once, before it is accepted', async (t) => {
@@ -66,7 +85,10 @@ test('Session carries data that follows OPEN at once, before it is accepted', as
 })
 
 test('Session cuts data into frames of at most what the peer takes', async (t) => {
-  const { host, plugin } = await createReadyPair(t, { plugin: { limits: { maxPayloadBytes: 1024 } }, host: { limits: { maxPayloadBytes: 2048 } } })
+  const { host, plugin } = await createReadyPair(t, {
+    plugin: { limits: { maxPayloadBytes: 1024 } },
+    host: { limits: { maxPayloadBytes: 2048 } }
+  })
   const near = host.open()
   near.send(new Uint8Array(10_000), { end: true })
   await until(() => plugin.endpoints[0]?.ended === true, 'the request')
@@ -79,7 +101,8 @@ test('Session cuts data into frames of at most what the peer takes', async (t) =
 // --- Half-close
 
 for (const first of ['opener', 'acceptor'] as const) {
-  test(`Session goes on in one direction after the ${first} has ended the other, and frees the channel after both`, async (t) => {
+  test(`Session goes on in one direction after the ${first} has ended the other, and frees the ` +
+    'channel after both', async (t) => {
     const pair = await createReadyPair(t)
     const ends = await openChannel(pair)
     const [early, late] = first === 'opener' ? ends : [ends[1], ends[0]]
@@ -91,10 +114,20 @@ for (const first of ['opener', 'acceptor'] as const) {
     late.send(contentSlice(9, 300_000))
     await until(() => early.receivedBytes === 300_000, 'the other direction')
     late.channel.end()
-    await until(() => pair.host.session.channelCount + pair.plugin.session.channelCount === 0, 'the channel to be freed')
+    await until(
+      () => pair.host.session.channelCount + pair.plugin.session.channelCount === 0,
+      'the channel to be freed'
+    )
     t.true(isWhole(early, contentSlice(9, 300_000)))
-    for (const { events } of ends) t.deepEqual(events.filter((event) => event !== 'accept'), ['end', 'done'])
-    for (const { session } of [pair.host, pair.plugin]) t.like(session.counters, { channelsOpened: 1, channelsClosed: 1, lateFrames: 0 })
+    for (const { events } of ends) {
+      t.deepEqual(
+        events.filter((event) => event !== 'accept'),
+        ['end', 'done']
+      )
+    }
+    for (const { session } of [pair.host, pair.plugin]) {
+      t.like(session.counters, { channelsOpened: 1, channelsClosed: 1, lateFrames: 0 })
+    }
   })
 }
 
@@ -106,8 +139,14 @@ test('Session puts EOS on the last DATA frame where one waits, and on an empty o
   far.channel.end()
   far.channel.end()
   await until(() => near.ended, 'the other end')
-  t.deepEqual(pair.host.sentFrames(FrameType.DATA).map(({ payloadBytes, flags }) => [payloadBytes, flags]), [[10, FrameFlag.EOS]])
-  t.deepEqual(pair.plugin.sentFrames(FrameType.DATA).map(({ payloadBytes, flags }) => [payloadBytes, flags]), [[0, FrameFlag.EOS]])
+  t.deepEqual(
+    pair.host.sentFrames(FrameType.DATA).map(({ payloadBytes, flags }) => [payloadBytes, flags]),
+    [[10, FrameFlag.EOS]]
+  )
+  t.deepEqual(
+    pair.plugin.sentFrames(FrameType.DATA).map(({ payloadBytes, flags }) => [payloadBytes, flags]),
+    [[0, FrameFlag.EOS]]
+  )
 })
 
 test('Channel.end() gives an uncommitted claim back', async (t) => {
@@ -134,7 +173,8 @@ test('Channel.claim() replaces a claim that was not committed', async (t) => {
 // --- Reset
 
 for (const by of ['host', 'plugin'] as const) {
-  test(`Session carries a reset by the ${by}: what waits is dropped, what is late is counted, released and harmless`, async (t) => {
+  test(`Session carries a reset by the ${by}: what waits is dropped, what is late is counted, released ` +
+    'and harmless', async (t) => {
     const limits = { windowBytes: 524_288 }
     const pair = await createReadyPair(t, { host: { limits }, plugin: { limits } })
     const ends = await openChannel(pair)
@@ -195,7 +235,8 @@ test('Session takes a payload that is released after its channel is gone', async
 
 // --- Credit
 
-test('Session stops a sender whose receiver keeps everything after exactly the window; other channels go on', async (t) => {
+test('Session stops a sender whose receiver keeps everything after exactly the window; other ' +
+  'channels go on', async (t) => {
   const windowBytes = 50_000
   const pair = await createReadyPair(t, { plugin: { limits: { windowBytes } } })
   const [slow, slowEnd] = await openChannel(pair)
@@ -220,7 +261,10 @@ test('Session stops a sender whose receiver keeps everything after exactly the w
 })
 
 test('Session stops at the peer\'s window and not at its own', async (t) => {
-  const pair = await createReadyPair(t, { host: { limits: { windowBytes: 30_000 } }, plugin: { limits: { windowBytes: 90_000 } } })
+  const pair = await createReadyPair(t, {
+    host: { limits: { windowBytes: 30_000 } },
+    plugin: { limits: { windowBytes: 90_000 } }
+  })
   const [near, far] = await openChannel(pair)
   near.keeps = far.keeps = true
   near.send(new Uint8Array(200_000))
@@ -258,7 +302,11 @@ test('Session grants nothing for a small exchange', async (t) => {
 
 test('Session puts no more than a frame of bulk before a 2-byte response, time and again', async (t) => {
   const limits = { windowBytes: 1024 * 1024, maxPayloadBytes: 4096 }
-  const { host, plugin } = await createReadyPair(t, { host: { limits }, plugin: { limits }, transport: { highWaterBytes: 16_384, maxClaims: 10_000 } })
+  const { host, plugin } = await createReadyPair(t, {
+    host: { limits },
+    plugin: { limits },
+    transport: { highWaterBytes: 16_384, maxClaims: 10_000 }
+  })
   const bulk = Array.from({ length: 16 }, () => host.open())
   const near = host.open()
   await until(() => plugin.endpoints.length === 17, 'the channels')
@@ -280,34 +328,51 @@ test('Session puts no more than a frame of bulk before a 2-byte response, time a
   t.true(bulk.every(({ receivedBytes }) => receivedBytes < 800_000), 'the bulk went on all the time')
 })
 
-test('Session hands the link little more than its high-water mark, so that what comes next waits for little', async (t) => {
+test('Session hands the link little more than its high-water mark, so that what comes next ' +
+  'waits for little', async (t) => {
   const highWaterBytes = 32_768
   const pair = await createReadyPair(t, { transport: { highWaterBytes } })
   pair.plugin.memory.paused = true
   for (let i = 0; i < 8; i++) pair.host.open().send(new Uint8Array(100_000))
   await settled(pair.host.memory, pair.plugin.memory)
-  const sentBytes = pair.host.sentFrames(FrameType.DATA).reduce((sum, { payloadBytes }) => sum + HEADER_BYTES + payloadBytes, 0)
+  const sentBytes = pair.host
+    .sentFrames(FrameType.DATA)
+    .reduce((sum, { payloadBytes }) => sum + HEADER_BYTES + payloadBytes, 0)
   t.true(sentBytes <= highWaterBytes + HEADER_BYTES + 65_536)
   pair.plugin.memory.resume()
-  await until(() => pair.plugin.endpoints.length === 8 && pair.plugin.endpoints.every(({ receivedBytes }) => receivedBytes === 100_000), 'the rest')
+  await until(
+    () =>
+      pair.plugin.endpoints.length === 8 &&
+      pair.plugin.endpoints.every(({ receivedBytes }) => receivedBytes === 100_000),
+    'the rest'
+  )
 })
 
 test('Session only slows down when memory for frames runs out', async (t) => {
   const { host, plugin } = await createReadyPair(t, { transport: { maxClaims: 2 } })
   const near = Array.from({ length: 8 }, () => host.open())
   await until(() => plugin.endpoints.length === near.length, 'the channels')
-  for (const [i, endpoint] of [...near, ...plugin.endpoints].entries()) endpoint.send(contentSlice(i, 200_000), { end: true, pieceBytes: () => 7000 })
+  for (const [i, endpoint] of [...near, ...plugin.endpoints].entries()) {
+    endpoint.send(contentSlice(i, 200_000), { end: true, pieceBytes: () => 7000 })
+  }
   await until(() => host.session.channelCount + plugin.session.channelCount === 0, 'all channels')
-  for (const [i, endpoint] of [...plugin.endpoints, ...near].entries()) t.true(isWhole(endpoint, contentSlice(i, 200_000)))
+  for (const [i, endpoint] of [...plugin.endpoints, ...near].entries()) {
+    t.true(isWhole(endpoint, contentSlice(i, 200_000)))
+  }
   t.true(host.memory.counters.exhausted > 0 && plugin.memory.counters.exhausted > 0)
 })
 
 test('Session shares memory that runs out: a channel with endless data does not keep the others from it', async (t) => {
-  const pair = await createReadyPair(t, { plugin: { limits: { windowBytes: 1024 * 1024 * 1024 } }, transport: { maxClaims: 2 } })
+  const pair = await createReadyPair(t, {
+    plugin: { limits: { windowBytes: 1024 * 1024 * 1024 } },
+    transport: { maxClaims: 2 }
+  })
   const [endless, endlessEnd] = await openChannel(pair)
   const [first, firstEnd] = await openChannel(pair)
   const [second, secondEnd] = await openChannel(pair)
-  const refill = (): void => { if (endless.unsentBytes < 100_000) endless.send(new Uint8Array(10_000_000), { pieceBytes: () => 1000 }) }
+  const refill = (): void => {
+    if (endless.unsentBytes < 100_000) endless.send(new Uint8Array(10_000_000), { pieceBytes: () => 1000 })
+  }
   refill()
   endlessEnd.onReceived = refill
   first.send(contentSlice(1, 20_000), { end: true, pieceBytes: () => 1000 })
@@ -318,7 +383,10 @@ test('Session shares memory that runs out: a channel with endless data does not 
 })
 
 test('Session decides whose frame is next in a few looks, however long frames the peer takes', async (t) => {
-  const { host, plugin } = await createReadyPair(t, { host: { limits: { maxPayloadBytes: 1024 } }, plugin: { limits: { maxPayloadBytes: 131_072, windowBytes: 16_777_216 } } })
+  const { host, plugin } = await createReadyPair(t, {
+    host: { limits: { maxPayloadBytes: 1024 } },
+    plugin: { limits: { maxPayloadBytes: 131_072, windowBytes: 16_777_216 } }
+  })
   const ends = [host.open(), host.open(), host.open()]
   let looks = 0
   for (const { channel } of ends) {
@@ -327,7 +395,10 @@ test('Session decides whose frame is next in a few looks, however long frames th
   }
   const body = contentSlice(0, 1_000_000)
   for (const end of ends) end.send(body)
-  await until(() => plugin.endpoints.length === 3 && plugin.endpoints.every(({ receivedBytes }) => receivedBytes === body.length), 'the bodies')
+  await until(
+    () => plugin.endpoints.length === 3 && plugin.endpoints.every(({ receivedBytes }) => receivedBytes === body.length),
+    'the bodies'
+  )
   const frames = host.sentFrames(FrameType.DATA).length
   t.true(looks < 5 * frames + 20, `${looks} looks for ${frames} frames`)
 })

@@ -3,7 +3,17 @@ import { contentSlice } from '../base/content.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { FrameFlag, FrameType, Reason } from '../frame/layout.js'
 import { Role } from './hello.js'
-import { createReadyPair, createReadyVictim, createVictim, frame, helloFrame, openChannel, settled, type Side, until } from './testing/session-pair.js'
+import {
+  createReadyPair,
+  createReadyVictim,
+  createVictim,
+  frame,
+  helloFrame,
+  openChannel,
+  settled,
+  type Side,
+  until
+} from './testing/session-pair.js'
 
 type Pair = Awaited<ReturnType<typeof createReadyPair>>
 
@@ -144,7 +154,10 @@ test('Session cuts a link that a peer does not close in good order', async (t) =
 // --- The peer's end
 
 for (const by of ['host', 'plugin'] as const) {
-  for (const [how, cause] of [['without a word', null], ['by an error', new TunnelError(ErrorCode.SOCKET_RESET, 'reset')]] as const) {
+  for (const [how, cause] of [
+    ['without a word', null],
+    ['by an error', new TunnelError(ErrorCode.SOCKET_RESET, 'reset')]
+  ] as const) {
     test(`Session resets every channel once and frees all when the ${by} loses its link ${how}`, async (t) => {
       const pair = await createReadyPair(t)
       const [here] = both(pair, by)
@@ -158,7 +171,10 @@ for (const by of ['host', 'plugin'] as const) {
       for (const endpoint of here.endpoints) endpoint.channel.claim(1)
       here.memory.die(cause)
       t.is((await here.closed)?.code, cause?.code ?? ErrorCode.PEER_CLOSED)
-      t.deepEqual(here.endpoints.map(({ events }) => events.at(-1)), new Array<string>(20).fill(`reset ${Reason.CONNECTION_RESET}`))
+      t.deepEqual(
+        here.endpoints.map(({ events }) => events.at(-1)),
+        new Array<string>(20).fill(`reset ${Reason.CONNECTION_RESET}`)
+      )
       t.true(here.endpoints.every(({ resets }) => resets === 1))
       t.is(here.session.channelCount, 0)
       t.is(here.transport.problems.filter((problem) => problem.includes('claims')).length, 0, 'no claim is left')

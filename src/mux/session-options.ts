@@ -8,7 +8,8 @@ export interface SessionOptions {
   readonly maxPayloadBytes: number
   /**
    * Bytes granted to the peer for each new channel; a reader that stands still costs this side as much memory. Default
-   * 2 MiB: most responses wait for no credit, and the plugin reads as far ahead as a kernel does. docs/PROTOCOL.md, Credit.
+   * 2 MiB: most responses wait for no credit, and the plugin reads as far ahead as a kernel does. docs/PROTOCOL.md,
+   * Credit.
    */
   readonly windowBytes: number
   /** Channels at one time. Default 4,096. */

@@ -4,7 +4,17 @@ import { frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, Reason } from '../frame/layout.js'
 import { encodeHello, Role } from './hello.js'
 import { DEFAULT_SESSION_OPTIONS } from './session.js'
-import { createReadyPair, createReadyVictim, createSessionPair, createVictim, frame, helloFrame, openChannel, settled, until } from './testing/session-pair.js'
+import {
+  createReadyPair,
+  createReadyVictim,
+  createSessionPair,
+  createVictim,
+  frame,
+  helloFrame,
+  openChannel,
+  settled,
+  until
+} from './testing/session-pair.js'
 
 const { maxPayloadBytes, windowBytes, maxChannels } = DEFAULT_SESSION_OPTIONS
 const ROLES = [['host', Role.HOST, Role.PLUGIN], ['plugin', Role.PLUGIN, Role.HOST]] as const
@@ -126,7 +136,9 @@ for (const [name, role, peerRole] of ROLES) {
 }
 
 test('Session turns a second plugin away as busy', async (t) => {
-  const { host, plugin } = createSessionPair(t, { host: { refuse: () => ({ reason: Reason.BUSY, text: 'one is here already' }) } })
+  const { host, plugin } = createSessionPair(t, {
+    host: { refuse: () => ({ reason: Reason.BUSY, text: 'one is here already' }) }
+  })
   const error = await plugin.closed
   t.is(error?.code, ErrorCode.PEER_BUSY)
   t.is(error!.message, 'The peer ended the link: one is here already')
@@ -174,8 +186,15 @@ test('Session opens a channel, and tells the opener when it is accepted', async 
 })
 
 for (const reason of [Reason.REFUSED, Reason.TIMEOUT, Reason.LIMIT]) {
-  test(`Session tells the opener of a rejection for reason ${reason} and frees the channel on both sides`, async (t) => {
-    const { host, plugin } = await createReadyPair(t, { plugin: { onChannel: ({ channel }) => { channel.reject(reason) } } })
+  test(`Session tells the opener of a rejection for reason ${reason} and frees the channel ` +
+    'on both sides', async (t) => {
+    const { host, plugin } = await createReadyPair(t, {
+      plugin: {
+        onChannel: ({ channel }) => {
+          channel.reject(reason)
+        }
+      }
+    })
     const near = host.open()
     near.send(new Uint8Array(1000), { end: true })
     await until(() => near.events.length > 0, 'REJECT')
@@ -194,7 +213,10 @@ test('Session gives every channel a new id', async (t) => {
 
 test('Session.tryOpen() holds to the lower of both sides\' maxChannels', async (t) => {
   for (const [hostMax, pluginMax] of [[3, 10], [10, 3]] as const) {
-    const { host, plugin } = await createReadyPair(t, { host: { limits: { maxChannels: hostMax } }, plugin: { limits: { maxChannels: pluginMax } } })
+    const { host, plugin } = await createReadyPair(t, {
+      host: { limits: { maxChannels: hostMax } },
+      plugin: { limits: { maxChannels: pluginMax } }
+    })
     const channels = [host.open(), host.open(), host.open()]
     t.is(host.tryOpen(), null)
     channels[1]!.channel.reset(Reason.NONE)
@@ -209,11 +231,23 @@ test('Session of a plugin rejects what its peer opens beyond maxChannels, and go
   const { victim, peer } = await createReadyVictim(t, Role.PLUGIN, { limits: { maxChannels: 2 } })
   peer.inject(...[1, 2, 3, 4].map((id) => frame(FrameType.OPEN, id)))
   await until(() => peer.received.filter(({ type }) => type === FrameType.REJECT).length === 2, 'REJECT')
-  t.deepEqual(peer.received.filter(({ type }) => type === FrameType.REJECT).map(({ channelId, argument }) => [channelId, argument]), [[3, Reason.LIMIT], [4, Reason.LIMIT]])
+  t.deepEqual(
+    peer.received
+      .filter(({ type }) => type === FrameType.REJECT)
+      .map(({ channelId, argument }) => [channelId, argument]),
+    [
+      [3, Reason.LIMIT],
+      [4, Reason.LIMIT]
+    ]
+  )
   t.is(victim.session.channelCount, 2)
   t.is(victim.endpoints.length, 2)
   // What was sent to the rejected channel before its rejection arrived is late, not wrong.
-  peer.inject(frame(FrameType.DATA, 4, { payload: new Uint8Array(5), flags: FrameFlag.EOS }), frame(FrameType.RESET, 1), frame(FrameType.OPEN, 5))
+  peer.inject(
+    frame(FrameType.DATA, 4, { payload: new Uint8Array(5), flags: FrameFlag.EOS }),
+    frame(FrameType.RESET, 1),
+    frame(FrameType.OPEN, 5)
+  )
   await until(() => victim.endpoints.length === 3, 'the next channel')
   t.is(victim.session.counters.lateFrames, 1)
 })

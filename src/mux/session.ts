@@ -19,7 +19,8 @@ export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.
 
 /**
  * The life of one link between a host and a plugin: handshake, channels, credit, fair order of frames, PING, drain.
- * The peer is not trusted: whatever breaks the protocol ends the link with ERR_TUNNEL_PROTOCOL and a GOAWAY that says why.
+ * The peer is not trusted: whatever breaks the protocol ends the link with ERR_TUNNEL_PROTOCOL and a GOAWAY that says
+ * why.
  */
 export class Session {
   readonly counters: SessionCounters = emptySessionCounters()
@@ -39,7 +40,12 @@ export class Session {
   #isAttached = false
   #closed = false
 
-  constructor (transport: Transport, options: SessionOptions, handler: SessionHandler, atTurnEnd: (task: () => void) => void) {
+  constructor (
+    transport: Transport,
+    options: SessionOptions,
+    handler: SessionHandler,
+    atTurnEnd: (task: () => void) => void
+  ) {
     this.#transport = transport
     this.#options = options
     this.#handler = handler
@@ -47,7 +53,15 @@ export class Session {
     this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd)
     this.#farewell = new Farewell(transport)
     this.#link = this.#createLink()
-    this.#silence = new Silence(options, (number) => { this.#send(FrameType.PING, 0, number) }, (error) => { transport.abort(error) })
+    this.#silence = new Silence(
+      options,
+      (number) => {
+        this.#send(FrameType.PING, 0, number)
+      },
+      (error) => {
+        transport.abort(error)
+      }
+    )
   }
 
   /** Begins. The plugin speaks first; the host answers a good HELLO with its own. */
@@ -63,22 +77,51 @@ export class Session {
   }
 
   /** Channels can be opened. */
-  get ready (): boolean { return this.#peer !== null && !this.draining && !this.#closed }
+  get ready (): boolean {
+    return this.#peer !== null && !this.draining && !this.#closed
+  }
+
   /** Host side: the plugin serves its channels itself, and wants to know where clients connected from. */
-  get wantsAddresses (): boolean { return this.#peer?.serves ?? false }
+  get wantsAddresses (): boolean {
+    return this.#peer?.serves ?? false
+  }
+
   /** The handshake was done, at any time. */
-  get peerSeen (): boolean { return this.#isAttached }
-  get draining (): boolean { return this.#farewell.isSaid }
-  get channelCount (): number { return this.#channels.size }
+  get peerSeen (): boolean {
+    return this.#isAttached
+  }
+
+  get draining (): boolean {
+    return this.#farewell.isSaid
+  }
+
+  get channelCount (): number {
+    return this.#channels.size
+  }
+
   /** Channels that both sides allow at one time. */
-  get maxChannels (): number { return Math.min(this.#options.maxChannels, this.#peer?.maxChannels ?? Infinity) }
+  get maxChannels (): number {
+    return Math.min(this.#options.maxChannels, this.#peer?.maxChannels ?? Infinity)
+  }
+
   /** Round-trip time of the last PING in ns, or null before the first answer. */
-  get roundTripNs (): number | null { return this.#silence.roundTripNs }
+  get roundTripNs (): number | null {
+    return this.#silence.roundTripNs
+  }
+
   /** Of the transport; null where it has no slots. */
-  get freeSlots (): number | null { return this.#transport.freeSlots ?? null }
+  get freeSlots (): number | null {
+    return this.#transport.freeSlots ?? null
+  }
+
   /** For `Channel.sendConstant()`. */
-  get constants (): Constants { return this.#transport.constants }
-  get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
+  get constants (): Constants {
+    return this.#transport.constants
+  }
+
+  get transportCounters (): Readonly<Transport['counters']> {
+    return this.#transport.counters
+  }
 
   /**
    * Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side
@@ -94,7 +137,9 @@ export class Session {
     return channel
   }
 
-  /** Drains: no new channels from now on; the link closes when the last one has ended. Say it again to change nothing. */
+  /**
+   * Drains: no new channels from now on; the link closes when the last one has ended. Say it again to change nothing.
+   */
   goAway (reason: Reason = Reason.SHUTDOWN, text = ''): void {
     if (this.#farewell.isSent || this.#closed) return
     this.#farewell.isSent = true
@@ -108,7 +153,9 @@ export class Session {
     this.goAway(reason, text)
     for (const channel of [...this.#channels.values()]) {
       this.#link.sendReset(channel, reason)
-      callSafely(() => { channel.receiveReset(reason) })
+      callSafely(() => {
+        channel.receiveReset(reason)
+      })
     }
     this.#closeIfDrained()
   }
@@ -123,23 +170,47 @@ export class Session {
   #createLink (): ChannelLink {
     const session = this
     return {
-      get maxPayloadBytes () { return session.#peer!.maxPayloadBytes },
-      get maxConstantBytes () { return Math.max(session.#peer!.maxPayloadBytes, session.#transport.constants.maxClaimBytes) },
-      get confirmsLastBytes () { return session.#peer!.serves },
+      get maxPayloadBytes () {
+        return session.#peer!.maxPayloadBytes
+      },
+      get maxConstantBytes () {
+        return Math.max(session.#peer!.maxPayloadBytes, session.#transport.constants.maxClaimBytes)
+      },
+      get confirmsLastBytes () {
+        return session.#peer!.serves
+      },
       tryClaim: (channel, bytes) => this.#outgoing.tryClaim(channel, bytes),
-      commit: (claim, bytes, copied) => { this.#transport.commit(claim, bytes, copied) },
+      commit: (claim, bytes, copied) => {
+        this.#transport.commit(claim, bytes, copied)
+      },
       claimConstant: (constant, offset, bytes) => this.#transport.constants.claim(constant, offset, bytes),
-      abandon: (claim) => { this.#transport.abandon(claim) },
-      onFrames: (channel) => { this.#outgoing.activate(channel) },
+      abandon: (claim) => {
+        this.#transport.abandon(claim)
+      },
+      onFrames: (channel) => {
+        this.#outgoing.activate(channel)
+      },
       sendCredit: (channel, bytes) => {
         this.counters.creditFramesSent++
         this.#send(FrameType.CREDIT, channel.id, bytes)
       },
-      sendAccept: (channel) => { this.#send(FrameType.ACCEPT, channel.id, 0) },
-      sendReject: (channel, reason) => { this.#sendReject(channel.id, reason) },
-      sendReset: (channel, reason) => { this.#send(FrameType.RESET, channel.id, reason) },
-      onGathered: (channel) => { this.#atTurnEnd(() => { channel.deliverGathered() }) },
-      onCreditStall: () => { this.counters.creditStalls++ },
+      sendAccept: (channel) => {
+        this.#send(FrameType.ACCEPT, channel.id, 0)
+      },
+      sendReject: (channel, reason) => {
+        this.#sendReject(channel.id, reason)
+      },
+      sendReset: (channel, reason) => {
+        this.#send(FrameType.RESET, channel.id, reason)
+      },
+      onGathered: (channel) => {
+        this.#atTurnEnd(() => {
+          channel.deliverGathered()
+        })
+      },
+      onCreditStall: () => {
+        this.counters.creditStalls++
+      },
       onClosed: (channel) => {
         this.counters.channelsClosed++
         this.#channels.delete(channel.id)
@@ -181,9 +252,15 @@ export class Session {
           this.#channels.get(header.channelId)?.reset(Reason.CONNECTION_RESET)
         }
       },
-      onWritable: () => { this.#outgoing.scheduleWake() },
-      onBroken: (error) => { this.#failWith(error) },
-      onAttached: () => { if (this.ready) this.#callOrFail(this.#handleAttached) },
+      onWritable: () => {
+        this.#outgoing.scheduleWake()
+      },
+      onBroken: (error) => {
+        this.#failWith(error)
+      },
+      onAttached: () => {
+        if (this.ready) this.#callOrFail(this.#handleAttached)
+      },
       onClose: (error) => {
         this.#farewell.stop()
         this.#handleClose(error)
@@ -255,18 +332,25 @@ export class Session {
 
   #handleControl (type: FrameType, channelId: number, argument: number): void {
     switch (type) {
-      case FrameType.PING: return this.#send(FrameType.PONG, 0, argument)
-      case FrameType.PONG: return this.#silence.handlePong(argument)
-      case FrameType.HELLO: return this.#fail('HELLO came twice')
+      case FrameType.PING:
+        return this.#send(FrameType.PONG, 0, argument)
+      case FrameType.PONG:
+        return this.#silence.handlePong(argument)
+      case FrameType.HELLO:
+        return this.#fail('HELLO came twice')
       case FrameType.ACCEPT:
-      case FrameType.REJECT: if (this.#options.role !== Role.HOST) return this.#fail(`a host must not send ${frameTypeName(type)}`)
+      case FrameType.REJECT:
+        if (this.#options.role !== Role.HOST) return this.#fail(`a host must not send ${frameTypeName(type)}`)
     }
     const channel = this.#channels.get(channelId)
     if (channel === undefined) return this.#handleLate(type, channelId)
     switch (type) {
-      case FrameType.CREDIT: return this.#failIf(channel.receiveCredit(argument))
-      case FrameType.RESET: return channel.receiveReset(argument as Reason)
-      case FrameType.ACCEPT: return this.#failIf(channel.receiveAccept())
+      case FrameType.CREDIT:
+        return this.#failIf(channel.receiveCredit(argument))
+      case FrameType.RESET:
+        return channel.receiveReset(argument as Reason)
+      case FrameType.ACCEPT:
+        return this.#failIf(channel.receiveAccept())
       case FrameType.REJECT:
         this.counters.channelsRejected++
         return channel.receiveReset(argument as Reason)
@@ -278,7 +362,9 @@ export class Session {
     if (payload.length > 0 && this.#options.serves !== true) {
       return this.#fail('OPEN must be empty for a plugin that does not serve')
     }
-    if (((channelId - this.#lastChannelId) | 0) <= 0) return this.#fail(`channel ids must rise: OPEN of ${channelId} came after ${this.#lastChannelId}`)
+    if (((channelId - this.#lastChannelId) | 0) <= 0) {
+      return this.#fail(`channel ids must rise: OPEN of ${channelId} came after ${this.#lastChannelId}`)
+    }
     // Ids rise round the circle of 32 bits, so one that is still open can come up again.
     if (this.#channels.has(channelId)) return this.#fail(`OPEN names channel ${channelId}, which is open`)
     let addresses
@@ -316,13 +402,17 @@ export class Session {
   /** Frames for a channel that has ended were on their way when it did; for one that never was they are a mistake. */
   #handleLate (type: FrameType, channelId: number): void {
     if (this.#peer === null) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
-    if (((channelId - this.#lastChannelId) | 0) > 0) return this.#fail(`${frameTypeName(type)} names channel ${channelId}, which was never opened`)
+    if (((channelId - this.#lastChannelId) | 0) > 0) {
+      return this.#fail(`${frameTypeName(type)} names channel ${channelId}, which was never opened`)
+    }
     this.counters.lateFrames++
   }
 
   #handleGoAway (reason: Reason, text: string): void {
     if (!this.#farewell.receive(reason, text)) return this.#fail('GOAWAY came twice')
-    callSafely(() => { this.#handler.onGoAway?.() })
+    callSafely(() => {
+      this.#handler.onGoAway?.()
+    })
     if (reason !== Reason.SHUTDOWN) this.#closeTransport()
     else this.#closeIfDrained()
   }
@@ -332,7 +422,9 @@ export class Session {
   }
 
   #fail (rule: string): void {
-    this.#failWith(new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: the peer broke the protocol: ${rule}`))
+    this.#failWith(
+      new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: the peer broke the protocol: ${rule}`)
+    )
   }
 
   /** Tells the peer why, as far as it still listens, and ends the link. */
@@ -367,9 +459,13 @@ export class Session {
     this.#silence.stop()
     this.#outgoing.stop()
     for (const channel of [...this.#channels.values()]) {
-      callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
+      callSafely(() => {
+        channel.receiveReset(Reason.CONNECTION_RESET)
+      })
     }
-    callSafely(() => { this.#handler.onClose(this.#farewell.errorOf(error, this)) })
+    callSafely(() => {
+      this.#handler.onClose(this.#farewell.errorOf(error, this))
+    })
   }
 }
 

@@ -7,7 +7,9 @@ export interface SilenceOptions {
   readonly pingTimeoutMs: number
 }
 
-/** Watches a peer's signs of life: its HELLO within a time limit, then an answer to every PING. Measures the round trip. */
+/**
+ * Watches a peer's signs of life: its HELLO within a time limit, then an answer to every PING. Measures the round trip.
+ */
 export class Silence {
   roundTripNs: number | null = null
   readonly #options: SilenceOptions
@@ -67,7 +69,13 @@ export class Silence {
     }
     const silentMs = (nowNs() - this.#pingSentAtNs) / 1e6
     if (this.#options.pingTimeoutMs > 0 && silentMs > this.#options.pingTimeoutMs) {
-      this.#onDead(new TunnelError(ErrorCode.PEER_SILENT, `Cannot go on with the link: the peer left a PING unanswered for ${Math.round(silentMs)} ms, and at most ${this.#options.pingTimeoutMs} are allowed: it hangs or is stopped`))
+      this.#onDead(
+        new TunnelError(
+          ErrorCode.PEER_SILENT,
+          `Cannot go on with the link: the peer left a PING unanswered for ${Math.round(silentMs)} ms, and at most ` +
+          `${this.#options.pingTimeoutMs} are allowed: it hangs or is stopped`
+        )
+      )
     }
   }
 }

@@ -8,10 +8,14 @@ import { bindSystemCalls, isMapped, type Koffi, Linux, loadSystemCalls } from '.
 const onLinux = process.platform === 'linux' ? test : test.skip
 
 function moduleNotFound (name: string): Error {
-  return Object.assign(new Error(`Cannot find module '${name}'\nRequire stack:\n- somewhere`), { code: 'MODULE_NOT_FOUND' })
+  return Object.assign(new Error(`Cannot find module '${name}'\nRequire stack:\n- somewhere`), {
+    code: 'MODULE_NOT_FOUND'
+  })
 }
 
-/** A koffi whose C library has only the functions that `has` accepts; each answers with the prototype that declared it. */
+/**
+ * A koffi whose C library has only the functions that `has` accepts; each answers with the prototype that declared it.
+ */
 function fakeKoffi (has: (prototype: string) => boolean = () => true): Koffi {
   return {
     load: () => ({
@@ -26,11 +30,42 @@ function fakeKoffi (has: (prototype: string) => boolean = () => true): Koffi {
 }
 
 const refused: Array<[what: string, platform: string, load: () => Koffi, message: RegExp]> = [
-  ['another system', 'darwin', () => fakeKoffi(), /^Cannot make system calls: they are Linux's, and this system is darwin$/],
-  ['a missing koffi', 'linux', () => { throw moduleNotFound('koffi') }, /koffi is not installed \(npm install koffi\)$/],
-  ['a koffi without its binary', 'linux', () => { throw moduleNotFound('@koromix/koffi-linux-x64') }, /koffi does not work here \(Cannot find module '@koromix\/koffi-linux-x64'; npm install koffi on it\)$/],
-  ['a binary that does not load', 'linux', () => { throw new Error('GLIBC_2.99 not found') }, /koffi does not work here \(GLIBC_2\.99 not found;/],
-  ['a C library without a function', 'linux', () => fakeKoffi((prototype) => !prototype.includes('memfd_create')), /koffi does not work here \(Cannot find function 'int memfd_create/]
+  [
+    'another system',
+    'darwin',
+    () => fakeKoffi(),
+    /^Cannot make system calls: they are Linux's, and this system is darwin$/
+  ],
+  [
+    'a missing koffi',
+    'linux',
+    () => {
+      throw moduleNotFound('koffi')
+    },
+    /koffi is not installed \(npm install koffi\)$/
+  ],
+  [
+    'a koffi without its binary',
+    'linux',
+    () => {
+      throw moduleNotFound('@koromix/koffi-linux-x64')
+    },
+    /koffi does not work here \(Cannot find module '@koromix\/koffi-linux-x64'; npm install koffi on it\)$/
+  ],
+  [
+    'a binary that does not load',
+    'linux',
+    () => {
+      throw new Error('GLIBC_2.99 not found')
+    },
+    /koffi does not work here \(GLIBC_2\.99 not found;/
+  ],
+  [
+    'a C library without a function',
+    'linux',
+    () => fakeKoffi((prototype) => !prototype.includes('memfd_create')),
+    /koffi does not work here \(Cannot find function 'int memfd_create/
+  ]
 ]
 
 for (const [what, platform, load, message] of refused) {

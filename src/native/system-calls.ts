@@ -2,8 +2,9 @@ import { createRequire } from 'node:module'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 
 /**
- * Linux system calls that Node does not offer, under the names of their manual pages, through koffi. This file declares; who calls checks.
- * Where a page says "returns -1 and sets errno", ask `errno()` at once: the next call replaces it.
+ * Linux system calls that Node does not offer, under the names of their manual pages, through koffi. This file
+ * declares; who calls checks. Where a page says "returns -1 and sets errno", ask `errno()` at once: the next call
+ * replaces it.
  */
 export interface SystemCalls {
   memfd_create (name: string, flags: number): number
@@ -55,8 +56,8 @@ export interface SystemCalls {
   /** Why the last call of this thread failed. */
   errno (): number
   /**
-   * Memory at `address` as an ArrayBuffer that owns nothing: touching it after `munmap` ends the process. Make one per mapping.
-   * Throws where the runtime forbids external ArrayBuffers (Electron).
+   * Memory at `address` as an ArrayBuffer that owns nothing: touching it after `munmap` ends the process. Make one per
+   * mapping. Throws where the runtime forbids external ArrayBuffers (Electron).
    */
   view (address: bigint, bytes: number): ArrayBuffer
 }
@@ -122,7 +123,10 @@ export const Linux = {
   EINPROGRESS: 115
 } as const
 
-/** `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits tell, however long a pointer is. */
+/**
+ * `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits tell, however long a pointer
+ * is.
+ */
 export function isMapped (address: bigint): boolean {
   return BigInt.asIntN(32, address) !== -1n
 }
@@ -150,22 +154,32 @@ export function loadSystemCalls (): SystemCalls {
 /** What `loadSystemCalls` does the first time; for tests on a `platform` and with a koffi of their own. */
 export function bindSystemCalls (platform: string, loadKoffi: () => Koffi): SystemCalls {
   if (platform !== 'linux') {
-    throw new TunnelError(ErrorCode.UNAVAILABLE, `Cannot make system calls: they are Linux's, and this system is ${platform}`)
+    throw new TunnelError(
+      ErrorCode.UNAVAILABLE,
+      `Cannot make system calls: they are Linux's, and this system is ${platform}`
+    )
   }
   try {
     return declare(loadKoffi())
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const missing = code === 'MODULE_NOT_FOUND' && message.includes("'koffi'")
-    throw new TunnelError(ErrorCode.UNAVAILABLE, missing
-      ? 'Cannot make system calls: the optional package koffi is not installed (npm install koffi)'
-      : `Cannot make system calls: koffi does not work here (${message.split('\n')[0]}; npm install koffi on it)`, { cause })
+    throw new TunnelError(
+      ErrorCode.UNAVAILABLE,
+      missing
+        ? 'Cannot make system calls: the optional package koffi is not installed (npm install koffi)'
+        : `Cannot make system calls: koffi does not work here (${message.split('\n')[0]}; npm install koffi on it)`,
+      { cause }
+    )
   }
 }
 
 function declare (koffi: Koffi): SystemCalls {
   const libc = koffi.load(null)
-  /** File offsets have 64 bits. glibc promises that for the names ending in 64 only; musl for the plain ones, and may lack the others. */
+  /**
+   * File offsets have 64 bits. glibc promises that for the names ending in 64 only; musl for the plain ones, and may
+   * lack the others.
+   */
   const wide = (before: string, name: string, after: string): unknown => {
     try {
       return libc.func(`${before} ${name}64${after}`)
@@ -177,26 +191,44 @@ function declare (koffi: Koffi): SystemCalls {
     memfd_create: libc.func('int memfd_create(const char *name, unsigned int flags)') as SystemCalls['memfd_create'],
     fchmod: libc.func('int fchmod(int fd, unsigned int mode)') as SystemCalls['fchmod'],
     fcntl: libc.func('int fcntl(int fd, int command, int argument)') as SystemCalls['fcntl'],
-    posix_fallocate: wide('int', 'posix_fallocate', '(int fd, int64_t offset, int64_t bytes)') as SystemCalls['posix_fallocate'],
-    mmap: wide('void *', 'mmap', '(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)') as SystemCalls['mmap'],
+    posix_fallocate: wide(
+      'int',
+      'posix_fallocate',
+      '(int fd, int64_t offset, int64_t bytes)'
+    ) as SystemCalls['posix_fallocate'],
+    mmap: wide(
+      'void *',
+      'mmap',
+      '(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)'
+    ) as SystemCalls['mmap'],
     munmap: libc.func('int munmap(void *address, size_t bytes)') as SystemCalls['munmap'],
     close: libc.func('int close(int fd)') as SystemCalls['close'],
     geteuid: libc.func('unsigned int geteuid()') as SystemCalls['geteuid'],
     epoll_create1: libc.func('int epoll_create1(int flags)') as SystemCalls['epoll_create1'],
     epoll_ctl: libc.func('int epoll_ctl(int epoll_fd, int operation, int fd, void *event)') as SystemCalls['epoll_ctl'],
-    epoll_wait: libc.func('int epoll_wait(int epoll_fd, void *events, int max_events, int timeout)') as SystemCalls['epoll_wait'],
+    epoll_wait: libc.func(
+      'int epoll_wait(int epoll_fd, void *events, int max_events, int timeout)'
+    ) as SystemCalls['epoll_wait'],
     timerfd_create: libc.func('int timerfd_create(int clock, int flags)') as SystemCalls['timerfd_create'],
-    timerfd_settime: libc.func('int timerfd_settime(int fd, int flags, const void *spec, void *old)') as SystemCalls['timerfd_settime'],
+    timerfd_settime: libc.func(
+      'int timerfd_settime(int fd, int flags, const void *spec, void *old)'
+    ) as SystemCalls['timerfd_settime'],
     socket: libc.func('int socket(int domain, int type, int protocol)') as SystemCalls['socket'],
-    socketpair: libc.func('int socketpair(int domain, int type, int protocol, void *pair)') as SystemCalls['socketpair'],
+    socketpair: libc.func(
+      'int socketpair(int domain, int type, int protocol, void *pair)'
+    ) as SystemCalls['socketpair'],
     bind: libc.func('int bind(int fd, const void *address, unsigned int bytes)') as SystemCalls['bind'],
     listen: libc.func('int listen(int fd, int backlog)') as SystemCalls['listen'],
     accept4: libc.func('int accept4(int fd, void *address, void *bytes, int flags)') as SystemCalls['accept4'],
     connect: libc.func('int connect(int fd, const void *address, unsigned int bytes)') as SystemCalls['connect'],
     getsockname: libc.func('int getsockname(int fd, void *address, void *bytes)') as SystemCalls['getsockname'],
     getpeername: libc.func('int getpeername(int fd, void *address, void *bytes)') as SystemCalls['getpeername'],
-    getsockopt: libc.func('int getsockopt(int fd, int level, int option, void *value, void *bytes)') as SystemCalls['getsockopt'],
-    setsockopt: libc.func('int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)') as SystemCalls['setsockopt'],
+    getsockopt: libc.func(
+      'int getsockopt(int fd, int level, int option, void *value, void *bytes)'
+    ) as SystemCalls['getsockopt'],
+    setsockopt: libc.func(
+      'int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)'
+    ) as SystemCalls['setsockopt'],
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)') as SystemCalls['ioctl'],
     recv: libc.func('intptr_t recv(int fd, void *memory, size_t bytes, int flags)') as SystemCalls['recv'],
     send: libc.func('intptr_t send(int fd, const void *memory, size_t bytes, int flags)') as SystemCalls['send'],
@@ -204,7 +236,8 @@ function declare (koffi: Koffi): SystemCalls {
     dup3: libc.func('int dup3(int old_fd, int new_fd, int flags)') as SystemCalls['dup3'],
     inet_pton: libc.func('int inet_pton(int family, const char *text, void *address)') as SystemCalls['inet_pton'],
     inet_ntop: libc.func(
-      'void *inet_ntop(int family, const void *address, void *text, unsigned int bytes)') as SystemCalls['inet_ntop'],
+      'void *inet_ntop(int family, const void *address, void *text, unsigned int bytes)'
+    ) as SystemCalls['inet_ntop'],
     if_nametoindex: libc.func('unsigned int if_nametoindex(const char *name)') as SystemCalls['if_nametoindex'],
     sched_yield: libc.func('int sched_yield()') as SystemCalls['sched_yield'],
     errno: () => koffi.errno(),

@@ -19,7 +19,10 @@ test('contentBody() is the content sequence, from whatever offset it is read on'
   for (const bytes of [0, 1, PERIOD_BYTES - 1, PERIOD_BYTES, PERIOD_BYTES + 1, 262_144, 262_145, 1_000_000]) {
     t.true(readAll(contentBody(bytes)).equals(expected.subarray(0, bytes)), `${bytes} bytes`)
     for (const from of [1, PERIOD_BYTES - 1, PERIOD_BYTES, 262_143]) {
-      t.true(readAll(contentBody(bytes), from).equals(expected.subarray(Math.min(from, bytes), bytes)), `${bytes} bytes from ${from}`)
+      t.true(
+        readAll(contentBody(bytes), from).equals(expected.subarray(Math.min(from, bytes), bytes)),
+        `${bytes} bytes from ${from}`
+      )
     }
   }
 })

@@ -3,14 +3,18 @@ import { contentBytes, LARGE_BODY_BYTES, PERIOD_BYTES } from '../base/content.js
 /** A body that is sent piece by piece, from memory that exists already. */
 export interface Body {
   readonly bytes: number
-  /** The bytes from `offset` on: at least one where `offset` is below `bytes`, and seldom all. Read only, and valid for good. */
+  /**
+   * The bytes from `offset` on: at least one where `offset` is below `bytes`, and seldom all. Read only, and valid for
+   * good.
+   */
   viewAt (offset: number): Uint8Array
 }
 
 /** Longest piece of a content body: all of /large in one. */
 const PIECE_BYTES = LARGE_BODY_BYTES
 
-// The sequence is periodic, so a piece from any offset lies somewhere in one run that is a period longer than the longest piece.
+// The sequence is periodic, so a piece from any offset lies somewhere in one run that is a period longer than the
+// longest piece.
 const run = contentBytes(PERIOD_BYTES + PIECE_BYTES)
 
 /** The first `bytes` bytes of the content sequence. No copy: all such bodies share one buffer of about 320 KiB. */
@@ -66,6 +70,8 @@ export class CollectedBody implements Body {
   viewAt (offset: number): Uint8Array {
     const from = offset % BLOCK_BYTES
     const block = this.#blocks[(offset - from) / BLOCK_BYTES]
-    return block === undefined ? new Uint8Array(0) : block.subarray(from, from + Math.min(BLOCK_BYTES, this.#bytes - offset))
+    return block === undefined
+      ? new Uint8Array(0)
+      : block.subarray(from, from + Math.min(BLOCK_BYTES, this.#bytes - offset))
   }
 }

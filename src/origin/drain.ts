@@ -4,10 +4,14 @@ import type { CloseOptions } from './origin.js'
 const LOOK_INTERVAL_MS = 20
 
 /**
- * Makes the `close()` of an origin: `cut` runs once, when `isIdle()` says that nothing is at hand any more, or when the shortest time that
- * any caller has allowed is over.
+ * Makes the `close()` of an origin: `cut` runs once, when `isIdle()` says that nothing is at hand any more, or when the
+ * shortest time that any caller has allowed is over.
  */
-export function closerOf (stopListening: () => void, isIdle: () => boolean, cut: () => void): (options?: CloseOptions) => Promise<void> {
+export function closerOf (
+  stopListening: () => void,
+  isIdle: () => boolean,
+  cut: () => void
+): (options?: CloseOptions) => Promise<void> {
   let endsAtMs = Infinity
   let look = (): void => {}
   let closed: Promise<void> | null = null
@@ -16,7 +20,9 @@ export function closerOf (stopListening: () => void, isIdle: () => boolean, cut:
     if (closed === null) {
       stopListening()
       closed = new Promise((resolve) => {
-        const timer = setInterval(() => { look() }, LOOK_INTERVAL_MS)
+        const timer = setInterval(() => {
+          look()
+        }, LOOK_INTERVAL_MS)
         look = () => {
           if (performance.now() < endsAtMs && !isIdle()) return
           clearInterval(timer)

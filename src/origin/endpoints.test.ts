@@ -12,10 +12,19 @@ interface Reply {
   readonly body: Buffer
 }
 
-async function ask (port: number, method: string, path: string, body?: Uint8Array, headers: Record<string, string> = {}): Promise<Reply> {
+async function ask (
+  port: number,
+  method: string,
+  path: string,
+  body?: Uint8Array,
+  headers: Record<string, string> = {}
+): Promise<Reply> {
   return await new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, method, path, headers, agent: false }, response => {
-      buffer(response).then(whole => resolve({ status: response.statusCode!, headers: response.headers, body: whole }), reject)
+    const request = httpRequest({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
+      buffer(response).then(
+        (whole) => resolve({ status: response.statusCode!, headers: response.headers, body: whole }),
+        reject
+      )
     })
     request.on('error', reject)
     request.end(body)
@@ -49,7 +58,12 @@ testServers('a kept-alive response has no more headers than it needs', async (t,
   const client = await RawClient.connect(t, port)
   client.write(requestHead('GET', '/small') + requestHead('GET', '/bytes/1000000'))
   for (const { headers } of await client.responses(2)) {
-    t.deepEqual(Object.keys(headers).sort(), ['content-length', 'content-type', 'date', ...(server === 'uws' ? ['uwebsockets'] : [])])
+    t.deepEqual(Object.keys(headers).sort(), [
+      'content-length',
+      'content-type',
+      'date',
+      ...(server === 'uws' ? ['uwebsockets'] : [])
+    ])
   }
 })
 
@@ -112,7 +126,15 @@ testServers('POST /echo returns a chunked body, with the request behind it still
   const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   client.write(requestHead('POST', '/echo', 'Transfer-Encoding: chunked', 'Content-Type: text/x-test'))
-  for (const piece of ['5\r\nhello\r\n', '1\r\n \r\n', 'A\r\n0123', '456789\r', '\n0\r\n', '\r\n', requestHead('GET', '/small')]) client.write(piece)
+  for (const piece of [
+    '5\r\nhello\r\n',
+    '1\r\n \r\n',
+    'A\r\n0123',
+    '456789\r',
+    '\n0\r\n',
+    '\r\n',
+    requestHead('GET', '/small')
+  ]) { client.write(piece) }
   const [echoed, small] = await client.responses(2)
   t.is(echoed?.body.toString(), 'hello 0123456789')
   t.is(echoed?.headers['content-type'], 'text/x-test')
@@ -166,7 +188,13 @@ testServers('POST /echo refuses a chunked body once it is longer than 256 MiB, a
 
 testServers('HEAD has the head of GET and no body', async (t, server) => {
   const { port } = await openServer(t, server)
-  for (const [path, bytes] of [['/small', 2], ['/health', 2], ['/large', 262_144], ['/bytes/0', 0], ['/bytes/1073741824', 1_073_741_824]] as const) {
+  for (const [path, bytes] of [
+    ['/small', 2],
+    ['/health', 2],
+    ['/large', 262_144],
+    ['/bytes/0', 0],
+    ['/bytes/1073741824', 1_073_741_824]
+  ] as const) {
     const client = await RawClient.connect(t, port)
     client.write(requestHead('HEAD', path) + requestHead('GET', '/small'))
     const [head, small] = await client.responses(2, ['HEAD', 'GET'])
@@ -179,7 +207,9 @@ testServers('HEAD has the head of GET and no body', async (t, server) => {
 testServers('HEAD of an error has no body either', async (t, server) => {
   const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
-  client.write(['/nothing', '/bytes/x', '/echo'].map(path => requestHead('HEAD', path)).join('') + requestHead('GET', '/small'))
+  client.write(
+    ['/nothing', '/bytes/x', '/echo'].map((path) => requestHead('HEAD', path)).join('') + requestHead('GET', '/small')
+  )
   const replies = await client.responses(4, ['HEAD', 'HEAD', 'HEAD', 'GET'])
   t.deepEqual(replies.map(({ status }) => status), [404, 400, 405, 200])
   t.true(Number(replies[0]?.headers['content-length']) > 0)
@@ -190,7 +220,12 @@ testServers('pipelined requests are answered in order', async (t, server) => {
   const { port } = await openServer(t, server)
   const client = await RawClient.connect(t, port)
   const paths = ['/small', '/bytes/65536', '/bytes/7', '/health', '/nothing', '/bytes/65522', '/bytes/65536', '/small']
-  client.write(paths.map(path => requestHead('GET', path)).join('') + requestHead('POST', '/echo', 'Content-Length: 3') + 'abc' + requestHead('GET', '/bytes/3'))
+  client.write(
+    paths.map((path) => requestHead('GET', path)).join('') +
+      requestHead('POST', '/echo', 'Content-Length: 3') +
+      'abc' +
+      requestHead('GET', '/bytes/3')
+  )
   const replies = await client.responses(10)
   t.deepEqual(replies.map(({ status, body }) => [status, status === 200 ? body.length : 0]),
     [[200, 2], [200, 65_536], [200, 7], [200, 2], [404, 0], [200, 65_522], [200, 65_536], [200, 2], [200, 3], [200, 3]])
@@ -235,10 +270,29 @@ testServers('what is not HTTP is refused', async (t, server) => {
 })
 
 const COMPARED: ReadonlyArray<readonly [method: string, path: string, body?: string]> = [
-  ['GET', '/small'], ['GET', '/health'], ['GET', '/large'], ['GET', '/bytes/0'], ['GET', '/bytes/65522'], ['GET', '/bytes/1000000'],
-  ['HEAD', '/small'], ['HEAD', '/large'], ['HEAD', '/bytes/1000000'], ['HEAD', '/nothing'], ['HEAD', '/echo'],
-  ['POST', '/echo', 'hello'], ['POST', '/echo', ''], ['POST', '/small', 'hello'], ['DELETE', '/large'], ['GET', '/echo'],
-  ['GET', '/nothing'], ['GET', '/'], ['GET', '/small/'], ['GET', '/bytes/'], ['GET', '/bytes/-1'], ['GET', '/bytes/%F0%9F'], ['GET', `/${'x'.repeat(500)}`]
+  ['GET', '/small'],
+  ['GET', '/health'],
+  ['GET', '/large'],
+  ['GET', '/bytes/0'],
+  ['GET', '/bytes/65522'],
+  ['GET', '/bytes/1000000'],
+  ['HEAD', '/small'],
+  ['HEAD', '/large'],
+  ['HEAD', '/bytes/1000000'],
+  ['HEAD', '/nothing'],
+  ['HEAD', '/echo'],
+  ['POST', '/echo', 'hello'],
+  ['POST', '/echo', ''],
+  ['POST', '/small', 'hello'],
+  ['DELETE', '/large'],
+  ['GET', '/echo'],
+  ['GET', '/nothing'],
+  ['GET', '/'],
+  ['GET', '/small/'],
+  ['GET', '/bytes/'],
+  ['GET', '/bytes/-1'],
+  ['GET', '/bytes/%F0%9F'],
+  ['GET', `/${'x'.repeat(500)}`]
 ]
 
 test('all servers answer alike, but that uWebSockets adds its name and leaves out Connection: close', async t => {

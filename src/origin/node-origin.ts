@@ -8,11 +8,16 @@ import { listenOn, type ListenPlaces, placesOf } from './listen.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
-/** Longer than a run keeps a connection idle: between two requests of an open loop, or while the other arm is measured. */
+/**
+ * Longer than a run keeps a connection idle: between two requests of an open loop, or while the other arm is measured.
+ */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const HEADERS_TIMEOUT_MS = 60_000
 
-/** A fixed answer in the form `writeHead()` and `end()` take. A short body is a string, because node then sends it with the head in one piece. */
+/**
+ * A fixed answer in the form `writeHead()` and `end()` take. A short body is a string, because node then sends it with
+ * the head in one piece.
+ */
 interface Prepared {
   readonly status: number
   readonly headers: string[]
@@ -117,7 +122,10 @@ function writeHead (response: ServerResponse, contentType: string, body: Body): 
   response.writeHead(200, ['Content-Type', contentType, 'Content-Length', String(body.bytes)])
 }
 
-/** Sends `body` as fast as the client takes it; node holds one piece beyond its high-water mark at most. Stops with the client. */
+/**
+ * Sends `body` as fast as the client takes it; node holds one piece beyond its high-water mark at most. Stops with the
+ * client.
+ */
 export function sendBody (response: ServerResponse, body: Body): void {
   let offset = 0
   const pump = (): void => {

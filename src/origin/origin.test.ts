@@ -24,7 +24,10 @@ test('startOrigin() with auto takes node:http where uWebSockets.js does not load
   const origin = await startOrigin({ server: 'auto', port: 0 }, noUws)
   t.teardown(async () => await origin.close())
   t.is(origin.server, 'node')
-  t.is(origin.note, "uWebSockets.js does not load (Cannot load it: version `GLIBC_2.38' not found), so node:http answers")
+  t.is(
+    origin.note,
+    "uWebSockets.js does not load (Cannot load it: version `GLIBC_2.38' not found), so node:http answers"
+  )
 })
 
 const testUws = servers.includes('uws') ? test : test.skip
@@ -38,7 +41,10 @@ testUws('startOrigin() with auto takes uWebSockets.js where it loads', async t =
 test('startOrigin() with uws refuses to run anything else, and says what to do', async t => {
   const error = await t.throwsAsync(startOrigin({ server: 'uws', port: 0 }, noUws), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.ORIGIN_UNAVAILABLE)
-  t.regex(error.message, /GLIBC_2\.38.*reinstall with optional dependencies.*Node version.*glibc.*use the origin on node:http$/)
+  t.regex(
+    error.message,
+    /GLIBC_2\.38.*reinstall with optional dependencies.*Node version.*glibc.*use the origin on node:http$/
+  )
 })
 
 test('startOrigin() with node never loads uWebSockets.js', async t => {
@@ -92,7 +98,9 @@ testOrigins('startOrigin() refuses an address of another machine and a port that
 
 testOrigins('close() ends idle, downloading, uploading and silent connections at once', async (t, server) => {
   const { origin, port } = await openOnFixedPort(t, server)
-  const [idle, downloading, uploading, silent] = await Promise.all(Array.from({ length: 4 }, async () => await RawClient.connect(t, port)))
+  const [idle, downloading, uploading, silent] = await Promise.all(
+    Array.from({ length: 4 }, async () => await RawClient.connect(t, port))
+  )
   idle!.write(requestHead('GET', '/small'))
   await idle!.responses(1)
   downloading!.write(requestHead('GET', '/bytes/1073741824'))
@@ -173,6 +181,8 @@ testOrigins('a process ends by itself once its origin is closed', async (t, serv
     const response = await fetch('http://127.0.0.1:' + origin.address.port + '/health')
     process.stdout.write(await response.text())
     await origin.close()`
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 30_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+    timeout: 30_000
+  })
   t.is(stdout, 'ok')
 })

@@ -10,7 +10,10 @@ import { loadUws, startUwsOrigin, type Uws } from './uws-origin.js'
 export const SERVERS = ['auto', 'lab', 'uws', 'node'] as const
 export type ServerChoice = typeof SERVERS[number]
 
-/** What answers HTTP behind the tunnel, and without it in the baseline. Endpoints and bodies are those of `routes.ts`, whichever server runs. */
+/**
+ * What answers HTTP behind the tunnel, and without it in the baseline. Endpoints and bodies are those of `routes.ts`,
+ * whichever server runs.
+ */
 export interface Origin {
   /** The server that really runs. */
   readonly server: Exclude<ServerChoice, 'auto'>
@@ -22,7 +25,10 @@ export interface Origin {
   readonly unixAddress: Address | null
   /** Why something slower runs than `auto` prefers, in a sentence. */
   readonly note?: string
-  /** Stops listening, lets requests at hand finish for a time, and closes every connection. Called again with a shorter time it shortens the wait. */
+  /**
+   * Stops listening, lets requests at hand finish for a time, and closes every connection. Called again with a shorter
+   * time it shortens the wait.
+   */
   close (options?: CloseOptions): Promise<void>
 }
 
@@ -70,15 +76,23 @@ export async function startOrigin (options: OriginOptions, load: () => Promise<U
     uws = await load()
   } catch (error) {
     if (server === 'uws') throw unavailable(error)
-    return { ...await startNodeOrigin(places), note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers` }
+    return {
+      ...(await startNodeOrigin(places)),
+      note: `uWebSockets.js does not load (${oneLine(error)}), so node:http answers`
+    }
   }
   return await startUwsOrigin(uws, places)
 }
 
 function unavailable (cause: unknown): TunnelError {
-  return new TunnelError(ErrorCode.ORIGIN_UNAVAILABLE,
-    `Cannot start the origin on uWebSockets.js: it does not load with Node ${process.version} on ${process.platform} ${process.arch} (${oneLine(cause)}): ` +
-    'reinstall with optional dependencies (npm install --include=optional), use a Node version and a glibc that its binaries support, or use the origin on node:http', { cause, cure: 'server' })
+  return new TunnelError(
+    ErrorCode.ORIGIN_UNAVAILABLE,
+    `Cannot start the origin on uWebSockets.js: it does not load with Node ${process.version} on ${process.platform} ` +
+    `${process.arch} (${oneLine(cause)}): ` +
+      'reinstall with optional dependencies (npm install --include=optional), use a Node version and a glibc that ' +
+      'its binaries support, or use the origin on node:http',
+    { cause, cure: 'server' }
+  )
 }
 
 /** The loader's own words, which name the missing file or glibc in their last line. */

@@ -19,8 +19,26 @@ test('route() takes /bytes/N for every N up to 1 GiB', t => {
   }
 })
 
-for (const text of ['', '-1', '+1', '1.5', '1e3', '0x10', '01', ' 1', '1 ', '1/2', '%31', '١', '1073741825', '9999999999', '99999999999999999999999', 'NaN', 'Infinity']) {
-  test(`route() refuses /bytes/${text} with a sentence`, t => {
+for (const text of [
+  '',
+  '-1',
+  '+1',
+  '1.5',
+  '1e3',
+  '0x10',
+  '01',
+  ' 1',
+  '1 ',
+  '1/2',
+  '%31',
+  '١',
+  '1073741825',
+  '9999999999',
+  '99999999999999999999999',
+  'NaN',
+  'Infinity'
+]) {
+  test(`route() refuses /bytes/${text} with a sentence`, (t) => {
     const answer = fixedAnswer('GET', `/bytes/${text}`)
     t.is(answer.status, 400)
     t.regex(String(answer.body), /must be an integer from 0 to 1073741824/)
@@ -36,7 +54,13 @@ test('route() names the endpoints where it finds nothing', t => {
 })
 
 test('route() names the methods that a path has', t => {
-  for (const [method, target, allow] of [['POST', '/small', 'GET, HEAD'], ['get', '/large', 'GET, HEAD'], ['DELETE', '/bytes/1', 'GET, HEAD'], ['GET', '/echo', 'POST'], ['HEAD', '/echo', 'POST']] as const) {
+  for (const [method, target, allow] of [
+    ['POST', '/small', 'GET, HEAD'],
+    ['get', '/large', 'GET, HEAD'],
+    ['DELETE', '/bytes/1', 'GET, HEAD'],
+    ['GET', '/echo', 'POST'],
+    ['HEAD', '/echo', 'POST']
+  ] as const) {
     const answer = fixedAnswer(method, target)
     t.is(answer.status, 405)
     t.deepEqual(answer.headers.slice(-2), ['Allow', allow])

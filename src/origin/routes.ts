@@ -43,14 +43,23 @@ export const FIXED_ROUTES: ReadonlyMap<string, FixedAnswer> = new Map([
   ['/large', fixed(200, BINARY, contentBody(LARGE_BODY_BYTES).viewAt(0))]
 ])
 
-/** The answer to a body above `ECHO_MAX_BYTES`. The rest of such a body is not worth reading, so the connection ends with it. */
-export const ECHO_TOO_LARGE = fixed(413, TEXT,
-  `Cannot echo this body: it has more than ${ECHO_MAX_BYTES} bytes, the limit: send a shorter one\n`, 'Connection', 'close')
+/**
+ * The answer to a body above `ECHO_MAX_BYTES`. The rest of such a body is not worth reading, so the connection ends
+ * with it.
+ */
+export const ECHO_TOO_LARGE = fixed(
+  413,
+  TEXT,
+  `Cannot echo this body: it has more than ${ECHO_MAX_BYTES} bytes, the limit: send a shorter one\n`,
+  'Connection',
+  'close'
+)
 
 /**
  * The route table of every origin.
  *
- * @param method As sent, for example `GET`. A HEAD request gets the answer to GET; leaving out its body is the server's part.
+ * @param method As sent, for example `GET`. A HEAD request gets the answer to GET; leaving out its body is the server's
+ *   part.
  * @param target As sent, with or without a query, which is ignored.
  */
 export function route (method: string, target: string): Answer {
@@ -69,7 +78,11 @@ export function route (method: string, target: string): Answer {
 function bytesAnswer (text: string): Answer {
   const bytes = /^(0|[1-9]\d{0,9})$/.test(text) ? Number(text) : NaN
   if (bytes <= BYTES_MAX) return { kind: 'content', contentType: BINARY, body: contentBody(bytes) }
-  return fixed(400, TEXT, `Cannot serve ${quote(text)} bytes: the number must be an integer from 0 to ${BYTES_MAX}, without leading zeros\n`)
+  return fixed(
+    400,
+    TEXT,
+    `Cannot serve ${quote(text)} bytes: the number must be an integer from 0 to ${BYTES_MAX}, without leading zeros\n`
+  )
 }
 
 function notAllowed (method: string, path: string, allow: string): FixedAnswer {

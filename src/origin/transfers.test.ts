@@ -14,10 +14,17 @@ const MIB = 1_048_576
 const BODY_BYTES = 64 * MIB
 
 /**
- * Reads a response to its end, a small piece per turn of the event loop, into one buffer. `onPiece` sees the body bytes read so far.
+ * Reads a response to its end, a small piece per turn of the event loop, into one buffer. `onPiece` sees the body bytes
+ * read so far.
  * @returns The body's hash.
  */
-async function readSlowly (t: ExecutionContext, port: number, request: string, bodyBytes: number, onPiece: (bodyBytes: number) => void): Promise<string> {
+async function readSlowly (
+  t: ExecutionContext,
+  port: number,
+  request: string,
+  bodyBytes: number,
+  onPiece: (bodyBytes: number) => void
+): Promise<string> {
   const hash = createHash('sha256')
   let head = ''
   let done = 0
@@ -43,7 +50,9 @@ async function readSlowly (t: ExecutionContext, port: number, request: string, b
         }
       }
     })
-    t.teardown(() => { socket.destroy() })
+    t.teardown(() => {
+      socket.destroy()
+    })
     socket.on('error', reject)
     socket.on('close', () => reject(new Error(`closed after ${done} bytes`)))
     socket.write(request)
@@ -54,7 +63,9 @@ testServers('a slow reader of /bytes/N costs no memory', async (t, server) => {
   const { port } = await openServer(t, server)
   const before = process.memoryUsage.rss()
   let peak = before
-  const hash = await readSlowly(t, port, requestHead('GET', `/bytes/${BODY_BYTES}`), BODY_BYTES, () => { peak = Math.max(peak, process.memoryUsage.rss()) })
+  const hash = await readSlowly(t, port, requestHead('GET', `/bytes/${BODY_BYTES}`), BODY_BYTES, () => {
+    peak = Math.max(peak, process.memoryUsage.rss())
+  })
   t.is(hash, createHash('sha256').update(contentBytes(BODY_BYTES)).digest('hex'))
   t.true(peak - before < BODY_BYTES / 2, `grew by ${Math.round((peak - before) / MIB)} MiB`)
 })
@@ -123,25 +134,31 @@ testServers('a client that closes in the middle of its own echo harms nobody els
   t.is((await bystander.responses(1))[0]?.body.toString(), 'ok')
 })
 
-testServers('a stalled reader and a silent upload outlive the 8 to 12 seconds that uWebSockets gives them', async (t, server) => {
-  const { port } = await openServer(t, server)
-  const reader = await RawClient.connect(t, port)
-  reader.write(requestHead('GET', `/bytes/${BODY_BYTES}`))
-  await reader.received(received => received.length > 0)
-  reader.socket.pause()
-  const upload = await RawClient.connect(t, port)
-  upload.write(requestHead('POST', '/echo', 'Content-Length: 10') + 'hello')
-  for (const request of [requestHead('GET', `/bytes/${BODY_BYTES}`), requestHead('POST', '/echo', 'Content-Length: 10', 'Expect: 100-continue') + 'hello']) {
-    const gone = await RawClient.connect(t, port)
-    gone.write(request)
-    await gone.received(received => received.length > 0)
-    gone.socket.destroy()
-  }
+testServers(
+  'a stalled reader and a silent upload outlive the 8 to 12 seconds that uWebSockets gives them',
+  async (t, server) => {
+    const { port } = await openServer(t, server)
+    const reader = await RawClient.connect(t, port)
+    reader.write(requestHead('GET', `/bytes/${BODY_BYTES}`))
+    await reader.received((received) => received.length > 0)
+    reader.socket.pause()
+    const upload = await RawClient.connect(t, port)
+    upload.write(requestHead('POST', '/echo', 'Content-Length: 10') + 'hello')
+    for (const request of [
+      requestHead('GET', `/bytes/${BODY_BYTES}`),
+      requestHead('POST', '/echo', 'Content-Length: 10', 'Expect: 100-continue') + 'hello'
+    ]) {
+      const gone = await RawClient.connect(t, port)
+      gone.write(request)
+      await gone.received((received) => received.length > 0)
+      gone.socket.destroy()
+    }
 
-  // Not to synchronise: that this much time passes is the case under test.
-  await delay(14_000)
-  upload.write('world')
-  t.is((await upload.responses(1))[0]?.body.toString(), 'helloworld')
-  t.false(reader.socket.destroyed)
-  reader.socket.destroy()
-})
+    // Not to synchronise: that this much time passes is the case under test.
+    await delay(14_000)
+    upload.write('world')
+    t.is((await upload.responses(1))[0]?.body.toString(), 'helloworld')
+    t.false(reader.socket.destroyed)
+    reader.socket.destroy()
+  }
+)

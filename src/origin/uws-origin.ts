@@ -10,7 +10,9 @@ import { listenOn, type ListenPlaces, placesOf } from './listen.js'
 import type { Origin } from './origin.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, FIXED_ROUTES, type FixedAnswer, route } from './routes.js'
 
-/** The part of uWebSockets.js that is used here. Declared by hand: the package is optional, and its types go with it. */
+/**
+ * The part of uWebSockets.js that is used here. Declared by hand: the package is optional, and its types go with it.
+ */
 export interface Uws {
   App (): UwsApp
   us_socket_local_port (socket: UwsListenSocket): number
@@ -54,13 +56,15 @@ interface UwsResponse {
 const LISTEN_EXCLUSIVE_PORT = 1
 
 /**
- * uWebSockets drops a connection 8 to 12 seconds after its last progress, whoever is to blame. A stalled reader has to stay for
- * as long as the experiment lasts, and a slow upload too, so transfers under way are given new time this often.
+ * uWebSockets drops a connection 8 to 12 seconds after its last progress, whoever is to blame. A stalled reader has to
+ * stay for as long as the experiment lasts, and a slow upload too, so transfers under way are given new time this
+ * often.
  */
 const RENEW_INTERVAL_MS = 4000
 
 /**
- * Longest body that uWebSockets may copy. For 256 KiB its copies halve the throughput and more; one block of an echo is in one piece.
+ * Longest body that uWebSockets may copy. For 256 KiB its copies halve the throughput and more; one block of an echo is
+ * in one piece.
  */
 const COPIED_BODY_BYTES = 65_536
 
@@ -70,7 +74,10 @@ type Transfers = Set<UwsResponse>
 /** Apps of this thread that are still open. */
 const openApps = new Set<UwsApp>()
 
-/** Rejects with whatever the module loader says where the package is not installed or has no binary for this Node and system. */
+/**
+ * Rejects with whatever the module loader says where the package is not installed or has no binary for this Node and
+ * system.
+ */
 export async function loadUws (): Promise<Uws> {
   // Not a literal: the compiler shall not look for a package that may be absent.
   const name: string = 'uWebSockets.js'
@@ -96,7 +103,9 @@ export async function startUwsOrigin (uws: Uws, places: ListenPlaces): Promise<O
   app.any('/*', (response, request) => handleRequest(response, request, transfers))
   closeAtExit(app)
   const cut = (): void => { if (openApps.delete(app)) app.close() }
-  const closerOfSocket = (socket: UwsListenSocket) => () => { if (openApps.has(app)) uws.us_listen_socket_close(socket) }
+  const closerOfSocket = (socket: UwsListenSocket) => () => {
+    if (openApps.has(app)) uws.us_listen_socket_close(socket)
+  }
 
   const { path, onSocketFile } = places
   let tcp: OpenedEach
@@ -143,16 +152,19 @@ function listenAtPath (app: UwsApp, path: string): UwsListenSocket {
   let socket: UwsListenSocket | false = false
   app.listen_unix(listening => { socket = listening }, path)
   if (socket === false) {
-    throw new TunnelError(ErrorCode.SOCKET_FAILED,
-      `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use the origin on node:http`,
-      { cure: 'server' })
+    throw new TunnelError(
+      ErrorCode.SOCKET_FAILED,
+      `Cannot listen on ${path}: uWebSockets.js refused: name a path in a folder that can be written, or use the ` +
+      'origin on node:http',
+      { cure: 'server' }
+    )
   }
   return socket
 }
 
 /**
- * `resume()` gives a connection new time. It also restores what `pause()` last found, of whatever connection, so that the two
- * are safe only as a pair: alone, `resume()` leaves a connection deaf.
+ * `resume()` gives a connection new time. It also restores what `pause()` last found, of whatever connection, so that
+ * the two are safe only as a pair: alone, `resume()` leaves a connection deaf.
  */
 function renewAll (transfers: Transfers): void {
   for (const response of transfers) response.pause().resume()
@@ -189,7 +201,9 @@ function handleRequest (response: UwsResponse, request: UwsRequest, transfers: T
   const method = request.getCaseSensitiveMethod()
   const answer = route(method, request.getUrl())
   if (answer.kind === 'echo') return echo(response, request, transfers)
-  if (answer.kind === 'fixed') return method === 'HEAD' ? sendHead(response, answer) : sendFixed(response, answer, transfers)
+  if (answer.kind === 'fixed') {
+    return method === 'HEAD' ? sendHead(response, answer) : sendFixed(response, answer, transfers)
+  }
 
   response.writeHeader('Content-Type', answer.contentType)
   if (method === 'HEAD') response.writeHeader('Content-Length', String(answer.body.bytes)).endWithoutBody()
@@ -219,8 +233,8 @@ function track (response: UwsResponse, transfers: Transfers): void {
 }
 
 /**
- * Sends `body` as fast as the client takes it, without a copy. A short one is given away at once instead: uWebSockets copies
- * what the socket does not take, and then has no reason to close the connection when another request follows.
+ * Sends `body` as fast as the client takes it, without a copy. A short one is given away at once instead: uWebSockets
+ * copies what the socket does not take, and then has no reason to close the connection when another request follows.
  */
 function sendBody (response: UwsResponse, body: Body, transfers: Transfers): void {
   if (body.bytes <= COPIED_BODY_BYTES) {

@@ -70,7 +70,8 @@ export class RelayEnd implements Reader {
     this.isClosed = true
     if (this.#claimed !== null) this.#pool.give(this.#claimed)
     this.#claimed = null
-    // After a good end of both directions the other end is done or about to be; anything else is an abort, and passes through.
+    // After a good end of both directions the other end is done or about to be; anything else is an abort, and passes
+    // through.
     if (error !== null && !this.other.isClosed) this.other.socket.reset()
     this.#onClose(error)
   }

@@ -17,9 +17,21 @@ function pattern (bytes: number, seed: number): Buffer {
   return Buffer.from(Uint8Array.from({ length: bytes }, (_, at) => (at * 31 + (at >> 8) * 7 + seed) & 255))
 }
 
-async function startRelay (t: ExecutionContext, engine: EngineName, target: Address, options: { listen?: Address, maxConnections?: number } = {}): Promise<Relay> {
-  const relay = await Relay.start({ engine: createEngine(engine), listen: tcpAddress('127.0.0.1', 0), target, ...options })
-  t.teardown(async () => { await relay.close({ drainMs: 0 }) })
+async function startRelay (
+  t: ExecutionContext,
+  engine: EngineName,
+  target: Address,
+  options: { listen?: Address; maxConnections?: number } = {}
+): Promise<Relay> {
+  const relay = await Relay.start({
+    engine: createEngine(engine),
+    listen: tcpAddress('127.0.0.1', 0),
+    target,
+    ...options
+  })
+  t.teardown(async () => {
+    await relay.close({ drainMs: 0 })
+  })
   return relay
 }
 

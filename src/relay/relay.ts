@@ -22,9 +22,10 @@ export interface RelayOptions {
 }
 
 /**
- * Copies bytes between clients and a target, one connection for each, on the tunnel's own engine and without anything else of the tunnel:
- * no frames, no channels, no credit. It shows what a hop costs by itself. Half-close and reset pass in both directions; a
- * direction holds at most `PIECES_PER_DIRECTION` reads, so a peer that does not read slows the other down.
+ * Copies bytes between clients and a target, one connection for each, on the tunnel's own engine and without anything
+ * else of the tunnel: no frames, no channels, no credit. It shows what a hop costs by itself. Half-close and reset pass
+ * in both directions; a direction holds at most `PIECES_PER_DIRECTION` reads, so a peer that does not read slows the
+ * other down.
  */
 export class Relay {
   readonly #options: RelayOptions
@@ -41,7 +42,10 @@ export class Relay {
     this.#connectTimeoutMs = checkTimeLimitMs('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS)
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS
     if (this.#maxConnections >= 1) return
-    throw new TunnelError(ErrorCode.USAGE, `Cannot use maxConnections: it must be at least 1: it is ${this.#maxConnections}`)
+    throw new TunnelError(
+      ErrorCode.USAGE,
+      `Cannot use maxConnections: it must be at least 1: it is ${this.#maxConnections}`
+    )
   }
 
   /** Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for a limit that is none. */

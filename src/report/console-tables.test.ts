@@ -1,3 +1,4 @@
+/* eslint-disable @stylistic/max-len -- output as it is printed */
 import test from 'ava'
 import { renderConsoleTables } from './console-tables.js'
 import { summarizeRun } from '../judge/run-summary.js'
@@ -8,7 +9,9 @@ test('renderConsoleTables() draws the tables of the summary in aligned columns',
     makeCell('baseline', { rounds: makeRounds([4_000, 5_000, 4_500], { latencyNs: 1_778_000 }) }),
     makeCell('stream', { rounds: [], failures: ['The host died:\ncode 1'] })
   ])
-  t.is(renderConsoleTables(summarizeRun(result)), `Small responses (2 bytes)
+  t.is(
+    renderConsoleTables(summarizeRun(result)),
+    `Small responses (2 bytes)
 
   Transport  Concurrency                  RPS  p50 (ms)  p99 (ms)  RPS vs Baseline
   ─────────  ───────────  ───────────────────  ────────  ────────  ───────────────
@@ -28,7 +31,8 @@ Details. CPU is the time per response, user + system:
 Invalid
 
   ROUNDS_FAILED stream, small responses, 8 connections: failed (The host died: code 1). Find out why a role failed, and measure again.
-`)
+`
+  )
 })
 
 test('renderConsoleTables() has no trailing space', t => {

@@ -14,7 +14,10 @@ function figures (changes: Partial<LoadFigures> = {}): LoadFigures {
     lag: null,
     offered: null,
     unsent: 0,
-    seconds: [{ startMs: 0, lengthMs: 1_000, sent: 601, ok: 600, latency: encodeNs([1]) }, { startMs: 1_000, lengthMs: 1_000, sent: 402, ok: 400, latency: encodeNs([1]) }],
+    seconds: [
+      { startMs: 0, lengthMs: 1_000, sent: 601, ok: 600, latency: encodeNs([1]) },
+      { startMs: 1_000, lengthMs: 1_000, sent: 402, ok: 400, latency: encodeNs([1]) }
+    ],
     connect: encodeNs([200_000], 4),
     retried: 0,
     statuses: { 200: 1_000 },
@@ -64,17 +67,36 @@ test('renderLoadText() has response time, service time and lag of an open loop, 
 })
 
 test('renderLoadText() withholds percentiles below their sample count', (t) => {
-  for (const [count, shown] of [[99, ['p50']], [100, ['p50', 'p90']], [999, ['p50', 'p90']], [1_000, ['p50', 'p90', 'p99']], [10_000, ['p50', 'p90', 'p99', 'p99.9']]] as const) {
+  for (const [count, shown] of [
+    [99, ['p50']],
+    [100, ['p50', 'p90']],
+    [999, ['p50', 'p90']],
+    [1_000, ['p50', 'p90', 'p99']],
+    [10_000, ['p50', 'p90', 'p99', 'p99.9']]
+  ] as const) {
     const text = renderLoadText(figures({ latency: encodeNs([1_000_000], count) }))
     for (const name of ['p50', 'p90', 'p99', 'p99.9']) {
-      t.is(new RegExp(`^ {2}${name.replace('.', '\\.')} +1\\.00`, 'm').test(text), (shown as readonly string[]).includes(name), `${name} of ${count}`)
+      t.is(
+        new RegExp(`^ {2}${name.replace('.', '\\.')} +1\\.00`, 'm').test(text),
+        (shown as readonly string[]).includes(name),
+        `${name} of ${count}`
+      )
     }
   }
 })
 
 test('renderLoadText() of a dead server shows zero and why, in one line each', (t) => {
   const counts = { ...emptyCounts(), sent: 5, refused: 5 }
-  const text = renderLoadText(figures({ counts, bodyBytes: 0, latency: encodeNs([]), connect: encodeNs([]), statuses: {}, problems: ['refused: nothing\nlistens\x1b[31m'] }))
+  const text = renderLoadText(
+    figures({
+      counts,
+      bodyBytes: 0,
+      latency: encodeNs([]),
+      connect: encodeNs([]),
+      statuses: {},
+      problems: ['refused: nothing\nlistens\x1b[31m']
+    })
+  )
   t.true(text.includes('Success     0 %, 0 of 5 requests'))
   t.true(text.includes('Rate        0 good responses per second'))
   t.true(text.includes('  5 refused\n  refused: nothing listens [31m\n'))
@@ -88,7 +110,10 @@ test('renderLoadText() says that the generator may be what limits', (t) => {
 test('loadFailure() is null only where something was answered and nothing failed', (t) => {
   t.is(loadFailure(figures()), null)
   t.is(loadFailure({ counts: { ...emptyCounts(), sent: 3, unfinished: 3 } }), 'no request was answered')
-  t.is(loadFailure({ counts: { ...emptyCounts(), sent: 9, ok: 8, badStatus: 1 } }), '1 of 9 requests failed: 1 bad status')
+  t.is(
+    loadFailure({ counts: { ...emptyCounts(), sent: 9, ok: 8, badStatus: 1 } }),
+    '1 of 9 requests failed: 1 bad status'
+  )
 })
 
 test('toOha() of a load has its statuses, its seconds and, in an open loop, response times', (t) => {
@@ -99,11 +124,21 @@ test('toOha() of a load has its statuses, its seconds and, in an open loop, resp
   t.is(closed.summary.requestsPerSec, 500)
   t.true(Math.abs(closed.latencyPercentiles.p50! - 0.001) < 1e-5)
   t.true(Math.abs(toOha(ohaSourceOf(figures(open))).latencyPercentiles.p50! - 0.003) < 1e-5)
-  t.is(toOha(ohaSourceOf(figures({ windowMs: 800, seconds: [{ startMs: 0, lengthMs: 800, sent: 4, ok: 4, latency: encodeNs([1]) }] }))).rps.max, 1_250)
+  t.is(
+    toOha(
+      ohaSourceOf(
+        figures({ windowMs: 800, seconds: [{ startMs: 0, lengthMs: 800, sent: 4, ok: 4, latency: encodeNs([1]) }] })
+      )
+    ).rps.max,
+    1_250
+  )
 })
 
 test('formatLoadStatus() is one line that fits', (t) => {
-  t.is(formatLoadStatus(3, 12_345, 2, encodeNs([1_500_000], 1_000), 80), '3s  12,345 RPS  p50 1.50 ms  p99 1.50 ms  2 errors')
+  t.is(
+    formatLoadStatus(3, 12_345, 2, encodeNs([1_500_000], 1_000), 80),
+    '3s  12,345 RPS  p50 1.50 ms  p99 1.50 ms  2 errors'
+  )
   t.is(formatLoadStatus(3, 0, 0, encodeNs([]), 80), '3s  0 RPS  p50 -  p99 -  0 errors')
   t.true(formatLoadStatus(3, 12_345, 2, encodeNs([1]), 20).length < 20)
 })

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { TopLevelSpec } from 'vega-lite'
 
 /**
- * Plots as data, drawn without a browser. The only file that knows Vega, resvg and the font; they are loaded when something is drawn,
- * since most commands draw nothing. The same data give the same text on every machine: the font comes along.
+ * Plots as data, drawn without a browser. The only file that knows Vega, resvg and the font; they are loaded when
+ * something is drawn, since most commands draw nothing. The same data give the same text on every machine: the font
+ * comes along.
  */
 export type Plot = BarPlot | CurvePlot
 
@@ -71,7 +72,11 @@ export async function renderPng (svg: string): Promise<Uint8Array> {
   resvg ??= loadResvg()
   const { Resvg } = await resvg
   const font = new Uint8Array(readFileSync(new URL(import.meta.resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf'))))
-  const drawing = new Resvg(svg, { fitTo: { mode: 'zoom', value: PNG_SCALE }, background: 'white', font: { fontBuffers: [font], defaultFontFamily: FONT } })
+  const drawing = new Resvg(svg, {
+    fitTo: { mode: 'zoom', value: PNG_SCALE },
+    background: 'white',
+    font: { fontBuffers: [font], defaultFontFamily: FONT }
+  })
   try {
     return drawing.render().asPng()
   } finally {
@@ -108,7 +113,13 @@ function barPanels ({ panels, parts, valueTitle }: BarPlot): object[] {
     title: { text: title, anchor: 'start', fontSize: 12 },
     width: PANEL_WIDTH,
     height: { step: BAR_STEP },
-    data: { values: bars.flatMap(({ label, values }) => parts.flatMap((part, order) => values[part] === undefined ? [] : [{ label, part, order, value: values[part] }])) },
+    data: {
+      values: bars.flatMap(({ label, values }) =>
+        parts.flatMap((part, order) =>
+          values[part] === undefined ? [] : [{ label, part, order, value: values[part] }]
+        )
+      )
+    },
     mark: { type: 'bar' },
     encoding: {
       y: { field: 'label', type: 'nominal', sort: bars.map(({ label }) => label), title: null },
@@ -121,7 +132,13 @@ function barPanels ({ panels, parts, valueTitle }: BarPlot): object[] {
 
 function curvePanels ({ panels, xTitle, yTitle, logX = false, logY = false }: CurvePlot): object[] {
   const names = [...new Set(panels.flatMap(({ series }) => series.map(({ name }) => name)))]
-  const color = { field: 'series', type: 'nominal', title: null, scale: { domain: names, scheme: 'tableau10' }, legend: { symbolOpacity: 1 } }
+  const color = {
+    field: 'series',
+    type: 'nominal',
+    title: null,
+    scale: { domain: names, scheme: 'tableau10' },
+    legend: { symbolOpacity: 1 }
+  }
   const x = { field: 'x', type: 'quantitative', title: xTitle, scale: { type: logX ? 'log' : 'linear', nice: true } }
   const scale = { type: logY ? 'log' : 'linear', nice: true }
   return panels.map(({ title, series, marks = [], bound }) => {
@@ -132,10 +149,37 @@ function curvePanels ({ panels, xTitle, yTitle, logX = false, logY = false }: Cu
       width: PANEL_WIDTH,
       height: CURVE_HEIGHT,
       layer: [
-        ...(banded.length === 0 ? [] : [{ data: { values: banded }, mark: { type: 'area', opacity: 0.2 }, encoding: { x, y: { field: 'low', type: 'quantitative', title: yTitle, scale }, y2: { field: 'high' }, color } }]),
-        { data: { values: points }, mark: { type: 'line', point: true }, encoding: { x, y: { field: 'y', type: 'quantitative', title: yTitle, scale }, color } },
-        ...(marks.length === 0 ? [] : [{ data: { values: [...marks] }, mark: { type: 'rule', strokeDash: [4, 4] }, encoding: { x, color } }]),
-        ...(bound === undefined ? [] : [{ data: { values: [{ bound }] }, mark: { type: 'rule', strokeDash: [2, 3], color: '#666' }, encoding: { y: { field: 'bound', type: 'quantitative' } } }])
+        ...(banded.length === 0
+          ? []
+          : [
+              {
+                data: { values: banded },
+                mark: { type: 'area', opacity: 0.2 },
+                encoding: {
+                  x,
+                  y: { field: 'low', type: 'quantitative', title: yTitle, scale },
+                  y2: { field: 'high' },
+                  color
+                }
+              }
+            ]),
+        {
+          data: { values: points },
+          mark: { type: 'line', point: true },
+          encoding: { x, y: { field: 'y', type: 'quantitative', title: yTitle, scale }, color }
+        },
+        ...(marks.length === 0
+          ? []
+          : [{ data: { values: [...marks] }, mark: { type: 'rule', strokeDash: [4, 4] }, encoding: { x, color } }]),
+        ...(bound === undefined
+          ? []
+          : [
+              {
+                data: { values: [{ bound }] },
+                mark: { type: 'rule', strokeDash: [2, 3], color: '#666' },
+                encoding: { y: { field: 'bound', type: 'quantitative' } }
+              }
+            ])
       ]
     }
   })
@@ -143,6 +187,10 @@ function curvePanels ({ panels, xTitle, yTitle, logX = false, logY = false }: Cu
 
 /** Vega draws nothing, or something wrong, for what is not a number. */
 function checkFinite (value: unknown, path = 'plot'): void {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(`Cannot draw ${path}: it must be a finite number: it is ${value}`)
-  if (typeof value === 'object' && value !== null) for (const [key, part] of Object.entries(value)) checkFinite(part, `${path}.${key}`)
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new RangeError(`Cannot draw ${path}: it must be a finite number: it is ${value}`)
+  }
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, part] of Object.entries(value)) checkFinite(part, `${path}.${key}`)
+  }
 }

@@ -26,7 +26,10 @@ export type Outcome =
   | { readonly kind: 'measured', readonly result: RoundResult }
   | { readonly kind: 'failed', readonly reason: string }
 
-/** One line per finished measurement, for output that is not a terminal: `[12/80] round 2 small c=64 stream  12,345 RPS  p50 1.24 ms  left 1m10s`. */
+/**
+ * One line per finished measurement, for output that is not a terminal: `[12/80] round 2 small c=64 stream  12,345 RPS
+ * p50 1.24 ms  left 1m10s`.
+ */
 export function formatMeasurement (place: Place, outcome: Outcome): string {
   const figures = outcome.kind === 'failed' ? [`failed: ${oneLine(outcome.reason)}`] : figuresOf(outcome.result)
   return [placeText(place), ...figures, ...leftText(place)].join('  ')
@@ -41,7 +44,8 @@ export function formatStatus (place: Place, phase: string, columns: number): str
 
 function placeText ({ number, total, round, size, concurrency, arm, ratePerSec }: Place): string {
   const rate = ratePerSec === undefined || ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`
-  return `[${String(number).padStart(String(total).length)}/${total}] round ${round + 1} ${size} c=${concurrency} ${arm}${rate}`
+  return `[${String(number).padStart(String(total).length)}/${total}] round ${round + 1} ${size} c=${concurrency} ` +
+    `${arm}${rate}`
 }
 
 function figuresOf (result: RoundResult): string[] {

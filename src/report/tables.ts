@@ -52,8 +52,15 @@ export function tablesOfSize (summary: RunSummary, size: string): SizeTables {
   return {
     title: titleOf(size, summary.sizes.get(size) ?? null),
     main: {
-      columns: [text('Transport'), figure('Concurrency'), figure('RPS'), figure('p50 (ms)'), figure('p99 (ms)'), figure('RPS vs Baseline')],
-      rows: cells.map(cell => [
+      columns: [
+        text('Transport'),
+        figure('Concurrency'),
+        figure('RPS'),
+        figure('p50 (ms)'),
+        figure('p99 (ms)'),
+        figure('RPS vs Baseline')
+      ],
+      rows: cells.map((cell) => [
         cell.arm,
         formatCount(cell.concurrency),
         rpsText(cell, summary),
@@ -63,17 +70,24 @@ export function tablesOfSize (summary: RunSummary, size: string): SizeTables {
       ])
     },
     detail: {
-      columns: [text('Transport'), figure('Concurrency'), figure('p90 (ms)'), figure('Connect p50 (ms)'), text('Errors (requests)'), ...roles.map(role => figure(`CPU ${role} (µs)`))],
-      rows: cells.map(cell => [
+      columns: [
+        text('Transport'),
+        figure('Concurrency'),
+        figure('p90 (ms)'),
+        figure('Connect p50 (ms)'),
+        text('Errors (requests)'),
+        ...roles.map((role) => figure(`CPU ${role} (µs)`))
+      ],
+      rows: cells.map((cell) => [
         cell.arm,
         formatCount(cell.concurrency),
         msText(cell.p90Ns),
         msText(cell.connectP50Ns),
         cell.rps === null ? WITHHELD : errorText(cell),
-        ...roles.map(role => cpuText(cell, role))
+        ...roles.map((role) => cpuText(cell, role))
       ])
     },
-    notes: [...legend(cells, roles), ...cells.flatMap(cell => incompleteNotes(cell))]
+    notes: [...legend(cells, roles), ...cells.flatMap((cell) => incompleteNotes(cell))]
   }
 }
 
@@ -103,7 +117,8 @@ function rpsText (cell: CellSummary, { findings }: RunSummary): string {
 /** The median, and the range where there is more than one round. */
 export function spreadText (spread: Spread | null, format: (value: number) => string): string {
   if (spread === null) return WITHHELD
-  const range = spread.rounds > 1 ? ` (${format(spread.min).replace('×', '')}–${format(spread.max).replace('×', '')})` : ''
+  const range =
+    spread.rounds > 1 ? ` (${format(spread.min).replace('×', '')}–${format(spread.max).replace('×', '')})` : ''
   return `${format(spread.median)}${range}`
 }
 
@@ -112,7 +127,9 @@ export function msText (durationNs: number | null): string {
 }
 
 function errorText (cell: CellSummary): string {
-  return cell.errors === 0 ? '0' : `${formatCount(cell.errors)} of ${formatCount(cell.counts.sent)}: ${describeErrors(cell.counts)}`
+  return cell.errors === 0
+    ? '0'
+    : `${formatCount(cell.errors)} of ${formatCount(cell.counts.sent)}: ${describeErrors(cell.counts)}`
 }
 
 function cpuText (cell: CellSummary, role: string): string {
@@ -123,11 +140,22 @@ function cpuText (cell: CellSummary, role: string): string {
 
 function legend (cells: readonly CellSummary[], roles: readonly string[]): string[] {
   const measured = cells.filter(cell => cell.rps !== null)
-  const dashes = measured.length < cells.length || cells.some(cell => [cell.p50Ns, cell.p90Ns, cell.p99Ns, cell.connectP50Ns].includes(null) || cell.ratio === null || [...cell.cpu.values()].includes(null))
+  const dashes =
+    measured.length < cells.length ||
+    cells.some(
+      (cell) =>
+        [cell.p50Ns, cell.p90Ns, cell.p99Ns, cell.connectP50Ns].includes(null) ||
+        cell.ratio === null ||
+        [...cell.cpu.values()].includes(null)
+    )
   const unused = measured.some(cell => roles.some(role => !cell.cpu.has(role)))
-  const needs = [90, 99].map(percentile => `p${percentile} needs ${formatCount(SAMPLES_NEEDED.get(percentile) ?? 0)}`).join(', ')
+  const needs = [90, 99]
+    .map((percentile) => `p${percentile} needs ${formatCount(SAMPLES_NEEDED.get(percentile) ?? 0)}`)
+    .join(', ')
   return [
-    ...(dashes ? [`A dash (${WITHHELD}) means not measured, or withheld because there are too few responses for it (${needs}).`] : []),
+    ...(dashes
+      ? [`A dash (${WITHHELD}) means not measured, or withheld because there are too few responses for it (${needs}).`]
+      : []),
     ...(unused ? [`${NOT_USED} means that the arm has no such role.`] : [])
   ]
 }

@@ -15,9 +15,9 @@ const SCHEMA_URLS = {
 const validators: Partial<Record<keyof typeof SCHEMA_URLS, ValidateFunction>> = {}
 
 /**
- * Reads the text of a result.json that anybody may have written. Throws ERR_TUNNEL_RESULT_INVALID that names the line or the
- * property and what was expected there. Beyond the schema it checks what rendering relies on: cells belong to the options
- * and appear once, rounds of a cell differ, histograms can be decoded.
+ * Reads the text of a result.json that anybody may have written. Throws ERR_TUNNEL_RESULT_INVALID that names the line
+ * or the property and what was expected there. Beyond the schema it checks what rendering relies on: cells belong to
+ * the options and appear once, rounds of a cell differ, histograms can be decoded.
  */
 export function readRunResult (text: string): RunResult {
   const value = readAgainst<RunResult>(text, 'result')
@@ -29,17 +29,25 @@ export function readRunResult (text: string): RunResult {
 export function readSweepResult (text: string): SweepResult {
   const value = readAgainst<SweepResult>(text, 'sweep')
   for (const [at, { arm, points }] of value.arms.entries()) {
-    if (!value.metadata.options.arms.includes(arm)) throw invalid(`/arms/${at}/arm must be one of /metadata/options/arms: it is ${quote(arm)}`)
-    for (const [point, { rounds }] of points.entries()) checkRounds(rounds, `/arms/${at}/points/${point}/rounds`, value.metadata.options.rounds)
+    if (!value.metadata.options.arms.includes(arm)) {
+      throw invalid(`/arms/${at}/arm must be one of /metadata/options/arms: it is ${quote(arm)}`)
+    }
+    for (const [point, { rounds }] of points.entries()) {
+      checkRounds(rounds, `/arms/${at}/points/${point}/rounds`, value.metadata.options.rounds)
+    }
   }
   return value
 }
 
 function readAgainst<T> (text: string, schema: keyof typeof SCHEMA_URLS): T {
   const value = parseJson(text)
-  const version = typeof value === 'object' && value !== null && 'schemaVersion' in value ? value.schemaVersion : undefined
+  const version =
+    typeof value === 'object' && value !== null && 'schemaVersion' in value ? value.schemaVersion : undefined
   if (version !== undefined && version !== 1) {
-    throw invalid(`schemaVersion must be 1: it is ${quote(version)}: use the version of this program that wrote the file, or a newer one`)
+    throw invalid(
+      `schemaVersion must be 1: it is ${quote(version)}: use the version of this program that wrote the file, or a ` +
+      'newer one'
+    )
   }
   const validate = validators[schema] ??= compile(schema)
   if (!validate(value)) throw invalid(describe(validate.errors ?? [], value))
@@ -50,7 +58,9 @@ function readAgainst<T> (text: string, schema: keyof typeof SCHEMA_URLS): T {
 function compile (schema: keyof typeof SCHEMA_URLS): ValidateFunction {
   const read = (name: keyof typeof SCHEMA_URLS): object => JSON.parse(readFileSync(SCHEMA_URLS[name], 'utf8')) as object
   const ajv = new Ajv({ strict: true, allowUnionTypes: true })
-  return schema === 'result' ? ajv.compile(read('result')) : ajv.addSchema(read('result'), 'result.schema.json').compile(read(schema))
+  return schema === 'result'
+    ? ajv.compile(read('result'))
+    : ajv.addSchema(read('result'), 'result.schema.json').compile(read(schema))
 }
 
 function invalid (what: string, cause?: unknown): TunnelError {
@@ -70,7 +80,14 @@ function parseJson (text: string): unknown {
 function lineOf (text: string, reason: string): string {
   const position = /at position (\d+)/.exec(reason)?.[1]
   const excerpt = /\.\.\."([^]+)"\.\.\. is not valid JSON$/.exec(reason)?.[1]
-  const at = position !== undefined ? Number(position) : excerpt !== undefined ? text.indexOf(excerpt) : /end of JSON input/.test(reason) ? text.length : -1
+  const at =
+    position !== undefined
+      ? Number(position)
+      : excerpt !== undefined
+        ? text.indexOf(excerpt)
+        : /end of JSON input/.test(reason)
+          ? text.length
+          : -1
   return at < 0 ? '' : ` (line ${text.slice(0, at).split('\n').length})`
 }
 
@@ -79,12 +96,21 @@ function describe (errors: readonly ErrorObject[], value: unknown): string {
   const [error] = errors
   if (error === undefined) return 'it breaks its schema'
   const place = error.instancePath === '' ? 'the top level' : error.instancePath
-  const params = error.params as { additionalProperty?: string, allowedValue?: unknown, allowedValues?: unknown[], pattern?: string }
-  if (error.keyword === 'additionalProperties') return `${place} must not have a property ${quote(params.additionalProperty)}`
+  const params = error.params as {
+    additionalProperty?: string
+    allowedValue?: unknown
+    allowedValues?: unknown[]
+    pattern?: string
+  }
+  if (error.keyword === 'additionalProperties') {
+    return `${place} must not have a property ${quote(params.additionalProperty)}`
+  }
   const expected = error.keyword === 'enum'
     ? `must be one of ${(params.allowedValues ?? []).map(quote).join(', ')}`
     : error.keyword === 'const' ? `must be ${quote(params.allowedValue)}` : error.message ?? 'is wrong'
-  return error.keyword === 'required' ? `${place} ${expected}` : `${place} ${expected}: it is ${quote(valueAt(value, error.instancePath))}`
+  return error.keyword === 'required'
+    ? `${place} ${expected}`
+    : `${place} ${expected}: it is ${quote(valueAt(value, error.instancePath))}`
 }
 
 /** RFC 6901. */
@@ -103,12 +129,23 @@ function checkCells (result: RunResult): void {
   const seen = new Map<string, number>()
   for (const [at, cell] of result.cells.entries()) {
     const place = `/cells/${at}`
-    if (!arms.includes(cell.arm)) throw invalid(`${place}/arm must be one of /metadata/options/arms: it is ${quote(cell.arm)}`)
-    if (!sizes.includes(cell.size)) throw invalid(`${place}/size must be one of /metadata/options/sizes: it is ${quote(cell.size)}`)
-    if (!concurrency.includes(cell.concurrency)) throw invalid(`${place}/concurrency must be one of /metadata/options/concurrency: it is ${cell.concurrency}`)
+    if (!arms.includes(cell.arm)) {
+      throw invalid(`${place}/arm must be one of /metadata/options/arms: it is ${quote(cell.arm)}`)
+    }
+    if (!sizes.includes(cell.size)) {
+      throw invalid(`${place}/size must be one of /metadata/options/sizes: it is ${quote(cell.size)}`)
+    }
+    if (!concurrency.includes(cell.concurrency)) {
+      throw invalid(`${place}/concurrency must be one of /metadata/options/concurrency: it is ${cell.concurrency}`)
+    }
     const key = JSON.stringify([cell.arm, cell.size, cell.concurrency])
     const first = seen.get(key)
-    if (first !== undefined) throw invalid(`${place} must be another cell than /cells/${first}: both are ${cell.arm}, ${cell.size}, concurrency ${cell.concurrency}`)
+    if (first !== undefined) {
+      throw invalid(
+        `${place} must be another cell than /cells/${first}: both are ${cell.arm}, ${cell.size}, concurrency ` +
+        `${cell.concurrency}`
+      )
+    }
     seen.set(key, at)
     checkRounds(cell.rounds, `${place}/rounds`, result.metadata.options.rounds)
     checkRounds(cell.equalLoad?.rounds ?? [], `${place}/equalLoad/rounds`, result.metadata.options.rounds)
@@ -118,12 +155,18 @@ function checkCells (result: RunResult): void {
 function checkRounds (rounds: RunResult['cells'][number]['rounds'], place: string, planned: number): void {
   const seen = new Set<number>()
   for (const [at, round] of rounds.entries()) {
-    if (round.round >= planned) throw invalid(`${place}/${at}/round must be below /metadata/options/rounds (${planned}): it is ${round.round}`)
-    if (seen.has(round.round)) throw invalid(`${place}/${at}/round must differ from the other rounds of the cell: it is ${round.round} again`)
+    if (round.round >= planned) {
+      throw invalid(`${place}/${at}/round must be below /metadata/options/rounds (${planned}): it is ${round.round}`)
+    }
+    if (seen.has(round.round)) {
+      throw invalid(`${place}/${at}/round must differ from the other rounds of the cell: it is ${round.round} again`)
+    }
     seen.add(round.round)
     const { latency, connect, response, lag, seconds = [] } = round
     checkHistograms({ latency, connect, response, lag }, `${place}/${at}`)
-    for (const [second, { latency }] of seconds.entries()) checkHistograms({ latency }, `${place}/${at}/seconds/${second}`)
+    for (const [second, { latency }] of seconds.entries()) {
+      checkHistograms({ latency }, `${place}/${at}/seconds/${second}`)
+    }
   }
 }
 
@@ -133,7 +176,11 @@ function checkHistograms (histograms: Readonly<Record<string, string | null | un
     try {
       Histogram.decode(text)
     } catch (error) {
-      throw invalid(`${place}/${name} must be an HdrHistogram V2 in base64: ${oneLine(error instanceof Error ? error.message : String(error))}`, error)
+      throw invalid(
+        `${place}/${name} must be an HdrHistogram V2 in base64: ` +
+        `${oneLine(error instanceof Error ? error.message : String(error))}`,
+        error
+      )
     }
   }
 }

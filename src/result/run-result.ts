@@ -2,21 +2,32 @@ import type { CpuUsage } from '../metrics/cpu.js'
 import type { RequestCounts } from '../metrics/counts.js'
 import type { TunnelRound } from './tunnel-counters.js'
 
-/** `result.json`: everything a run found, enough to render every table again years later. `docs/result.schema.json` is its JSON Schema. */
+/**
+ * `result.json`: everything a run found, enough to render every table again years later. `docs/result.schema.json` is
+ * its JSON Schema.
+ */
 export interface RunResult {
   readonly schemaVersion: 1
   readonly startedAt: string
   readonly finishedAt: string | null
   readonly metadata: RunMetadata
-  /** The runs that a merged result is made of; absent where it is one run. `metadata` is then the first one's, with the options of all. */
+  /**
+   * The runs that a merged result is made of; absent where it is one run. `metadata` is then the first one's, with the
+   * options of all.
+   */
   readonly inputs?: readonly RunInput[]
   /** In the order of the options: sizes, then concurrency, then arms. */
   readonly cells: readonly CellResult[]
-  /** What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent in results of earlier versions. */
+  /**
+   * What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent
+   * in results of earlier versions.
+   */
   readonly findings?: readonly Finding[]
 }
 
-/** `invalid`: the figures do not say what they seem to, and the run is refused. `warning`: they do, with a reservation. */
+/**
+ * `invalid`: the figures do not say what they seem to, and the run is refused. `warning`: they do, with a reservation.
+ */
 export type Severity = 'invalid' | 'warning'
 
 /** One thing that speaks against a run or a cell of it. */
@@ -53,7 +64,12 @@ export interface RunInput {
 
 /** `Options`: what the command was asked for. */
 export interface RunMetadata<Options = RunOptions> {
-  readonly program: { readonly name: string, readonly version: string, readonly commit: string | null, readonly dirty: boolean | null }
+  readonly program: {
+    readonly name: string
+    readonly version: string
+    readonly commit: string | null
+    readonly dirty: boolean | null
+  }
   readonly machine: {
     readonly cpuModel: string
     /** Of the machine. */
@@ -84,7 +100,9 @@ export type Arrivals = 'constant' | 'poisson'
 
 export interface RunOptions {
   readonly mode: Mode
-  /** Arm labels in order; the first `baseline` is the reference of every ratio. A repeated arm is labelled `baseline#2`. */
+  /**
+   * Arm labels in order; the first `baseline` is the reference of every ratio. A repeated arm is labelled `baseline#2`.
+   */
   readonly arms: readonly string[]
   /** Size names in order: `small`, `large`. */
   readonly sizes: readonly string[]
@@ -106,9 +124,15 @@ export interface RunOptions {
   readonly originPort?: number
   /** One more measurement of each cell, with strace attached to the roles; absent: none. */
   readonly countSystemCalls?: boolean
-  /** The rate of the open loops, as a fraction of the throughput that the slowest arm of a cell had in its closed loops; 0: no open loops. Absent in results of earlier versions: 0. */
+  /**
+   * The rate of the open loops, as a fraction of the throughput that the slowest arm of a cell had in its closed loops;
+   * 0: no open loops. Absent in results of earlier versions: 0.
+   */
   readonly equalLoad?: number
-  /** What sent the load; absent in results of earlier versions: own. External programs verify no body, and `seconds`, `connect`, `busy` and their CPU are not known. */
+  /**
+   * What sent the load; absent in results of earlier versions: own. External programs verify no body, and `seconds`,
+   * `connect`, `busy` and their CPU are not known.
+   */
   readonly generator?: 'own' | 'oha' | 'wrk'
   /** How the open loops send: one request every 1/rate, or independent of each other. */
   readonly arrivals?: Arrivals
@@ -116,7 +140,10 @@ export interface RunOptions {
   readonly segment: SegmentOptions | null
 }
 
-/** A program from outside: where it listens, and the command that starts it (null: it ran already), with their placeholders. */
+/**
+ * A program from outside: where it listens, and the command that starts it (null: it ran already), with their
+ * placeholders.
+ */
 export interface ExternalArm {
   readonly name: string
   readonly url: string
@@ -147,7 +174,9 @@ export interface CellResult {
   readonly failures: readonly string[]
   /** Of one more measurement, with strace attached; by role. Absent where they were not counted. */
   readonly systemCalls?: Readonly<Record<string, SystemCalls>>
-  /** The arm at the rate that all arms of this size and concurrency have in common. Absent where it was not measured. */
+  /**
+   * The arm at the rate that all arms of this size and concurrency have in common. Absent where it was not measured.
+   */
   readonly equalLoad?: EqualLoadResult
 }
 
@@ -188,11 +217,15 @@ export interface RoundResult {
   /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
   readonly latency: string
   readonly connect: string
-  /** Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is empty. */
+  /**
+   * Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is
+   * empty.
+   */
   readonly reportedNs?: Readonly<Record<string, number | null>>
   /**
-   * Open loop: histogram of response times, from the intended start; null in a closed one, where `latency` (service times) is all there is. Like the five
-   * fields that follow it is absent in results of earlier versions, which are of closed loops.
+   * Open loop: histogram of response times, from the intended start; null in a closed one, where `latency` (service
+   * times) is all there is. Like the five fields that follow it is absent in results of earlier versions, which are of
+   * closed loops.
    */
   readonly response?: string | null
   /** Open loop: histogram of schedule lags, intended start to sending, of every request that was sent; else null. */
@@ -201,12 +234,21 @@ export interface RoundResult {
   readonly offered?: number | null
   /** Of those, how many were never sent. 0 in a closed loop. */
   readonly unsent?: number
-  /** The window in seconds, by the time of sending. Their histograms add up to `response` in an open loop, to `latency` in a closed one. */
+  /**
+   * The window in seconds, by the time of sending. Their histograms add up to `response` in an open loop, to `latency`
+   * in a closed one.
+   */
   readonly seconds?: readonly RoundSecond[]
-  /** How much of the window the (busiest) load thread worked: CPU time without waiting; 1 is its ceiling. null where it cannot be told. */
+  /**
+   * How much of the window the (busiest) load thread worked: CPU time without waiting; 1 is its ceiling. null where it
+   * cannot be told.
+   */
   readonly busy?: number | null
   readonly problems: readonly string[]
-  /** CPU time per role over this measurement (connecting, warm-up and window); null where it cannot be told. Roles this arm does not use are absent. */
+  /**
+   * CPU time per role over this measurement (connecting, warm-up and window); null where it cannot be told. Roles this
+   * arm does not use are absent.
+   */
   readonly cpu: Readonly<Record<string, CpuUsage | null>>
   /** Responses over the same span as `cpu` (warm-up included): the divisor for CPU per request. */
   readonly allResponses: number

@@ -20,13 +20,20 @@ export interface Votes {
 }
 
 /**
- * `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. `votes` are those of the rate that is named
- * first, `brokenVotes` those of `brokenAtPerSec`; absent in results of earlier versions.
+ * `found`: between two rates. `below`: not even the lowest rate met the bound. `above`: even the highest did. `votes`
+ * are those of the rate that is named first, `brokenVotes` those of `brokenAtPerSec`; absent in results of earlier
+ * versions.
  */
 export type Knee =
-  | { readonly kind: 'found', readonly ratePerSec: number, readonly brokenAtPerSec: number, readonly votes?: Votes, readonly brokenVotes?: Votes }
-  | { readonly kind: 'below', readonly lowestPerSec: number, readonly votes?: Votes }
-  | { readonly kind: 'above', readonly highestPerSec: number, readonly votes?: Votes }
+  | {
+    readonly kind: 'found'
+    readonly ratePerSec: number
+    readonly brokenAtPerSec: number
+    readonly votes?: Votes
+    readonly brokenVotes?: Votes
+  }
+  | { readonly kind: 'below'; readonly lowestPerSec: number; readonly votes?: Votes }
+  | { readonly kind: 'above'; readonly highestPerSec: number; readonly votes?: Votes }
 
 /** `sweep.json`: everything a sweep found. `docs/sweep.schema.json` is its JSON Schema. */
 export interface SweepResult {
@@ -38,7 +45,10 @@ export interface SweepResult {
   readonly ratesPerSec: readonly number[]
   /** In the order of the options. */
   readonly arms: readonly SweepArm[]
-  /** What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent in results of earlier versions. */
+  /**
+   * What speaks against the figures, worst first; a note for programs, made from the rest: reports find it anew. Absent
+   * in results of earlier versions.
+   */
   readonly findings?: readonly Finding[]
 }
 

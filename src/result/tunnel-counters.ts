@@ -1,4 +1,7 @@
-/** What a host or a plugin counts, as a result holds it. The meanings are those of the tunnel's own counters of the same names. */
+/**
+ * What a host or a plugin counts, as a result holds it. The meanings are those of the tunnel's own counters of the same
+ * names.
+ */
 export const TUNNEL_COUNTERS = [
   'framesSent', 'framesReceived',
   'payloadBytesSent', 'payloadBytesReceived',
@@ -12,7 +15,9 @@ export const TUNNEL_COUNTERS = [
 /** Those that results of earlier versions do not have; then there was nothing to count. */
 export const LATER_TUNNEL_COUNTERS = ['spins', 'spinHits', 'spinUs'] as const
 
-export type TunnelCounters = Readonly<Record<typeof TUNNEL_COUNTERS[number], number> & Partial<Record<typeof LATER_TUNNEL_COUNTERS[number], number>>>
+export type TunnelCounters = Readonly<
+  Record<(typeof TUNNEL_COUNTERS)[number], number> & Partial<Record<(typeof LATER_TUNNEL_COUNTERS)[number], number>>
+>
 
 /** Both ends of a tunnel over one measurement. */
 export interface TunnelRound {
@@ -22,5 +27,7 @@ export interface TunnelRound {
 
 /** What was counted between two samples of counters that only grow. */
 export function countersSince (after: TunnelCounters, before: TunnelCounters): TunnelCounters {
-  return Object.fromEntries([...TUNNEL_COUNTERS, ...LATER_TUNNEL_COUNTERS].map(name => [name, (after[name] ?? 0) - (before[name] ?? 0)])) as TunnelCounters
+  return Object.fromEntries(
+    [...TUNNEL_COUNTERS, ...LATER_TUNNEL_COUNTERS].map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)])
+  ) as TunnelCounters
 }

@@ -10,7 +10,12 @@ const SIDE = new URL('testing/litmus-side.js', import.meta.url)
 const isSlow = process.env['SLOW_TESTS'] !== undefined
 
 const PLAIN: LitmusOptions = { access: 'plain', maxRounds: 2_000_000, maxMs: 20_000, maxViolations: 20 }
-const ATOMIC: LitmusOptions = { access: 'atomic', maxRounds: isSlow ? 5_000_000 : 200_000, maxMs: isSlow ? 60_000 : 10_000, maxViolations: 1 }
+const ATOMIC: LitmusOptions = {
+  access: 'atomic',
+  maxRounds: isSlow ? 5_000_000 : 200_000,
+  maxMs: isSlow ? 60_000 : 10_000,
+  maxViolations: 1
+}
 
 async function betweenThreads (t: ExecutionContext, options: LitmusOptions): Promise<LitmusResult[]> {
   const buffer = new SharedArrayBuffer(4 * LITMUS_WORDS)
@@ -26,7 +31,17 @@ async function betweenProcesses (t: ExecutionContext, options: LitmusOptions): P
   const child = fork(SIDE)
   t.teardown(() => child.kill())
   const [request] = await once(child, 'message') as [number[]]
-  const { segment: { buffer, layout }, ticket, settle } = memfdMemory().offer(Uint8Array.from(request), { slotBytes: 4096, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 })
+  const {
+    segment: { buffer, layout },
+    ticket,
+    settle
+  } = memfdMemory().offer(Uint8Array.from(request), {
+    slotBytes: 4096,
+    slots: 16,
+    ringEntries: 64,
+    inlineBytes: 512,
+    constantBytes: 4096
+  })
   t.teardown(settle)
   child.send({ ticket: [...ticket], options })
   await once(child, 'message')
@@ -37,15 +52,23 @@ async function betweenProcesses (t: ExecutionContext, options: LitmusOptions): P
 
 for (const [what, run] of [['two threads', betweenThreads], ['two processes', betweenProcesses]] as const) {
   const declare = process.platform === 'linux' || run === betweenThreads ? test.serial : test.serial.skip
-  declare(`the handshake of a doorbell works between ${what} with Atomics, and fails with plain accesses`, async (t) => {
-    t.timeout(120_000)
-    const [plain, peersPlain] = await run(t, PLAIN)
-    t.deepEqual(peersPlain, plain)
-    const [atomic, peersAtomic] = await run(t, ATOMIC)
-    t.deepEqual(peersAtomic, atomic)
-    t.log(`plain: ${plain!.violations} of ${plain!.rounds} rounds failed; Atomics: ${atomic!.violations} of ${atomic!.rounds}`)
-    if (plain!.violations === 0) t.log(`inconclusive: this machine (${availableParallelism()} cores) does not show what plain accesses do wrong`)
-    t.is(atomic!.violations, 0)
-    t.true(atomic!.rounds > 0)
-  })
+  declare(
+    `the handshake of a doorbell works between ${what} with Atomics, and fails with plain accesses`,
+    async (t) => {
+      t.timeout(120_000)
+      const [plain, peersPlain] = await run(t, PLAIN)
+      t.deepEqual(peersPlain, plain)
+      const [atomic, peersAtomic] = await run(t, ATOMIC)
+      t.deepEqual(peersAtomic, atomic)
+      t.log(
+        `plain: ${plain!.violations} of ${plain!.rounds} rounds failed; Atomics: ${atomic!.violations} of ` +
+        `${atomic!.rounds}`
+      )
+      if (plain!.violations === 0) {
+        t.log(`inconclusive: this machine (${availableParallelism()} cores) does not show what plain accesses do wrong`)
+      }
+      t.is(atomic!.violations, 0)
+      t.true(atomic!.rounds > 0)
+    }
+  )
 }

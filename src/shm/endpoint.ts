@@ -9,10 +9,11 @@ export type ShmSide = typeof ShmSide[keyof typeof ShmSide]
 /**
  * One side of a segment: the rings it writes and reads, and the doorbell. Belongs to one thread.
  *
- * The doorbell is a word per side that says what the side waits for while it sleeps (`WaitFor`). Who publishes looks at the peer's word *after* that; who
- * goes to sleep looks at the rings again *after* it has set its word. All of it is sequentially consistent, so at least one of the two sees the other
- * (Dekker's argument; plain accesses fail here, see doorbell-litmus.test.ts). Who finds the peer asleep takes its word back to 0 in one exchange and
- * rings once: there is at most one bell per sleep, and none while the peer is awake.
+ * The doorbell is a word per side that says what the side waits for while it sleeps (`WaitFor`). Who publishes looks at
+ * the peer's word *after* that; who goes to sleep looks at the rings again *after* it has set its word. All of it is
+ * sequentially consistent, so at least one of the two sees the other (Dekker's argument; plain accesses fail here, see
+ * doorbell-litmus.test.ts). Who finds the peer asleep takes its word back to 0 in one exchange and rings once: there is
+ * at most one bell per sleep, and none while the peer is awake.
  */
 export class ShmEndpoint {
   /** Descriptors to and from the peer. */
@@ -59,7 +60,10 @@ export class ShmEndpoint {
     return who === 'own' ? this.ownReleaseRing : this.peerReleaseRing
   }
 
-  /** Makes what was taken and released visible, and with `frames` also what was written. Returns 'nothing' when there was nothing, 'ring': the peer sleeps and must be sent a bell. */
+  /**
+   * Makes what was taken and released visible, and with `frames` also what was written. Returns 'nothing' when there
+   * was nothing, 'ring': the peer sleeps and must be sent a bell.
+   */
   publish (frames: boolean): 'nothing' | 'saved' | 'ring' {
     this.withFrames = frames
     runSteps(PUBLISH_STEPS, this)
@@ -102,7 +106,8 @@ export class ShmEndpoint {
         return m.news === 0 ? DONE : 3
       },
       (m) => (Atomics.load(m.words, m.peerWait) & m.news) === 0 ? DONE : 4,
-      // The peer may have woken and gone to sleep again since, for something else: what is taken back must be rung for all the same.
+      // The peer may have woken and gone to sleep again since, for something else: what is taken back must be rung for
+      // all the same.
       (m) => {
         m.bell = Atomics.exchange(m.words, m.peerWait, 0) !== 0
         return DONE

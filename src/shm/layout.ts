@@ -1,9 +1,10 @@
 /**
- * The shared segment, the same over a SharedArrayBuffer (threads) and a memfd mapping (processes). Numbers are little-endian. This file has
- * no behaviour: it is the drawing; `segment-sizes.ts` computes where things lie.
+ * The shared segment, the same over a SharedArrayBuffer (threads) and a memfd mapping (processes). Numbers are
+ * little-endian. This file has no behaviour: it is the drawing; `segment-sizes.ts` computes where things lie.
  *
  *      0     segment header, 128 bytes: written once by its maker, `magic` last
- *      128   words that change while the link lives, each alone on a line of 128 bytes (two cache lines: neighbours are prefetched)
+ *      128 words that change while the link lives, each alone on a line of 128 bytes (two cache lines: neighbours are
+ *   prefetched)
  *              hostWait · pluginWait · attached · then per direction (host -> plugin, plugin -> host):
  *              writePosition · readPosition · releasePosition
  *            per direction: descriptor ring     ringEntries × descriptorBytes
@@ -12,7 +13,8 @@
  *      page  per direction: slot pool           slots × slotBytes
  *      page  per direction: constants           constantBytes
  *
- * A descriptor is one frame. Its first 16 bytes are the frame header (src/frame/layout.ts); a payload either lies in a slot or, when short, inline:
+ * A descriptor is one frame. Its first 16 bytes are the frame header (src/frame/layout.ts); a payload either lies in a
+ * slot or, when short, inline:
  *
  *      0               16          20                       32
  *      +---------------+-----------+------------------------+--------------------------+
@@ -21,24 +23,27 @@
  *      |               | ≤ -2      |                        |                          |
  *      +---------------+-----------+------------------------+--------------------------+
  *
- * Constants are what a side sends again and again: it writes them once, and any number of descriptors may name the same bytes at one time. `slot` is then
- * -2 - offset, the offset counted from the beginning of the direction's constants; the payload may begin and end anywhere in them. They are not given back
- * through the release ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how many such payloads it is done with;
- * a sender that has counted as many of its own may write over them.
+ * Constants are what a side sends again and again: it writes them once, and any number of descriptors may name the same
+ * bytes at one time. `slot` is then
+ * -2 - offset, the offset counted from the beginning of the direction's constants; the payload may begin and end
+ * anywhere in them. They are not given back
+ * through the release ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how
+ * many such payloads it is done with; a sender that has counted as many of its own may write over them.
  *
- * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write what:
+ * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write
+ * what:
  *
- * | word              | written by                              | says                                                      |
- * |-------------------|-----------------------------------------|-----------------------------------------------------------|
- * | writePosition     | the direction's sender                  | descriptors published so far                              |
- * | readPosition      | its receiver                            | descriptors taken so far: their entries are free again    |
- * | releasePosition   | its receiver                            | slot ids published in the release ring so far             |
- * | constant returns  | its receiver                            | payloads that began in this unit and are done with so far |
- * | hostWait …        | both: see doorbell.ts                   | what that side waits for while it sleeps                  |
- * | attached          | the side that did not make the segment  | 1: it has mapped and checked the segment                  |
+ * | word             | written by                             | says                                             |
+ * |------------------|----------------------------------------|--------------------------------------------------|
+ * | writePosition    | the direction's sender                 | descriptors published so far                     |
+ * | readPosition     | its receiver                           | descriptors taken so far: their entries are free |
+ * | releasePosition  | its receiver                           | slot ids published in the release ring so far    |
+ * | constant returns | its receiver                           | payloads that began here and were released       |
+ * | hostWait …       | both: see endpoint.ts                  | what that side waits for while it sleeps         |
+ * | attached         | the side that did not make the segment | 1: it has mapped and checked the segment         |
  *
- * The sender of a direction fills its slots and alone allocates them, from private state; the receiver gives each back, once, through the release
- * ring. That ring has room for every slot, so it is never full.
+ * The sender of a direction fills its slots and alone allocates them, from private state; the receiver gives each back,
+ * once, through the release ring. That ring has room for every slot, so it is never full.
  */
 export const SEGMENT_MAGIC = 0x4D535448 // the bytes 'HTSM'
 export const SEGMENT_VERSION = 2
@@ -84,7 +89,10 @@ export const DescriptorOffset = {
 /** In place of a slot id: the payload lies in the descriptor. */
 export const INLINE_PAYLOAD = -1
 
-/** In place of a slot id, this or less: the payload lies in the constants, `CONSTANT_PAYLOAD - slot` bytes from their beginning. */
+/**
+ * In place of a slot id, this or less: the payload lies in the constants, `CONSTANT_PAYLOAD - slot` bytes from their
+ * beginning.
+ */
 export const CONSTANT_PAYLOAD = -2
 
 /** Each so many bytes of constants have a word in which their returns are counted. */

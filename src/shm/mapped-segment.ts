@@ -15,17 +15,26 @@ interface AddressRange {
 }
 
 /**
- * Unmaps the addresses of a buffer that nothing can reach any more. No earlier: a view of unmapped memory ends the process when it is touched,
- * and an address that is used again must not have two buffers. Where a thread ends first the range stays until the process does.
+ * Unmaps the addresses of a buffer that nothing can reach any more. No earlier: a view of unmapped memory ends the
+ * process when it is touched, and an address that is used again must not have two buffers. Where a thread ends first
+ * the range stays until the process does.
  */
-const unreachable = new FinalizationRegistry<AddressRange>(({ calls, address, bytes }) => { calls.munmap(address, bytes) })
+const unreachable = new FinalizationRegistry<AddressRange>(({ calls, address, bytes }) => {
+  calls.munmap(address, bytes)
+})
 
 /**
  * Maps `bytes` of the memory file `fd`. `prepare` writes or checks the header; if it throws, nothing of the memory
  * stays mapped. The descriptor is the
  * caller's to close, at any time. Throws ERR_TUNNEL_UNAVAILABLE or ERR_TUNNEL_LIMIT through `failure`.
  */
-export function mapSegment (calls: SystemCalls, fd: number, bytes: number, prepare: (buffer: ArrayBuffer) => SegmentLayout, failure: typeof cannotAttach): Segment {
+export function mapSegment (
+  calls: SystemCalls,
+  fd: number,
+  bytes: number,
+  prepare: (buffer: ArrayBuffer) => SegmentLayout,
+  failure: typeof cannotAttach
+): Segment {
   const address = calls.mmap(null, bytes, READ_WRITE, Linux.MAP_SHARED, fd, 0)
   if (!isMapped(address)) {
     const name = getSystemErrorName(-calls.errno())
@@ -66,7 +75,14 @@ class MappedSegment implements Segment {
  * room for even that, the shared pages stay until the buffer is unreachable.
  */
 function letGo ({ calls, address, bytes }: AddressRange): void {
-  calls.mmap(address, bytes, READ_WRITE, Linux.MAP_FIXED | Linux.MAP_PRIVATE | Linux.MAP_ANONYMOUS | Linux.MAP_NORESERVE, -1, 0)
+  calls.mmap(
+    address,
+    bytes,
+    READ_WRITE,
+    Linux.MAP_FIXED | Linux.MAP_PRIVATE | Linux.MAP_ANONYMOUS | Linux.MAP_NORESERVE,
+    -1,
+    0
+  )
 }
 
 /** Nothing stays mapped where it throws. */

@@ -1,5 +1,17 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { closeSync, constants as fsConstants, fchmodSync, fchownSync, fstatSync, ftruncateSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants as fsConstants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { constants, tmpdir } from 'node:os'
@@ -24,7 +36,12 @@ const SEGMENT = /memfd:(http-tunnel-segment|stranger)/
 
 /** What this process holds: descriptors, and the addresses of memory files. */
 function holdings (): { fds: string[], mappings: string[] } {
-  return { fds: readdirSync('/proc/self/fd'), mappings: readFileSync('/proc/self/maps', 'utf8').split('\n').filter((line) => SEGMENT.test(line)) }
+  return {
+    fds: readdirSync('/proc/self/fd'),
+    mappings: readFileSync('/proc/self/maps', 'utf8')
+      .split('\n')
+      .filter((line) => SEGMENT.test(line))
+  }
 }
 
 function refusal (t: ExecutionContext, action: () => unknown, code: ErrorCode, message: RegExp): void {
@@ -35,7 +52,14 @@ function refusal (t: ExecutionContext, action: () => unknown, code: ErrorCode, m
 }
 
 /** Attaches with a ticket that names descriptor `fd` of this process. */
-function attachTo (t: ExecutionContext, fd: number, code: ErrorCode, message: RegExp, bytes = totalBytes, pid = process.pid): void {
+function attachTo (
+  t: ExecutionContext,
+  fd: number,
+  code: ErrorCode,
+  message: RegExp,
+  bytes = totalBytes,
+  pid = process.pid
+): void {
   const request = memory.request()
   const ticket = encodeTicket('memfd', request.bytes.slice(8), { fd, totalBytes: bytes })
   new DataView(ticket.buffer as ArrayBuffer).setUint32(4, pid, true)
@@ -58,7 +82,8 @@ function temporaryFolder (t: ExecutionContext): string {
   return folder
 }
 
-test('memfdMemory() offers a file that nobody else may read, nobody may run, and nobody can change the length of (Linux)', (t) => {
+test('memfdMemory() offers a file that nobody else may read, nobody may run, and nobody can change the length of ' +
+  '(Linux)', (t) => {
   const request = memory.request()
   const { segment, ticket, settle } = memory.offer(request.bytes, SMALLEST_SIZES)
   const fd = new DataView(ticket.buffer as ArrayBuffer).getUint32(24, true)
@@ -67,7 +92,14 @@ test('memfdMemory() offers a file that nobody else may read, nobody may run, and
   t.is(size, totalBytes)
   t.true(blocks * 512 >= totalBytes, 'all of it is really there')
   t.is(loadSystemCalls().fcntl(fd, Linux.F_GET_SEALS, 0), ALL_SEALS)
-  for (const bytes of [0, totalBytes - 4096, totalBytes + 4096]) t.throws(() => { ftruncateSync(fd, bytes) }, { code: 'EPERM' })
+  for (const bytes of [0, totalBytes - 4096, totalBytes + 4096]) {
+    t.throws(
+      () => {
+        ftruncateSync(fd, bytes)
+      },
+      { code: 'EPERM' }
+    )
+  }
   t.is(loadSystemCalls().fcntl(fd, Linux.F_ADD_SEALS, 0x8), -1, 'not even more seals')
   const FD_CLOEXEC = 1
   t.is(loadSystemCalls().fcntl(fd, 1, 0), FD_CLOEXEC, 'no child process inherits it')
@@ -80,8 +112,12 @@ test('memfdMemory() attach() comes too late once the offer is settled (Linux)', 
   const request = memory.request()
   const { segment, ticket, settle } = memory.offer(request.bytes, SMALLEST_SIZES)
   settle()
-  refusal(t, () => request.attach(ticket), ErrorCode.PEER_CLOSED,
-    /\/proc\/\d+\/fd\/\d+ cannot be opened \(ENOENT\): host and plugin must run on one machine, as one user and in one PID namespace/)
+  refusal(
+    t,
+    () => request.attach(ticket),
+    ErrorCode.PEER_CLOSED,
+    /\/proc\/\d+\/fd\/\d+ cannot be opened \(ENOENT\): host and plugin must run on one machine, as one user and in one PID namespace/
+  )
   segment.free()
 })
 
@@ -91,22 +127,32 @@ test('memfdMemory() attach() refuses a descriptor or a process that does not exi
   attachTo(t, 0, ErrorCode.PEER_CLOSED, /cannot be opened \(ENOENT\)/, totalBytes, 0xFFFFFFFF)
 })
 
-test('memfdMemory() attach() refuses what is no memory file: a FIFO, a socket, a folder, a device, a file on disk (Linux)', async (t) => {
+test('memfdMemory() attach() refuses what is no memory file: a FIFO, a socket, a folder, a device, a file on disk ' +
+  '(Linux)', async (t) => {
   const folder = temporaryFolder(t)
   const open = (path: string, flags: number): number => {
     const fd = openSync(path, flags)
-    t.teardown(() => { closeSync(fd) })
+    t.teardown(() => {
+      closeSync(fd)
+    })
     return fd
   }
   execFileSync('mkfifo', [join(folder, 'fifo')])
-  attachTo(t, open(join(folder, 'fifo'), fsConstants.O_RDONLY | fsConstants.O_NONBLOCK), ErrorCode.PEER_CLOSED, /descriptor \d+ of process \d+ is something else/)
+  attachTo(
+    t,
+    open(join(folder, 'fifo'), fsConstants.O_RDONLY | fsConstants.O_NONBLOCK),
+    ErrorCode.PEER_CLOSED,
+    /descriptor \d+ of process \d+ is something else/
+  )
   attachTo(t, open('/dev/null', fsConstants.O_RDONLY), ErrorCode.PEER_CLOSED, /something else/)
   attachTo(t, open(folder, fsConstants.O_RDONLY), ErrorCode.PEER_CLOSED, /cannot be opened \(EISDIR\)/)
   const file = open(join(folder, 'file'), fsConstants.O_RDWR | fsConstants.O_CREAT)
   ftruncateSync(file, totalBytes)
   attachTo(t, file, ErrorCode.PEER_CLOSED, /something else|must be sealed/)
   const server = createServer().listen(join(folder, 'socket'))
-  t.teardown(() => { server.close() })
+  t.teardown(() => {
+    server.close()
+  })
   await once(server, 'listening')
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle
   attachTo(t, fd, ErrorCode.PEER_CLOSED, /cannot be opened \(ENXIO\)/)
@@ -114,12 +160,23 @@ test('memfdMemory() attach() refuses what is no memory file: a FIFO, a socket, a
 
 test('memfdMemory() attach() refuses a memory file that lacks a seal (Linux)', (t) => {
   for (const missing of [ALL_SEALS, Linux.F_SEAL_SHRINK, Linux.F_SEAL_GROW, Linux.F_SEAL_SEAL]) {
-    attachTo(t, strangeFile(t, ALL_SEALS & ~missing), ErrorCode.PEER_CLOSED, new RegExp(`must be sealed against a change of length \\(seals 0x7\\): it has 0x${ALL_SEALS & ~missing}`))
+    attachTo(
+      t,
+      strangeFile(t, ALL_SEALS & ~missing),
+      ErrorCode.PEER_CLOSED,
+      new RegExp(`must be sealed against a change of length \\(seals 0x7\\): it has 0x${ALL_SEALS & ~missing}`)
+    )
   }
 })
 
-test('memfdMemory() attach() refuses a memory file of another length than announced, and one without a header (Linux)', (t) => {
-  attachTo(t, strangeFile(t, ALL_SEALS, totalBytes - 4096), ErrorCode.PEER_CLOSED, /must have the \d+ bytes that the ticket says: it has \d+/)
+test('memfdMemory() attach() refuses a memory file of another length than announced, and one without a ' +
+  'header (Linux)', (t) => {
+  attachTo(
+    t,
+    strangeFile(t, ALL_SEALS, totalBytes - 4096),
+    ErrorCode.PEER_CLOSED,
+    /must have the \d+ bytes that the ticket says: it has \d+/
+  )
   attachTo(t, strangeFile(t, ALL_SEALS, totalBytes + 1), ErrorCode.PEER_CLOSED, /that the ticket says/)
   attachTo(t, strangeFile(t, ALL_SEALS), ErrorCode.PEER_CLOSED, /magic HTSM/)
   attachTo(t, strangeFile(t, ALL_SEALS, 1), ErrorCode.PROTOCOL, /its header has 128 bytes: the whole segment has 1/, 1)
@@ -128,7 +185,12 @@ test('memfdMemory() attach() refuses a memory file of another length than announ
 test('memfdMemory() attach() refuses a segment that was made for another request (Linux)', (t) => {
   const other = memory.request()
   const { segment, ticket, settle } = memory.offer(other.bytes, SMALLEST_SIZES)
-  attachTo(t, new DataView(ticket.buffer as ArrayBuffer).getUint32(24, true), ErrorCode.PEER_CLOSED, /nonce of this request: it was made for another one/)
+  attachTo(
+    t,
+    new DataView(ticket.buffer as ArrayBuffer).getUint32(24, true),
+    ErrorCode.PEER_CLOSED,
+    /nonce of this request: it was made for another one/
+  )
   settle()
   segment.free()
 })
@@ -157,7 +219,12 @@ test("memfdMemory() attach() refuses another user's memory (Linux)", (t) => {
   const stranger = memfdMemory(() => ({ ...loadSystemCalls(), geteuid: () => process.geteuid!() + 1 }))
   const request = stranger.request()
   const { segment, ticket, settle } = memory.offer(request.bytes, SMALLEST_SIZES)
-  refusal(t, () => request.attach(ticket), ErrorCode.UNAVAILABLE, /it is another user's memory \(user id \d+; this process has \d+\): run host and plugin as one user/)
+  refusal(
+    t,
+    () => request.attach(ticket),
+    ErrorCode.UNAVAILABLE,
+    /it is another user's memory \(user id \d+; this process has \d+\): run host and plugin as one user/
+  )
   settle()
   segment.free()
 })
@@ -174,23 +241,83 @@ test('memfdMemory() attach() believes the file and not the ticket about whose it
 function failing (errno: number, ...names: Array<keyof SystemCalls>): () => SystemCalls {
   const calls = loadSystemCalls()
   const failed = { fcntl: () => -1, memfd_create: () => -1, mmap: () => 2n ** 64n - 1n, posix_fallocate: () => errno }
-  return () => ({ ...calls, errno: () => errno, ...Object.fromEntries(Object.entries(failed).filter(([name]) => names.includes(name as keyof SystemCalls))) })
+  return () => ({
+    ...calls,
+    errno: () => errno,
+    ...Object.fromEntries(Object.entries(failed).filter(([name]) => names.includes(name as keyof SystemCalls)))
+  })
 }
 
-const noMemory: Array<[what: string, calls: () => SystemCalls, message: RegExp, code?: ErrorCode]> = process.platform !== 'linux'
-  ? []
-  : [
-      ['memory files are refused', failing(ENOSYS, 'memfd_create'), /this system refuses a file in memory \(memfd_create: ENOSYS\): use the stream transport, or host and plugin as threads of one process$/],
-      ['no descriptor is left', failing(EMFILE, 'memfd_create'), /no file in memory can be made now \(memfd_create: EMFILE\): .*ulimit -n/, ErrorCode.LIMIT],
-      ['the system has no descriptor left', failing(ENFILE, 'memfd_create'), /\(memfd_create: ENFILE\)/, ErrorCode.LIMIT],
-      ['seals are refused', failing(EINVAL, 'fcntl'), /refuses to seal a file in memory \(F_ADD_SEALS: EINVAL\), and one without seals the peer could cut off: use the stream transport/],
-      ['memory is full', failing(ENOSPC, 'posix_fallocate'), new RegExp(`memory is full \\(ENOSPC\\): there are no ${totalBytes} bytes: choose fewer slots or smaller ones`), ErrorCode.LIMIT],
-      ['memory is full for this group', failing(ENOMEM, 'posix_fallocate'), /memory is full \(ENOMEM\)/, ErrorCode.LIMIT],
-      ['memory cannot be reserved', failing(EOPNOTSUPP, 'posix_fallocate'), /refuses to reserve \d+ bytes \(posix_fallocate: (EOPNOTSUPP|ENOTSUP)\)/],
-      ['addresses are used up', failing(ENOMEM, 'mmap'), /its \d+ bytes cannot be mapped \(ENOMEM\)/, ErrorCode.LIMIT],
-      ['the runtime forbids buffers over mapped memory', () => ({ ...loadSystemCalls(), view: () => { throw new Error('External buffers are not allowed') } }), /this runtime forbids buffers over mapped memory \(External buffers are not allowed\)/],
-      ['koffi is missing', () => bindSystemCalls('linux', () => { throw new Error('gone') }), /Cannot make system calls: koffi does not work here \(gone;/]
-    ]
+const noMemory: Array<[what: string, calls: () => SystemCalls, message: RegExp, code?: ErrorCode]> =
+  process.platform !== 'linux'
+    ? []
+    : [
+        [
+          'memory files are refused',
+          failing(ENOSYS, 'memfd_create'),
+          /this system refuses a file in memory \(memfd_create: ENOSYS\): use the stream transport, or host and plugin as threads of one process$/
+        ],
+        [
+          'no descriptor is left',
+          failing(EMFILE, 'memfd_create'),
+          /no file in memory can be made now \(memfd_create: EMFILE\): .*ulimit -n/,
+          ErrorCode.LIMIT
+        ],
+        [
+          'the system has no descriptor left',
+          failing(ENFILE, 'memfd_create'),
+          /\(memfd_create: ENFILE\)/,
+          ErrorCode.LIMIT
+        ],
+        [
+          'seals are refused',
+          failing(EINVAL, 'fcntl'),
+          /refuses to seal a file in memory \(F_ADD_SEALS: EINVAL\), and one without seals the peer could cut off: use the stream transport/
+        ],
+        [
+          'memory is full',
+          failing(ENOSPC, 'posix_fallocate'),
+          new RegExp(
+            `memory is full \\(ENOSPC\\): there are no ${totalBytes} bytes: choose fewer slots or smaller ones`
+          ),
+          ErrorCode.LIMIT
+        ],
+        [
+          'memory is full for this group',
+          failing(ENOMEM, 'posix_fallocate'),
+          /memory is full \(ENOMEM\)/,
+          ErrorCode.LIMIT
+        ],
+        [
+          'memory cannot be reserved',
+          failing(EOPNOTSUPP, 'posix_fallocate'),
+          /refuses to reserve \d+ bytes \(posix_fallocate: (EOPNOTSUPP|ENOTSUP)\)/
+        ],
+        [
+          'addresses are used up',
+          failing(ENOMEM, 'mmap'),
+          /its \d+ bytes cannot be mapped \(ENOMEM\)/,
+          ErrorCode.LIMIT
+        ],
+        [
+          'the runtime forbids buffers over mapped memory',
+          () => ({
+            ...loadSystemCalls(),
+            view: () => {
+              throw new Error('External buffers are not allowed')
+            }
+          }),
+          /this runtime forbids buffers over mapped memory \(External buffers are not allowed\)/
+        ],
+        [
+          'koffi is missing',
+          () =>
+            bindSystemCalls('linux', () => {
+              throw new Error('gone')
+            }),
+          /Cannot make system calls: koffi does not work here \(gone;/
+        ]
+      ]
 
 for (const [what, calls, message, code = ErrorCode.UNAVAILABLE] of noMemory) {
   test(`memfdMemory() offer() and check() say so when ${what} (Linux)`, (t) => {
@@ -216,7 +343,10 @@ test('memfdMemory() attach() says so when addresses are used up or buffers forbi
 test('memfdMemory() offer() goes on when a signal interrupts it (Linux)', (t) => {
   let interruptions = 3
   const calls = loadSystemCalls()
-  const interrupted = memfdMemory(() => ({ ...calls, posix_fallocate: (...args) => interruptions-- > 0 ? EINTR : calls.posix_fallocate(...args) }))
+  const interrupted = memfdMemory(() => ({
+    ...calls,
+    posix_fallocate: (...args) => (interruptions-- > 0 ? EINTR : calls.posix_fallocate(...args))
+  }))
   const { segment, settle } = interrupted.offer(memory.request().bytes, SMALLEST_SIZES)
   t.is(interruptions, -1)
   settle()
@@ -237,7 +367,12 @@ test('memfdMemory() attach() learns the seals before the length, which is final 
   }))
   const request = late.request()
   const ticket = encodeTicket('memfd', request.bytes.slice(8), { fd, totalBytes })
-  refusal(t, () => request.attach(ticket), ErrorCode.PEER_CLOSED, /must have the \d+ bytes that the ticket says: it has 4096/)
+  refusal(
+    t,
+    () => request.attach(ticket),
+    ErrorCode.PEER_CLOSED,
+    /must have the \d+ bytes that the ticket says: it has 4096/
+  )
 })
 
 test('memfdMemory() segment.free() lets go of the memory at once, though views of it are left (Linux)', (t) => {

@@ -12,11 +12,17 @@ import { checkSegmentSizes, layOut, SizeLimit, type SegmentSizes } from './segme
 const KIND = 'memfd'
 
 /** The smallest segment there is, for `check`. */
-const TRIAL_SIZES: SegmentSizes = { slotBytes: SizeLimit.slotBytes[0], slots: SizeLimit.slots[0], ringEntries: SizeLimit.ringEntries[0], inlineBytes: SizeLimit.inlineBytes[0], constantBytes: SizeLimit.constantBytes[0] }
+const TRIAL_SIZES: SegmentSizes = {
+  slotBytes: SizeLimit.slotBytes[0],
+  slots: SizeLimit.slots[0],
+  ringEntries: SizeLimit.ringEntries[0],
+  inlineBytes: SizeLimit.inlineBytes[0],
+  constantBytes: SizeLimit.constantBytes[0]
+}
 
 /**
- * Segments between processes of one user on one Linux machine: a sealed file in memory that the peer opens through /proc. It has no
- * name that could stay behind: the memory is gone with the last process that maps it.
+ * Segments between processes of one user on one Linux machine: a sealed file in memory that the peer opens through
+ * /proc. It has no name that could stay behind: the memory is gone with the last process that maps it.
  *
  * @param calls makes the system calls; throws ERR_TUNNEL_UNAVAILABLE where there are none.
  */
@@ -58,7 +64,13 @@ function requestSegment (calls: SystemCalls): SegmentRequest {
       const { pid, file } = decodeTicket(bytes, request)
       const fd = openMemoryFile(calls, pid, file.fd, file.totalBytes)
       try {
-        return mapSegment(calls, fd, file.totalBytes, (buffer) => readSegmentHeader(buffer, request.nonce), cannotAttach)
+        return mapSegment(
+          calls,
+          fd,
+          file.totalBytes,
+          (buffer) => readSegmentHeader(buffer, request.nonce),
+          cannotAttach
+        )
       } finally {
         closeSync(fd)
       }

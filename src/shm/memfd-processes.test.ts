@@ -23,7 +23,8 @@ async function kill (child: ChildProcess): Promise<void> {
   await once(child, 'exit')
 }
 
-test('memfdMemory() shares a segment between two processes, which both see what the other writes (Linux)', async (t) => {
+test('memfdMemory() shares a segment between two processes, which both see what the other ' +
+  'writes (Linux)', async (t) => {
   const { peer: plugin } = SegmentPeer.inProcess(t, 'memfd')
   const { segment, ticket, settle } = memory.offer(await plugin.bytesOf({ do: 'request' }), SMALLEST_SIZES)
   t.is(await plugin.valueOf({ do: 'attach', ticket }), totalBytes)
@@ -46,7 +47,14 @@ test('memfdMemory() keeps a segment whole when its peer tries to make it shorter
   const view = new DataView(ticket.buffer, ticket.byteOffset)
   const fd = openSync(`/proc/${view.getUint32(4, true)}/fd/${view.getUint32(24, true)}`, 'r+')
   t.teardown(() => { closeSync(fd) })
-  for (const bytes of [0, totalBytes - 1, totalBytes + 1]) t.throws(() => { ftruncateSync(fd, bytes) }, { code: 'EPERM' })
+  for (const bytes of [0, totalBytes - 1, totalBytes + 1]) {
+    t.throws(
+      () => {
+        ftruncateSync(fd, bytes)
+      },
+      { code: 'EPERM' }
+    )
+  }
   t.is(fstatSync(fd).size, totalBytes)
   const segment = request.attach(ticket)
   t.is(segment.buffer.byteLength, totalBytes)
@@ -59,8 +67,14 @@ test('memfdMemory() survives a peer that is killed, on either side, and leaves n
   const env = { TMPDIR: folder }
   const [host, plugin] = [SegmentPeer.inProcess(t, 'memfd', { env }), SegmentPeer.inProcess(t, 'memfd', { env })]
   const request = memory.request()
-  const segment = request.attach(await host.peer.bytesOf({ do: 'offer', request: request.bytes, sizes: SMALLEST_SIZES }))
-  const ticket = await host.peer.bytesOf({ do: 'offer', request: await plugin.peer.bytesOf({ do: 'request' }), sizes: SMALLEST_SIZES })
+  const segment = request.attach(
+    await host.peer.bytesOf({ do: 'offer', request: request.bytes, sizes: SMALLEST_SIZES })
+  )
+  const ticket = await host.peer.bytesOf({
+    do: 'offer',
+    request: await plugin.peer.bytesOf({ do: 'request' }),
+    sizes: SMALLEST_SIZES
+  })
   await plugin.peer.tell({ do: 'attach', ticket })
   await host.peer.tell({ do: 'write', at: 4096, value: 1 })
   t.is(await plugin.peer.valueOf({ do: 'read', at: 4096 }), 1)
@@ -80,7 +94,10 @@ test('memfdMemory() attach() says that the host has gone (Linux)', async (t) => 
   const request = memory.request()
   const ticket = await host.peer.bytesOf({ do: 'offer', request: request.bytes, sizes: SMALLEST_SIZES })
   await kill(host.child)
-  const error = t.throws(() => request.attach(ticket), { instanceOf: TunnelError, message: /\(ENOENT\): .*both be alive/ })
+  const error = t.throws(() => request.attach(ticket), {
+    instanceOf: TunnelError,
+    message: /\(ENOENT\): .*both be alive/
+  })
   t.is(error.code, ErrorCode.PEER_CLOSED)
 })
 
@@ -88,22 +105,41 @@ test("memfdMemory() does not attach another user's memory, whoever of the two is
   if (process.geteuid!() !== 0) return t.pass('only root can start a process of another user')
   const { peer } = SegmentPeer.inProcess(t, 'memfd', { uid: NOBODY })
   const { segment, ticket, settle } = memory.offer(await peer.bytesOf({ do: 'request' }), SMALLEST_SIZES)
-  const denied = await t.throwsAsync(peer.tell({ do: 'attach', ticket }), { instanceOf: TunnelError, message: /cannot be opened \(EACCES\): host and plugin must run on one machine, as one user/ })
+  const denied = await t.throwsAsync(peer.tell({ do: 'attach', ticket }), {
+    instanceOf: TunnelError,
+    message: /cannot be opened \(EACCES\): host and plugin must run on one machine, as one user/
+  })
   t.is(denied.code, ErrorCode.UNAVAILABLE)
   settle()
   segment.free()
   const request = memory.request()
   const theirs = await peer.bytesOf({ do: 'offer', request: request.bytes, sizes: SMALLEST_SIZES })
-  const error = t.throws(() => request.attach(theirs), { instanceOf: TunnelError, message: /another user's memory \(user id 65534; this process has 0\)/ })
+  const error = t.throws(() => request.attach(theirs), {
+    instanceOf: TunnelError,
+    message: /another user's memory \(user id 65534; this process has 0\)/
+  })
   t.is(error.code, ErrorCode.UNAVAILABLE)
 })
 
-test('memfdMemory() gives memory and addresses back: 200 segments of 16 MiB need no more than a few (Linux)', async (t) => {
-  const child = fork(fileURLToPath(new URL('testing/memfd-cycles.js', import.meta.url)), ['200'], { execArgv: ['--expose-gc'] })
-  t.teardown(() => { child.kill('SIGKILL') })
-  const [{ before, after, peakResidentBytes }] = await once(child, 'message') as [{ before: Held, after: Held, peakResidentBytes: number }]
+test('memfdMemory() gives memory and addresses back: 200 segments of 16 MiB need no more than a ' +
+  'few (Linux)', async (t) => {
+  const child = fork(fileURLToPath(new URL('testing/memfd-cycles.js', import.meta.url)), ['200'], {
+    execArgv: ['--expose-gc']
+  })
+  t.teardown(() => {
+    child.kill('SIGKILL')
+  })
+  const [{ before, after, peakResidentBytes }] = (await once(child, 'message')) as [
+    { before: Held; after: Held; peakResidentBytes: number }
+  ]
   const MIB = 1024 * 1024
-  t.true(peakResidentBytes < before.residentBytes + 64 * MIB, `${peakResidentBytes} bytes resident, from ${before.residentBytes}`)
-  t.true(after.addressBytes < before.addressBytes + 320 * MIB, `${after.addressBytes} bytes of addresses, from ${before.addressBytes}`)
+  t.true(
+    peakResidentBytes < before.residentBytes + 64 * MIB,
+    `${peakResidentBytes} bytes resident, from ${before.residentBytes}`
+  )
+  t.true(
+    after.addressBytes < before.addressBytes + 320 * MIB,
+    `${after.addressBytes} bytes of addresses, from ${before.addressBytes}`
+  )
   t.true(after.mappings < before.mappings + 50, `${after.mappings} mappings, from ${before.mappings}`)
 })

@@ -10,14 +10,17 @@ const OUT_OF = 'this process or the system is out of descriptors or memory: rais
 const SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL
 
 /**
- * A nameless file in memory (memfd) of `bytes` zeros: all of them really there, so that touching one cannot fail later; of a length that
- * nobody can change, so that the peer cannot cut it off (touching what is gone is SIGBUS); for this user only. Close it with `calls.close`.
+ * A nameless file in memory (memfd) of `bytes` zeros: all of them really there, so that touching one cannot fail later;
+ * of a length that nobody can change, so that the peer cannot cut it off (touching what is gone is SIGBUS); for this
+ * user only. Close it with `calls.close`.
  */
 export function createMemoryFile (calls: SystemCalls, bytes: number): number {
   const fd = calls.memfd_create('http-tunnel-segment', Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING)
   if (fd < 0) {
     const name = nameOf(calls.errno())
-    if (isPassing(name)) throw cannotOffer(ErrorCode.LIMIT, `no file in memory can be made now (memfd_create: ${name}): ${OUT_OF}`)
+    if (isPassing(name)) {
+      throw cannotOffer(ErrorCode.LIMIT, `no file in memory can be made now (memfd_create: ${name}): ${OUT_OF}`)
+    }
     throw refused(`a file in memory (memfd_create: ${name})`)
   }
   try {
@@ -54,7 +57,12 @@ function reserve (calls: SystemCalls, fd: number, bytes: number): void {
   if (error === 0) return
   const name = nameOf(error)
   if (isPassing(name)) {
-    throw cannotOffer(ErrorCode.LIMIT, `memory is full (${name}): there are no ${bytes} bytes: ${SMALLER}`, undefined, 'segment')
+    throw cannotOffer(
+      ErrorCode.LIMIT,
+      `memory is full (${name}): there are no ${bytes} bytes: ${SMALLER}`,
+      undefined,
+      'segment'
+    )
   }
   throw refused(`to reserve ${bytes} bytes (posix_fallocate: ${name})`)
 }
@@ -64,8 +72,8 @@ function refused (what: string): TunnelError {
 }
 
 /**
- * Opens the memory file that process `pid` has as `fd`, if it is what `createMemoryFile` makes: a stranger may have named any file, and
- * may be changing it right now. Close it with `fs.closeSync`.
+ * Opens the memory file that process `pid` has as `fd`, if it is what `createMemoryFile` makes: a stranger may have
+ * named any file, and may be changing it right now. Close it with `fs.closeSync`.
  */
 export function openMemoryFile (calls: SystemCalls, pid: number, fd: number, bytes: number): number {
   const opened = open(`/proc/${pid}/fd/${fd}`)
@@ -73,9 +81,21 @@ export function openMemoryFile (calls: SystemCalls, pid: number, fd: number, byt
     // First the seals, then the length: it is final only once they are on.
     const seals = calls.fcntl(opened, Linux.F_GET_SEALS, 0)
     const { size, uid } = fstatSync(opened)
-    if (seals < 0) throw stale(`the ticket must name a memory file: descriptor ${fd} of process ${pid} is something else`)
-    if (uid !== calls.geteuid()) throw cannotAttach(ErrorCode.UNAVAILABLE, `it is another user's memory (user id ${uid}; this process has ${calls.geteuid()}): run host and plugin as one user`)
-    if ((seals & SEALS) !== SEALS) throw stale(`it must be sealed against a change of length (seals 0x${SEALS.toString(16)}): it has 0x${seals.toString(16)}`)
+    if (seals < 0) {
+      throw stale(`the ticket must name a memory file: descriptor ${fd} of process ${pid} is something else`)
+    }
+    if (uid !== calls.geteuid()) {
+      throw cannotAttach(
+        ErrorCode.UNAVAILABLE,
+        `it is another user's memory (user id ${uid}; this process has ${calls.geteuid()}): run host and plugin as ` +
+        'one user'
+      )
+    }
+    if ((seals & SEALS) !== SEALS) {
+      throw stale(
+        `it must be sealed against a change of length (seals 0x${SEALS.toString(16)}): it has 0x${seals.toString(16)}`
+      )
+    }
     if (size !== bytes) throw stale(`it must have the ${bytes} bytes that the ticket says: it has ${size}`)
     return opened
   } catch (error) {
@@ -92,9 +112,14 @@ function open (path: string): number {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException
     if (isPassing(code)) throw cannotAttach(ErrorCode.LIMIT, `${path} cannot be opened now (${code}): ${OUT_OF}`, cause)
     // Anything but a lack of rights may be what has become of the process, or of the descriptor.
-    throw cannotAttach(code === 'EACCES' || code === 'EPERM' ? ErrorCode.UNAVAILABLE : ErrorCode.PEER_CLOSED,
-      `${path} cannot be opened (${code}): host and plugin must run on one machine, as one user and in one PID namespace ` +
-      `(container), and both be alive: or ${ELSEWHERE}`, cause, 'transport')
+    throw cannotAttach(
+      code === 'EACCES' || code === 'EPERM' ? ErrorCode.UNAVAILABLE : ErrorCode.PEER_CLOSED,
+      `${path} cannot be opened (${code}): host and plugin must run on one machine, as one user and in one PID ` +
+      'namespace ' +
+        `(container), and both be alive: or ${ELSEWHERE}`,
+      cause,
+      'transport'
+    )
   }
 }
 

@@ -45,9 +45,16 @@ const PLACES = [0, 5, 0x7FFF_FFF0, 0x7FFF_FFFF, -16, -1] as const
 const WRITE = 0
 const READ = 1
 
-function makeRing (capacity: number, start: number): { words: Int32Array, producer: RingProducer, consumer: RingConsumer } {
+function makeRing (
+  capacity: number,
+  start: number
+): { words: Int32Array; producer: RingProducer; consumer: RingConsumer } {
   const words = new Int32Array(new SharedArrayBuffer(8)).fill(start)
-  return { words, producer: new RingProducer(words, WRITE, READ, capacity, start), consumer: new RingConsumer(words, WRITE, READ, capacity, start) }
+  return {
+    words,
+    producer: new RingProducer(words, WRITE, READ, capacity, start),
+    consumer: new RingConsumer(words, WRITE, READ, capacity, start)
+  }
 }
 
 for (const start of PLACES) {
@@ -103,7 +110,11 @@ for (const start of PLACES) {
           t.notThrows(() => producer.refresh())
           Object.assign(producer, { seenRead: before })
         } else {
-          t.throws(() => producer.refresh(), { code: ErrorCode.PROTOCOL, message: /read position must be from/ }, `${published} published, ${read} read, claimed ${distance}`)
+          t.throws(
+            () => producer.refresh(),
+            { code: ErrorCode.PROTOCOL, message: /read position must be from/ },
+            `${published} published, ${read} read, claimed ${distance}`
+          )
           t.is(producer.taken, before)
         }
       }
@@ -122,7 +133,11 @@ for (const start of PLACES) {
           t.is(consumer.refresh(), distance > taken)
           Object.assign(consumer, { seenWrite: (start + written) | 0 })
         } else {
-          t.throws(() => consumer.refresh(), { code: ErrorCode.PROTOCOL, message: /write position must be from/ }, `${written} written, ${taken} taken, claimed ${distance}`)
+          t.throws(
+            () => consumer.refresh(),
+            { code: ErrorCode.PROTOCOL, message: /write position must be from/ },
+            `${written} written, ${taken} taken, claimed ${distance}`
+          )
           t.is(consumer.taken, (start + taken) | 0)
         }
       }
@@ -156,37 +171,59 @@ test('RingConsumer.publish() tells nobody where the ring has no read position', 
 })
 
 test('RingProducer and RingConsumer behave as an array', (t) => {
-  const command = fc.constantFrom('write', 'write', 'write', 'publish', 'look for room', 'take', 'take', 'take', 'give back', 'look for entries')
-  fc.assert(fc.property(fc.constantFrom(2, 4, 8), fc.oneof(fc.constantFrom(...PLACES), fc.integer()), fc.array(command, { maxLength: 200 }), (capacity, start, commands) => {
-    const { producer, consumer } = makeRing(capacity, start | 0)
-    const entries = new Int32Array(capacity)
-    /** All numbers ever written; the positions of both sides in it, private, published, and as the other one saw them last. */
-    const model = { written: 0, published: 0, seenWritten: 0, taken: 0, givenBack: 0, seenTaken: 0 }
-    for (const command of commands) {
-      if (command === 'write') {
-        const place = producer.tryNext()
-        t.is(place < 0, model.written - model.seenTaken === capacity)
-        if (place >= 0) entries[place] = model.written++
-      } else if (command === 'publish') {
-        t.is(producer.publish(), model.written > model.published)
-        model.published = model.written
-      } else if (command === 'look for room') {
-        t.is(producer.refresh(), model.givenBack > model.seenTaken)
-        model.seenTaken = model.givenBack
-      } else if (command === 'take') {
-        const place = consumer.tryNext()
-        t.is(place < 0, model.taken === model.seenWritten)
-        if (place >= 0) t.is(entries[place], model.taken++)
-      } else if (command === 'give back') {
-        t.is(consumer.publish(), model.taken > model.givenBack)
-        model.givenBack = model.taken
-      } else {
-        model.seenWritten = model.published
-        t.is(consumer.refresh(), model.seenWritten > model.taken)
+  const command = fc.constantFrom(
+    'write',
+    'write',
+    'write',
+    'publish',
+    'look for room',
+    'take',
+    'take',
+    'take',
+    'give back',
+    'look for entries'
+  )
+  fc.assert(
+    fc.property(
+      fc.constantFrom(2, 4, 8),
+      fc.oneof(fc.constantFrom(...PLACES), fc.integer()),
+      fc.array(command, { maxLength: 200 }),
+      (capacity, start, commands) => {
+        const { producer, consumer } = makeRing(capacity, start | 0)
+        const entries = new Int32Array(capacity)
+        /**
+         * All numbers ever written; the positions of both sides in it, private, published, and as the other one saw
+         * them last.
+         */
+        const model = { written: 0, published: 0, seenWritten: 0, taken: 0, givenBack: 0, seenTaken: 0 }
+        for (const command of commands) {
+          if (command === 'write') {
+            const place = producer.tryNext()
+            t.is(place < 0, model.written - model.seenTaken === capacity)
+            if (place >= 0) entries[place] = model.written++
+          } else if (command === 'publish') {
+            t.is(producer.publish(), model.written > model.published)
+            model.published = model.written
+          } else if (command === 'look for room') {
+            t.is(producer.refresh(), model.givenBack > model.seenTaken)
+            model.seenTaken = model.givenBack
+          } else if (command === 'take') {
+            const place = consumer.tryNext()
+            t.is(place < 0, model.taken === model.seenWritten)
+            if (place >= 0) t.is(entries[place], model.taken++)
+          } else if (command === 'give back') {
+            t.is(consumer.publish(), model.taken > model.givenBack)
+            model.givenBack = model.taken
+          } else {
+            model.seenWritten = model.published
+            t.is(consumer.refresh(), model.seenWritten > model.taken)
+          }
+          t.is(producer.used, model.written - model.seenTaken)
+          t.is(consumer.taken, (start + model.taken) | 0)
+          t.is(producer.taken, (start + model.seenTaken) | 0)
+        }
       }
-      t.is(producer.used, model.written - model.seenTaken)
-      t.is(consumer.taken, (start + model.taken) | 0)
-      t.is(producer.taken, (start + model.seenTaken) | 0)
-    }
-  }), { numRuns: 300 })
+    ),
+    { numRuns: 300 }
+  )
 })

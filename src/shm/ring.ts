@@ -1,13 +1,13 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
 
 /**
- * The two ends of a single-producer single-consumer ring in shared memory: bounded, lock-free, wait-free. Positions are free-running Int32 that
- * wrap; an entry's place is `position & (capacity - 1)`. What lies in the entries is the caller's: it writes them plainly after `tryNext()`,
- * and one sequentially consistent store, `publish()`, makes all of them visible (Lamport's queue, with the cached peer position of FastForward
- * and its successors).
+ * The two ends of a single-producer single-consumer ring in shared memory: bounded, lock-free, wait-free. Positions are
+ * free-running Int32 that wrap; an entry's place is `position & (capacity - 1)`. What lies in the entries is the
+ * caller's: it writes them plainly after `tryNext()`, and one sequentially consistent store, `publish()`, makes all of
+ * them visible (Lamport's queue, with the cached peer position of FastForward and its successors).
  *
- * Each end belongs to one thread. The other end is not trusted: a position that cannot be throws ERR_TUNNEL_PROTOCOL. Every method that touches
- * shared memory does so once, so that all interleavings can be explored (ring.test.ts).
+ * Each end belongs to one thread. The other end is not trusted: a position that cannot be throws ERR_TUNNEL_PROTOCOL.
+ * Every method that touches shared memory does so once, so that all interleavings can be explored (ring.test.ts).
  */
 export class RingProducer {
   readonly capacity: number
@@ -18,7 +18,10 @@ export class RingProducer {
   private published: number
   private seenRead: number
 
-  /** `writeIndex` and `readIndex` are places in `words`; `readIndex` -1: the ring has room for all there can ever be. `start` is what both positions hold. */
+  /**
+   * `writeIndex` and `readIndex` are places in `words`; `readIndex` -1: the ring has room for all there can ever be.
+   * `start` is what both positions hold.
+   */
   constructor (words: Int32Array, writeIndex: number, readIndex: number, capacity: number, start = 0) {
     this.words = words
     this.writeIndex = writeIndex
@@ -92,13 +95,19 @@ export class RingConsumer {
     const written = Atomics.load(this.words, this.writeIndex)
     const available = (written - this.position) | 0
     if (available < ((this.seenWrite - this.position) | 0) || available > this.capacity) {
-      throw invalid(`the peer's write position must be from ${this.seenWrite} to ${(this.position + this.capacity) | 0}: it is ${written}`)
+      throw invalid(
+        `the peer's write position must be from ${this.seenWrite} to ${(this.position + this.capacity) | 0}: it is ` +
+        `${written}`
+      )
     }
     this.seenWrite = written
     return available > 0
   }
 
-  /** The next entry to take, as its place in the ring, or -1: empty as far as is known. What lies there is valid until `publish()`. */
+  /**
+   * The next entry to take, as its place in the ring, or -1: empty as far as is known. What lies there is valid until
+   * `publish()`.
+   */
   tryNext (): number {
     if (this.position === this.seenWrite) return -1
     const place = this.position & (this.capacity - 1)
@@ -106,7 +115,10 @@ export class RingConsumer {
     return place
   }
 
-  /** Lets the producer write over what was taken. Returns whether there was anything. A ring without a read position tells nobody. */
+  /**
+   * Lets the producer write over what was taken. Returns whether there was anything. A ring without a read position
+   * tells nobody.
+   */
   publish (): boolean {
     if (this.position === this.published || this.readIndex < 0) return false
     this.published = this.position
@@ -116,5 +128,8 @@ export class RingConsumer {
 }
 
 export function invalid (rule: string): TunnelError {
-  return new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the shared memory: the peer broke the protocol: ${rule}`)
+  return new TunnelError(
+    ErrorCode.PROTOCOL,
+    `Cannot go on with the shared memory: the peer broke the protocol: ${rule}`
+  )
 }

@@ -19,8 +19,18 @@ function segment (): SharedArrayBuffer {
 test('writeSegmentHeader() never drifts: the header in hexadecimal, and nothing else', (t) => {
   const bytes = new Uint8Array(segment())
   t.is(totalBytes, 237_568)
-  t.is(Buffer.from(bytes.slice(0, 48)).toString('hex'),
-    '4854534d' + '02000000' + '00080000' + '11000000' + '80000000' + '20020000' + '00a00300' + '00200000' + 'a0a1a2a3a4a5a6a7a8a9aaabacadaeaf')
+  t.is(
+    Buffer.from(bytes.slice(0, 48)).toString('hex'),
+    '4854534d' +
+      '02000000' +
+      '00080000' +
+      '11000000' +
+      '80000000' +
+      '20020000' +
+      '00a00300' +
+      '00200000' +
+      'a0a1a2a3a4a5a6a7a8a9aaabacadaeaf'
+  )
   t.true(bytes.subarray(48).every((byte) => byte === 0))
 })
 
@@ -34,17 +44,22 @@ test('writeSegmentHeader() writes the magic last', (t) => {
 
 test('readSegmentHeader() lays out what writeSegmentHeader() wrote, in both kinds of buffer', (t) => {
   const small = arbitrarySizes.filter((any) => layOut(any).totalBytes < 8 * 1024 * 1024)
-  fc.assert(fc.property(small, fc.boolean(), fc.uint8Array({ minLength: 16, maxLength: 16 }), (any, shared, anyNonce) => {
-    const bytes = layOut(any).totalBytes
-    const buffer = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)
-    writeSegmentHeader(buffer, any, anyNonce)
-    t.deepEqual(readSegmentHeader(buffer, anyNonce), layOut(any))
-  }), { numRuns: 30 })
+  fc.assert(
+    fc.property(small, fc.boolean(), fc.uint8Array({ minLength: 16, maxLength: 16 }), (any, shared, anyNonce) => {
+      const bytes = layOut(any).totalBytes
+      const buffer = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)
+      writeSegmentHeader(buffer, any, anyNonce)
+      t.deepEqual(readSegmentHeader(buffer, anyNonce), layOut(any))
+    }),
+    { numRuns: 30 }
+  )
 })
 
-const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: number, message: RegExp, code?: ErrorCode]> = [
+const broken: Array<
+  [what: string, offset: keyof typeof SegmentOffset, value: number, message: RegExp, code?: ErrorCode]
+> = [
   ['no magic', 'MAGIC', 0, /it must begin with the magic HTSM/, ErrorCode.PEER_CLOSED],
-  ['a magic with another case', 'MAGIC', 0x4D535468, /magic HTSM/, ErrorCode.PEER_CLOSED],
+  ['a magic with another case', 'MAGIC', 0x4d535468, /magic HTSM/, ErrorCode.PEER_CLOSED],
   ['too small slots', 'SLOT_BYTES', 512, /slotBytes must be an integer from 1024/],
   ['slots that are no power of two', 'SLOT_BYTES', 2049, /slotBytes must be a power of two/],
   ['no slots', 'SLOTS', 0, /slots must be an integer/],
@@ -57,8 +72,8 @@ const broken: Array<[what: string, offset: keyof typeof SegmentOffset, value: nu
   ['constants that do not fill pages', 'CONSTANT_BYTES', 512, /constantBytes must be a multiple of 4096: it is 512/],
   ['an inline limit beyond a slot', 'INLINE_BYTES', 2048, /inlineBytes must be less than slotBytes/],
   ['fewer bytes', 'TOTAL_BYTES', 233_472, /its sizes make 237568 bytes: its header says 233472/],
-  ['more bytes', 'TOTAL_BYTES', 0xFFFFFFFF, /its header says 4294967295/],
-  ['another nonce', 'NONCE', 0xA3A2A1A1, /it must carry the nonce of this request/, ErrorCode.PEER_CLOSED]
+  ['more bytes', 'TOTAL_BYTES', 0xffffffff, /its header says 4294967295/],
+  ['another nonce', 'NONCE', 0xa3a2a1a1, /it must carry the nonce of this request/, ErrorCode.PEER_CLOSED]
 ]
 
 for (const [what, offset, value, message, code = ErrorCode.PROTOCOL] of broken) {
@@ -79,7 +94,11 @@ test('readSegmentHeader() names both versions when they differ, before it looks 
   view.setUint32(SegmentOffset.NONCE, 0, true)
   const error = t.throws(() => readSegmentHeader(buffer, nonce), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.VERSION)
-  t.is(error.message, 'Cannot attach the shared memory: this side knows version 2 of its layout and the peer made version 1: run the same version of http-tunnel-bench on both sides')
+  t.is(
+    error.message,
+    'Cannot attach the shared memory: this side knows version 2 of its layout and the peer made version 1: run the ' +
+    'same version of http-tunnel-bench on both sides'
+  )
 })
 
 test('readSegmentHeader() refuses a nonce that differs in its last byte', (t) => {
@@ -92,7 +111,10 @@ test('readSegmentHeader() refuses a buffer that is longer or shorter than the he
   for (const bytes of [0, 4, 127, 128, totalBytes - 4096, totalBytes + 4096]) {
     const buffer = new ArrayBuffer(bytes)
     new Uint8Array(buffer).set(new Uint8Array(segment()).subarray(0, Math.min(bytes, totalBytes)))
-    const error = t.throws(() => readSegmentHeader(buffer, nonce), { instanceOf: TunnelError, message: bytes < LINE_BYTES ? /its header has 128 bytes/ : /bytes that its header says/ })
+    const error = t.throws(() => readSegmentHeader(buffer, nonce), {
+      instanceOf: TunnelError,
+      message: bytes < LINE_BYTES ? /its header has 128 bytes/ : /bytes that its header says/
+    })
     t.is(error.code, ErrorCode.PROTOCOL)
   }
 })
@@ -105,7 +127,11 @@ test('readSegmentHeader() refuses garbage, or lays out a segment of just these b
     for (const { at, to } of changes) bytes[at] = to
     try {
       const layout = readSegmentHeader(buffer, nonce)
-      return layout.totalBytes === totalBytes && layOut(layout.sizes).totalBytes === totalBytes && Buffer.compare(bytes.subarray(32, 48), nonce) === 0
+      return (
+        layout.totalBytes === totalBytes &&
+        layOut(layout.sizes).totalBytes === totalBytes &&
+        Buffer.compare(bytes.subarray(32, 48), nonce) === 0
+      )
     } catch (error) {
       return error instanceof TunnelError
     }

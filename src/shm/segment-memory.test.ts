@@ -42,7 +42,10 @@ for (const [name, memory, onSystem] of kinds) {
   })
 
   onSystem(`${name}() makes the default sizes, and memory of its own for every request`, (t) => {
-    const pairs = [memory.request(), memory.request()].map((request) => ({ request, offer: memory.offer(request.bytes, DEFAULT_SEGMENT_SIZES) }))
+    const pairs = [memory.request(), memory.request()].map((request) => ({
+      request,
+      offer: memory.offer(request.bytes, DEFAULT_SEGMENT_SIZES)
+    }))
     const segments = pairs.map(({ request, offer }) => {
       const plugin = request.attach(offer.ticket)
       offer.settle()
@@ -109,15 +112,29 @@ for (const [name, memory, onSystem] of kinds) {
       try {
         action()
       } catch (error) {
-        return error instanceof TunnelError && (error.code === ErrorCode.PROTOCOL || error.code === ErrorCode.UNAVAILABLE)
+        return (
+          error instanceof TunnelError && (error.code === ErrorCode.PROTOCOL || error.code === ErrorCode.UNAVAILABLE)
+        )
       }
       return false
     }
     const { bytes } = memory.request()
-    const garbage = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 24, maxLength: 24 }), fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    const garbage = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.uint8Array({ minLength: 24, maxLength: 24 }),
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
       fc.nat(bytes.length - 1).map((length) => bytes.subarray(0, length)),
-      fc.tuple(fc.nat(3), fc.integer({ min: 3, max: 255 })).map(([at, to]) => bytes.map((byte, i) => i === at ? to : byte)))
-    fc.assert(fc.property(garbage, (any) => tunnelErrors(() => memory.offer(any, SMALLEST_SIZES)) && tunnelErrors(() => memory.request().attach(any))))
+      fc
+        .tuple(fc.nat(3), fc.integer({ min: 3, max: 255 }))
+        .map(([at, to]) => bytes.map((byte, i) => (i === at ? to : byte)))
+    )
+    fc.assert(
+      fc.property(
+        garbage,
+        (any) =>
+          tunnelErrors(() => memory.offer(any, SMALLEST_SIZES)) && tunnelErrors(() => memory.request().attach(any))
+      )
+    )
     t.pass()
   })
 
@@ -139,7 +156,11 @@ if (process.platform === 'linux') {
       const request = memory.request()
       const offer = memory.offer(request.bytes, SMALLEST_SIZES)
       const plugin = request.attach(offer.ticket)
-      t.is(readdirSync('/proc/self/fd').length, before.length + (memory.kind === 'memfd' ? 1 : 0), 'the offer holds one')
+      t.is(
+        readdirSync('/proc/self/fd').length,
+        before.length + (memory.kind === 'memfd' ? 1 : 0),
+        'the offer holds one'
+      )
       offer.settle()
       t.deepEqual(readdirSync('/proc/self/fd'), before)
       refusal(t, () => memory.request().attach(offer.ticket))

@@ -16,11 +16,10 @@ export interface SegmentRequest {
   /** What the making side has to be told. */
   readonly bytes: Uint8Array
   /**
-   * The segment that `ticket` gives access to. The ticket and the segment are the peer's, and are checked. Throws ERR_TUNNEL_PROTOCOL,
-   * ERR_TUNNEL_VERSION, ERR_TUNNEL_UNAVAILABLE (the two sides cannot share memory), or what may pass:
-   * ERR_TUNNEL_PEER_CLOSED (the peer has
-   * gone meanwhile), ERR_TUNNEL_LIMIT (no descriptor or memory is left) or ERR_TUNNEL_CLOSED (attached or cancelled
-   * before).
+   * The segment that `ticket` gives access to. The ticket and the segment are the peer's, and are checked. Throws
+   * ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_VERSION, ERR_TUNNEL_UNAVAILABLE (the two sides cannot share memory), or what may
+   * pass: ERR_TUNNEL_PEER_CLOSED (the peer has gone meanwhile), ERR_TUNNEL_LIMIT (no descriptor or memory is left) or
+   * ERR_TUNNEL_CLOSED (attached or cancelled before).
    */
   attach (ticket: Uint8Array): Segment
   /** No ticket will come. May follow `attach`. */
@@ -31,7 +30,10 @@ export interface SegmentOffer {
   readonly segment: Segment
   /** What the peer attaches with. */
   readonly ticket: Uint8Array
-  /** The peer has attached, or the link is over: the offer cannot be taken any more. The segment stays until `segment.free()`. */
+  /**
+   * The peer has attached, or the link is over: the offer cannot be taken any more. The segment stays until
+   * `segment.free()`.
+   */
   settle (): void
 }
 

@@ -1,7 +1,14 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { decodeRequest, decodeTicket, encodeRequest, encodeTicket, newRequest, type RequestMessage } from './segment-messages.js'
+import {
+  decodeRequest,
+  decodeTicket,
+  encodeRequest,
+  encodeTicket,
+  newRequest,
+  type RequestMessage
+} from './segment-messages.js'
 
 const nonce = Uint8Array.from({ length: 16 }, (_, i) => 0xA0 + i)
 const nonceHex = 'a0a1a2a3a4a5a6a7a8a9aaabacadaeaf'
@@ -25,7 +32,10 @@ test('encodeRequest() and encodeTicket() never drift: in hexadecimal', (t) => {
   t.is(hex(encodeRequest(request)), '02000000' + '04030201' + nonceHex)
   t.is(hex(encodeRequest({ ...request, kind: 'shared-array-buffer' })), '01000000' + '04030201' + nonceHex)
   const pid = littleEndian(process.pid)
-  t.is(hex(encodeTicket('memfd', nonce, { fd: 513, totalBytes: 0x10000 })), '02000000' + pid + nonceHex + '01020000' + '00000100')
+  t.is(
+    hex(encodeTicket('memfd', nonce, { fd: 513, totalBytes: 0x10000 })),
+    '02000000' + pid + nonceHex + '01020000' + '00000100'
+  )
   t.is(hex(encodeTicket('shared-array-buffer', nonce)), '01000000' + pid + nonceHex)
 })
 
@@ -37,18 +47,33 @@ test('newRequest() has a nonce of its own each time', (t) => {
 })
 
 test('decodeRequest() and decodeTicket() read back what was written, wherever it lies', (t) => {
-  const message = fc.record({ kind: fc.constantFrom('memfd' as const, 'shared-array-buffer' as const), pid: fc.nat(0xFFFFFFFF), nonce: fc.uint8Array({ minLength: 16, maxLength: 16 }) })
-  fc.assert(fc.property(message, fc.nat(0xFFFFFFFF), fc.integer({ min: 1, max: 1024 ** 3 }), fc.nat(9), (any, fd, totalBytes, offset) => {
-    const moved = (bytes: Uint8Array): Uint8Array => {
-      const place = new Uint8Array(64)
-      place.set(bytes, offset)
-      return place.subarray(offset, offset + bytes.length)
-    }
-    const decoded = decodeRequest(moved(encodeRequest(any)), any.kind)
-    t.deepEqual({ ...decoded, nonce: hex(decoded.nonce) }, { ...any, nonce: hex(any.nonce) })
-    const file = any.kind === 'memfd' ? { fd, totalBytes } : undefined
-    t.deepEqual(decodeTicket(moved(encodeTicket(any.kind, any.nonce, file)), any), { pid: process.pid, file: file ?? { fd: 0, totalBytes: 0 } })
-  }))
+  const message = fc.record({
+    kind: fc.constantFrom('memfd' as const, 'shared-array-buffer' as const),
+    pid: fc.nat(0xffffffff),
+    nonce: fc.uint8Array({ minLength: 16, maxLength: 16 })
+  })
+  fc.assert(
+    fc.property(
+      message,
+      fc.nat(0xffffffff),
+      fc.integer({ min: 1, max: 1024 ** 3 }),
+      fc.nat(9),
+      (any, fd, totalBytes, offset) => {
+        const moved = (bytes: Uint8Array): Uint8Array => {
+          const place = new Uint8Array(64)
+          place.set(bytes, offset)
+          return place.subarray(offset, offset + bytes.length)
+        }
+        const decoded = decodeRequest(moved(encodeRequest(any)), any.kind)
+        t.deepEqual({ ...decoded, nonce: hex(decoded.nonce) }, { ...any, nonce: hex(any.nonce) })
+        const file = any.kind === 'memfd' ? { fd, totalBytes } : undefined
+        t.deepEqual(decodeTicket(moved(encodeTicket(any.kind, any.nonce, file)), any), {
+          pid: process.pid,
+          file: file ?? { fd: 0, totalBytes: 0 }
+        })
+      }
+    )
+  )
 })
 
 test('decodeRequest() keeps a nonce of its own: the bytes may be overwritten', (t) => {
@@ -62,10 +87,20 @@ const badRequests: Array<[what: string, bytes: Uint8Array, code: ErrorCode, mess
   ['nothing', new Uint8Array(0), ErrorCode.PROTOCOL, /must have 24 bytes: it has 0/],
   ['a byte less', encodeRequest(request).subarray(1), ErrorCode.PROTOCOL, /must have 24 bytes: it has 23/],
   ['a byte more', new Uint8Array(25), ErrorCode.PROTOCOL, /must have 24 bytes: it has 25/],
-  ['kind 0', patched(encodeRequest(request), 0, 0), ErrorCode.PROTOCOL, /must name a kind of memory, 1 or 2: it names 0/],
+  [
+    'kind 0',
+    patched(encodeRequest(request), 0, 0),
+    ErrorCode.PROTOCOL,
+    /must name a kind of memory, 1 or 2: it names 0/
+  ],
   ['an unknown kind', patched(encodeRequest(request), 0, 3), ErrorCode.PROTOCOL, /it names 3/],
   ['a reserved byte', patched(encodeRequest(request), 3, 1), ErrorCode.PROTOCOL, /reserved bytes/],
-  ['the other kind', patched(encodeRequest(request), 0, 1), ErrorCode.UNAVAILABLE, /this side shares a memfd and the peer a shared-array-buffer: run host and plugin both in threads/]
+  [
+    'the other kind',
+    patched(encodeRequest(request), 0, 1),
+    ErrorCode.UNAVAILABLE,
+    /this side shares a memfd and the peer a shared-array-buffer: run host and plugin both in threads/
+  ]
 ]
 
 for (const [what, bytes, code, message] of badRequests) {
@@ -86,7 +121,12 @@ const badTickets: Array<[what: string, bytes: Uint8Array, kind: RequestMessage['
   ['a wrong kind', patched(ticket, 0, 1), 'memfd', /must be for a memfd: it begins with 1/],
   ['a reserved byte', patched(ticket, 2, 1), 'memfd', /must be for a memfd/],
   ['a foreign nonce', patched(ticket, 23, 0), 'memfd', /it answers another one/],
-  ['more than the largest segment', encodeTicket('memfd', nonce, { fd: 5, totalBytes: 1024 ** 3 + 1 }), 'memfd', /from 1 to 1073741824 bytes: the ticket says 1073741825/],
+  [
+    'more than the largest segment',
+    encodeTicket('memfd', nonce, { fd: 5, totalBytes: 1024 ** 3 + 1 }),
+    'memfd',
+    /from 1 to 1073741824 bytes: the ticket says 1073741825/
+  ],
   ['an empty segment', encodeTicket('memfd', nonce, { fd: 5, totalBytes: 0 }), 'memfd', /the ticket says 0/]
 ]
 

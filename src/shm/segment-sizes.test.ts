@@ -2,24 +2,45 @@ import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { CONSTANT_UNIT_BYTES, LINE_BYTES, RINGS_OFFSET } from './layout.js'
-import { checkSegmentSizes, DEFAULT_SEGMENT_SIZES, layOut, MAX_SEGMENT_BYTES, type SegmentLayout, type SegmentSizes, segmentSizes } from './segment-sizes.js'
+import {
+  checkSegmentSizes,
+  DEFAULT_SEGMENT_SIZES,
+  layOut,
+  MAX_SEGMENT_BYTES,
+  type SegmentLayout,
+  type SegmentSizes,
+  segmentSizes
+} from './segment-sizes.js'
 import { arbitrarySizes } from './testing/arbitrary-sizes.js'
 
 interface Part { readonly name: string, readonly offset: number, readonly bytes: number, readonly alignment: number }
 
 /** Every part of a segment, written down from the drawing in layout.ts and not from the arithmetic. */
 function partsOf ({ sizes, directions, descriptorBytes, releaseEntries }: SegmentLayout): Part[] {
-  const words = ['header', 'hostWait', 'pluginWait', 'attached'].map((name, i) => ({ name, offset: i * LINE_BYTES, bytes: LINE_BYTES, alignment: LINE_BYTES }))
-  return [...words, ...directions.flatMap((direction, d) => [
-    { name: `${d} writePosition`, offset: direction.writePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
-    { name: `${d} readPosition`, offset: direction.readPosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
-    { name: `${d} releasePosition`, offset: direction.releasePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
-    { name: `${d} ring`, offset: direction.ring, bytes: sizes.ringEntries * descriptorBytes, alignment: LINE_BYTES },
-    { name: `${d} releaseRing`, offset: direction.releaseRing, bytes: releaseEntries * 4, alignment: LINE_BYTES },
-    { name: `${d} constantReturns`, offset: direction.constantReturns, bytes: sizes.constantBytes / CONSTANT_UNIT_BYTES * 4, alignment: LINE_BYTES },
-    { name: `${d} constants`, offset: direction.constants, bytes: sizes.constantBytes, alignment: 4096 },
-    { name: `${d} slots`, offset: direction.slots, bytes: sizes.slots * sizes.slotBytes, alignment: 1024 }
-  ])]
+  const words = ['header', 'hostWait', 'pluginWait', 'attached'].map((name, i) => ({
+    name,
+    offset: i * LINE_BYTES,
+    bytes: LINE_BYTES,
+    alignment: LINE_BYTES
+  }))
+  return [
+    ...words,
+    ...directions.flatMap((direction, d) => [
+      { name: `${d} writePosition`, offset: direction.writePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
+      { name: `${d} readPosition`, offset: direction.readPosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
+      { name: `${d} releasePosition`, offset: direction.releasePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
+      { name: `${d} ring`, offset: direction.ring, bytes: sizes.ringEntries * descriptorBytes, alignment: LINE_BYTES },
+      { name: `${d} releaseRing`, offset: direction.releaseRing, bytes: releaseEntries * 4, alignment: LINE_BYTES },
+      {
+        name: `${d} constantReturns`,
+        offset: direction.constantReturns,
+        bytes: (sizes.constantBytes / CONSTANT_UNIT_BYTES) * 4,
+        alignment: LINE_BYTES
+      },
+      { name: `${d} constants`, offset: direction.constants, bytes: sizes.constantBytes, alignment: 4096 },
+      { name: `${d} slots`, offset: direction.slots, bytes: sizes.slots * sizes.slotBytes, alignment: 1024 }
+    ])
+  ]
 }
 
 test('layOut() gives every part a place of its own, aligned, inside the segment, with little between', (t) => {
@@ -33,7 +54,12 @@ test('layOut() gives every part a place of its own, aligned, inside the segment,
       if (part.offset % part.alignment !== 0) throw new Error(`${part.name} is not aligned: ${part.offset}`)
       end = part.offset + part.bytes
     }
-    return end <= layout.totalBytes && layout.totalBytes - end < 4096 && layout.totalBytes % 4096 === 0 && layout.directions[0].slots % 4096 === 0
+    return (
+      end <= layout.totalBytes &&
+      layout.totalBytes - end < 4096 &&
+      layout.totalBytes % 4096 === 0 &&
+      layout.directions[0].slots % 4096 === 0
+    )
   }))
   t.pass()
 })
@@ -41,7 +67,9 @@ test('layOut() gives every part a place of its own, aligned, inside the segment,
 test('layOut() makes release rings that hold every slot, and whose length is a power of two', (t) => {
   fc.assert(fc.property(arbitrarySizes, (sizes) => {
     const { releaseEntries } = layOut(sizes)
-    return releaseEntries >= sizes.slots && releaseEntries < 2 * sizes.slots && Number.isInteger(Math.log2(releaseEntries))
+    return (
+      releaseEntries >= sizes.slots && releaseEntries < 2 * sizes.slots && Number.isInteger(Math.log2(releaseEntries))
+    )
   }))
   t.pass()
 })
@@ -57,16 +85,37 @@ test('segmentSizes() fills in what was not chosen, and keeps inline payloads bel
 
 test('layOut() never drifts: sizes in numbers', (t) => {
   t.is(RINGS_OFFSET, 1280)
-  t.deepEqual(layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 }), {
-    sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 },
-    descriptorBytes: 1056,
-    releaseEntries: 512,
-    totalBytes: 71_393_280,
-    directions: [
-      { writePosition: 512, readPosition: 640, releasePosition: 768, ring: 1280, releaseRing: 1_082_624, slots: 2_187_264, constants: 69_296_128, constantReturns: 1_084_672 },
-      { writePosition: 896, readPosition: 1024, releasePosition: 1152, ring: 1_092_864, releaseRing: 2_174_208, slots: 35_741_696, constants: 70_344_704, constantReturns: 2_176_256 }
-    ]
-  })
+  t.deepEqual(
+    layOut({ slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 }),
+    {
+      sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 },
+      descriptorBytes: 1056,
+      releaseEntries: 512,
+      totalBytes: 71_393_280,
+      directions: [
+        {
+          writePosition: 512,
+          readPosition: 640,
+          releasePosition: 768,
+          ring: 1280,
+          releaseRing: 1_082_624,
+          slots: 2_187_264,
+          constants: 69_296_128,
+          constantReturns: 1_084_672
+        },
+        {
+          writePosition: 896,
+          readPosition: 1024,
+          releasePosition: 1152,
+          ring: 1_092_864,
+          releaseRing: 2_174_208,
+          slots: 35_741_696,
+          constants: 70_344_704,
+          constantReturns: 2_176_256
+        }
+      ]
+    }
+  )
 })
 
 test('checkSegmentSizes() takes every size within the rules, and gives it back', (t) => {
@@ -90,13 +139,22 @@ const broken: Array<[sizes: Partial<SegmentSizes>, message: RegExp]> = [
   [{ constantBytes: 512 }, /constantBytes must be a multiple of 4096: it is 512/],
   [{ inlineBytes: 480 }, /inlineBytes must be an integer from 512/],
   [{ inlineBytes: 1000 }, /inlineBytes must be a multiple of 32: it is 1000/],
-  [{ inlineBytes: 4096, slotBytes: 4096 }, /inlineBytes must be less than slotBytes, or no slot would be used: they are 4096 and 4096/],
-  [{ slots: 8192 }, /at most 1073741824 bytes: 8192 slots of 65536 bytes, 1024 ring entries and 1048576 bytes of constants, in both directions, make \d+: choose fewer or smaller ones/]
+  [
+    { inlineBytes: 4096, slotBytes: 4096 },
+    /inlineBytes must be less than slotBytes, or no slot would be used: they are 4096 and 4096/
+  ],
+  [
+    { slots: 8192 },
+    /at most 1073741824 bytes: 8192 slots of 65536 bytes, 1024 ring entries and 1048576 bytes of constants, in both directions, make \d+: choose fewer or smaller ones/
+  ]
 ]
 
 for (const [sizes, message] of broken) {
   test(`checkSegmentSizes() refuses ${JSON.stringify(sizes)}`, (t) => {
-    const error = t.throws(() => checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, ...sizes }), { instanceOf: TunnelError, message })
+    const error = t.throws(() => checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, ...sizes }), {
+      instanceOf: TunnelError,
+      message
+    })
     t.is(error.code, ErrorCode.USAGE)
     t.regex(error.message, /^Cannot use these sizes of the shared memory: /)
   })
@@ -104,17 +162,26 @@ for (const [sizes, message] of broken) {
 
 test('checkSegmentSizes() lets its caller say what a broken rule means', (t) => {
   const failure = (rule: string) => new TunnelError(ErrorCode.PROTOCOL, rule)
-  t.is(t.throws(() => checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, slots: 0 }, failure), { instanceOf: TunnelError }).code, ErrorCode.PROTOCOL)
+  t.is(
+    t.throws(() => checkSegmentSizes({ ...DEFAULT_SEGMENT_SIZES, slots: 0 }, failure), { instanceOf: TunnelError })
+      .code,
+    ErrorCode.PROTOCOL
+  )
 })
 
 test('checkSegmentSizes() refuses, or layOut() stays within the largest segment, whatever five numbers say', (t) => {
   const word = fc.oneof(fc.integer(), fc.nat(0xFFFFFFFF), fc.nat(17).map((power) => 2 ** power))
-  fc.assert(fc.property(fc.record({ slotBytes: word, slots: word, ringEntries: word, inlineBytes: word, constantBytes: word }), (sizes) => {
-    try {
-      return layOut(checkSegmentSizes(sizes)).totalBytes <= MAX_SEGMENT_BYTES
-    } catch (error) {
-      return error instanceof TunnelError && error.code === ErrorCode.USAGE
-    }
-  }))
+  fc.assert(
+    fc.property(
+      fc.record({ slotBytes: word, slots: word, ringEntries: word, inlineBytes: word, constantBytes: word }),
+      (sizes) => {
+        try {
+          return layOut(checkSegmentSizes(sizes)).totalBytes <= MAX_SEGMENT_BYTES
+        } catch (error) {
+          return error instanceof TunnelError && error.code === ErrorCode.USAGE
+        }
+      }
+    )
+  )
   t.pass()
 })

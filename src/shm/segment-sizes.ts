@@ -1,5 +1,12 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { CONSTANT_UNIT_BYTES, DescriptorOffset, DIRECTION_BYTES, LINE_BYTES, RINGS_OFFSET, WordOffset } from './layout.js'
+import {
+  CONSTANT_UNIT_BYTES,
+  DescriptorOffset,
+  DIRECTION_BYTES,
+  LINE_BYTES,
+  RINGS_OFFSET,
+  WordOffset
+} from './layout.js'
 
 /** What the maker of a segment chooses; per direction. */
 export interface SegmentSizes {
@@ -9,18 +16,34 @@ export interface SegmentSizes {
   readonly slots: number
   /** Descriptors of one direction's ring: a power of two from 64 to 65,536. Default 1,024. */
   readonly ringEntries: number
-  /** Payloads up to this length travel in the descriptor: a multiple of 32 from 512, less than `slotBytes`. Default: 4,096, or half of `slotBytes` if that is less. */
+  /**
+   * Payloads up to this length travel in the descriptor: a multiple of 32 from 512, less than `slotBytes`. Default:
+   * 4,096, or half of `slotBytes` if that is less.
+   */
   readonly inlineBytes: number
-  /** Bytes of one direction for what its sender writes once and sends again and again: a multiple of 4,096 from 0 (none) to 67,108,864. Default 1,048,576. */
+  /**
+   * Bytes of one direction for what its sender writes once and sends again and again: a multiple of 4,096 from 0 (none)
+   * to 67,108,864. Default 1,048,576.
+   */
   readonly constantBytes: number
 }
 
-export const DEFAULT_SEGMENT_SIZES: SegmentSizes = { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 4096, constantBytes: 1_048_576 }
+export const DEFAULT_SEGMENT_SIZES: SegmentSizes = {
+  slotBytes: 65_536,
+  slots: 512,
+  ringEntries: 1024,
+  inlineBytes: 4096,
+  constantBytes: 1_048_576
+}
 
 /** What was chosen, and defaults for the rest; inline payloads are half a slot where slots are small. Unchecked. */
 export function segmentSizes (chosen: Partial<SegmentSizes> = {}): SegmentSizes {
   const { slotBytes = DEFAULT_SEGMENT_SIZES.slotBytes } = chosen
-  return { ...DEFAULT_SEGMENT_SIZES, inlineBytes: Math.min(DEFAULT_SEGMENT_SIZES.inlineBytes, slotBytes / 2), ...chosen }
+  return {
+    ...DEFAULT_SEGMENT_SIZES,
+    inlineBytes: Math.min(DEFAULT_SEGMENT_SIZES.inlineBytes, slotBytes / 2),
+    ...chosen
+  }
 }
 
 export const SizeLimit = {
@@ -59,21 +82,46 @@ export interface SegmentLayout {
 }
 
 /** Throws what `failure` makes of the first rule that `sizes` break. */
-export function checkSegmentSizes (sizes: SegmentSizes, failure: (rule: string) => TunnelError = usageError): SegmentSizes {
+export function checkSegmentSizes (
+  sizes: SegmentSizes,
+  failure: (rule: string) => TunnelError = usageError
+): SegmentSizes {
   for (const name of Object.keys(SizeLimit) as Array<keyof SegmentSizes>) {
     const [minimum, maximum] = SizeLimit[name]
     const value = sizes[name]
-    if (!Number.isInteger(value) || value < minimum || value > maximum) throw failure(`${name} must be an integer from ${minimum} to ${maximum}: it is ${value}`)
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+      throw failure(`${name} must be an integer from ${minimum} to ${maximum}: it is ${value}`)
+    }
   }
   const { slotBytes, ringEntries, inlineBytes, constantBytes } = sizes
-  for (const [name, value] of [['slotBytes', slotBytes], ['ringEntries', ringEntries]] as const) {
-    if (!isPowerOfTwo(value)) throw failure(`${name} must be a power of two: it is ${value}; the next ones are ${2 ** Math.floor(Math.log2(value))} and ${2 ** Math.ceil(Math.log2(value))}`)
+  for (const [name, value] of [
+    ['slotBytes', slotBytes],
+    ['ringEntries', ringEntries]
+  ] as const) {
+    if (!isPowerOfTwo(value)) {
+      throw failure(
+        `${name} must be a power of two: it is ${value}; the next ones are ${2 ** Math.floor(Math.log2(value))} and ` +
+        `${2 ** Math.ceil(Math.log2(value))}`
+      )
+    }
   }
   if (inlineBytes % 32 !== 0) throw failure(`inlineBytes must be a multiple of 32: it is ${inlineBytes}`)
-  if (inlineBytes >= slotBytes) throw failure(`inlineBytes must be less than slotBytes, or no slot would be used: they are ${inlineBytes} and ${slotBytes}`)
-  if (constantBytes % PAGE_BYTES !== 0) throw failure(`constantBytes must be a multiple of ${PAGE_BYTES}: it is ${constantBytes}`)
+  if (inlineBytes >= slotBytes) {
+    throw failure(
+      `inlineBytes must be less than slotBytes, or no slot would be used: they are ${inlineBytes} and ${slotBytes}`
+    )
+  }
+  if (constantBytes % PAGE_BYTES !== 0) {
+    throw failure(`constantBytes must be a multiple of ${PAGE_BYTES}: it is ${constantBytes}`)
+  }
   const { totalBytes } = layOut(sizes)
-  if (totalBytes > MAX_SEGMENT_BYTES) throw failure(`a segment must have at most ${MAX_SEGMENT_BYTES} bytes: ${sizes.slots} slots of ${slotBytes} bytes, ${ringEntries} ring entries and ${constantBytes} bytes of constants, in both directions, make ${totalBytes}: choose fewer or smaller ones`)
+  if (totalBytes > MAX_SEGMENT_BYTES) {
+    throw failure(
+      `a segment must have at most ${MAX_SEGMENT_BYTES} bytes: ${sizes.slots} slots of ${slotBytes} bytes, ` +
+      `${ringEntries} ring entries and ${constantBytes} bytes of constants, in both directions, make ${totalBytes}: ` +
+      'choose fewer or smaller ones'
+    )
+  }
   return sizes
 }
 
@@ -102,7 +150,13 @@ export function layOut (sizes: SegmentSizes): SegmentLayout {
       constantReturns: rings + ringBytes + releaseRingBytes
     }
   }
-  return { sizes, descriptorBytes, releaseEntries, totalBytes: constantsOffset + 2 * sizes.constantBytes, directions: [direction(0), direction(1)] }
+  return {
+    sizes,
+    descriptorBytes,
+    releaseEntries,
+    totalBytes: constantsOffset + 2 * sizes.constantBytes,
+    directions: [direction(0), direction(1)]
+  }
 }
 
 function isPowerOfTwo (value: number): boolean {

@@ -39,7 +39,11 @@ test('sharedArrayMemory() shares a segment between two threads, which both see w
 test('sharedArrayMemory() shares a segment that a thread makes with one that attaches', async (t) => {
   const host = SegmentPeer.inThread(t, memory.kind)
   const plugin = SegmentPeer.inThread(t, memory.kind)
-  const ticket = await host.bytesOf({ do: 'offer', request: await plugin.bytesOf({ do: 'request' }), sizes: SMALLEST_SIZES })
+  const ticket = await host.bytesOf({
+    do: 'offer',
+    request: await plugin.bytesOf({ do: 'request' }),
+    sizes: SMALLEST_SIZES
+  })
   await plugin.tell({ do: 'attach', ticket })
   await host.tell({ do: 'write', at: 4096, value: 44 })
   t.is(await plugin.valueOf({ do: 'read', at: 4096 }), 44)
@@ -55,9 +59,16 @@ test('sharedArrayMemory() attaches however many turns of the loop the ticket tak
 })
 
 test('sharedArrayMemory() refuses a request and a ticket from another process', (t) => {
-  const foreign = t.throws(() => memory.offer(encodeRequest({ ...newRequest(memory.kind), pid: process.pid + 1 }), SMALLEST_SIZES), { instanceOf: TunnelError })
+  const foreign = t.throws(
+    () => memory.offer(encodeRequest({ ...newRequest(memory.kind), pid: process.pid + 1 }), SMALLEST_SIZES),
+    { instanceOf: TunnelError }
+  )
   t.is(foreign.code, ErrorCode.UNAVAILABLE)
-  t.is(foreign.message, `Cannot offer shared memory: host and plugin run in different processes, ${process.pid} and ${process.pid + 1}, and a SharedArrayBuffer is for threads of one process: run both in one, or use memory of kind memfd`)
+  t.is(
+    foreign.message,
+    `Cannot offer shared memory: host and plugin run in different processes, ${process.pid} and ${process.pid + 1}, ` +
+    'and a SharedArrayBuffer is for threads of one process: run both in one, or use memory of kind memfd'
+  )
   const request = memory.request()
   const { ticket } = memory.offer(request.bytes, SMALLEST_SIZES)
   new DataView(ticket.buffer).setUint32(4, process.pid + 1, true)
@@ -67,13 +78,19 @@ test('sharedArrayMemory() refuses a request and a ticket from another process', 
 
 test('sharedArrayMemory() between two processes says so', async (t) => {
   const { peer } = SegmentPeer.inProcess(t, memory.kind)
-  const error = await t.throwsAsync(peer.tell({ do: 'offer', request: memory.request().bytes, sizes: SMALLEST_SIZES }), { instanceOf: TunnelError, message: /different processes/ })
+  const error = await t.throwsAsync(
+    peer.tell({ do: 'offer', request: memory.request().bytes, sizes: SMALLEST_SIZES }),
+    { instanceOf: TunnelError, message: /different processes/ }
+  )
   t.is(error.code, ErrorCode.UNAVAILABLE)
 })
 
 test('sharedArrayMemory() says that no segment has come, as between containers whose process ids are equal', (t) => {
   const request = memory.request()
-  const error = t.throws(() => request.attach(encodeTicket(memory.kind, request.bytes.slice(8))), { instanceOf: TunnelError, message: /the peer says that it has sent it, and it is not there/ })
+  const error = t.throws(() => request.attach(encodeTicket(memory.kind, request.bytes.slice(8))), {
+    instanceOf: TunnelError,
+    message: /the peer says that it has sent it, and it is not there/
+  })
   t.is(error.code, ErrorCode.UNAVAILABLE)
 })
 
@@ -91,7 +108,10 @@ for (const [what, message, pattern, code = ErrorCode.PROTOCOL] of oddMessages) {
       const request = memory.request()
       post(request.bytes, message)
       for (let i = 0; i < turns; i++) await turn()
-      const error = t.throws(() => request.attach(encodeTicket(memory.kind, request.bytes.slice(8))), { instanceOf: TunnelError, message: pattern })
+      const error = t.throws(() => request.attach(encodeTicket(memory.kind, request.bytes.slice(8))), {
+        instanceOf: TunnelError,
+        message: pattern
+      })
       t.is(error.code, code)
     }
   })
@@ -100,17 +120,24 @@ for (const [what, message, pattern, code = ErrorCode.PROTOCOL] of oddMessages) {
 test('sharedArrayMemory() refuses a segment that was made for another request', (t) => {
   const [mine, other] = [memory.request(), memory.request()]
   post(mine.bytes, memory.offer(other.bytes, SMALLEST_SIZES).segment.buffer)
-  t.throws(() => mine.attach(encodeTicket(memory.kind, mine.bytes.slice(8))), { instanceOf: TunnelError, message: /it was made for another one/ })
+  t.throws(() => mine.attach(encodeTicket(memory.kind, mine.bytes.slice(8))), {
+    instanceOf: TunnelError,
+    message: /it was made for another one/
+  })
 })
 
 test('sharedArrayMemory() says how many bytes it lacks when memory is full, and how to ask for fewer', (t) => {
   const full = sharedArrayMemory(() => { throw new RangeError('Array buffer allocation failed') })
   const error = t.throws(() => full.offer(full.request().bytes, SMALLEST_SIZES), { instanceOf: TunnelError })
   t.is(error.code, ErrorCode.LIMIT)
-  t.is(error.message, `Cannot offer shared memory: memory is full: there are no ${totalBytes} bytes: choose fewer slots or smaller ones`)
+  t.is(
+    error.message,
+    `Cannot offer shared memory: memory is full: there are no ${totalBytes} bytes: choose fewer slots or smaller ones`
+  )
 })
 
 test('sharedArrayMemory() keeps no process alive for a request that is never answered', async (t) => {
-  const code = `import('${new URL('shared-array-memory.js', import.meta.url).href}').then(({ sharedArrayMemory }) => { sharedArrayMemory().request() })`
+  const code = `import('${new URL('shared-array-memory.js', import.meta.url).href}').then(({ sharedArrayMemory }) => ` +
+    '{ sharedArrayMemory().request() })'
   await t.notThrowsAsync(promisify(execFile)(process.execPath, ['-e', code], { timeout: 30_000 }))
 })

@@ -5,7 +5,9 @@ import { SlotPool } from './slot-pool.js'
 test('SlotPool.tryReturn() takes back what was sent, once, and nothing else', (t) => {
   const pool = new SlotPool(4)
   const slot = pool.tryClaim(1)
-  for (const foreign of [slot, slot + 1, -1, 4, 65_536, 0x7FFF_FFFF, -0x8000_0000, 0.5, NaN]) t.false(pool.tryReturn(foreign), `${foreign}`)
+  for (const foreign of [slot, slot + 1, -1, 4, 65_536, 0x7fff_ffff, -0x8000_0000, 0.5, NaN]) {
+    t.false(pool.tryReturn(foreign), `${foreign}`)
+  }
   pool.send(slot)
   for (const foreign of [slot + 1, -1, 4, 0.5, NaN]) t.false(pool.tryReturn(foreign), `${foreign}`)
   t.is(pool.available, 3)
@@ -26,7 +28,8 @@ test('SlotPool.release() gives back a claim that was not sent', (t) => {
 })
 
 for (const slots of [1, 2, 16, 100, 512]) {
-  test(`SlotPool gives each stalled channel no more than a seventeenth of what the others left, rounded up, of ${slots} slots`, (t) => {
+  test('SlotPool gives each stalled channel no more than a seventeenth of what the others left, rounded up, of ' +
+    `${slots} slots`, (t) => {
     const pool = new SlotPool(slots)
     let channelId = 1
     for (let left = slots; left > 0; left = pool.available) {
@@ -48,7 +51,9 @@ test('SlotPool comes to rest at 1/(n + 16) of the pool for each of n busy channe
       for (let channelId = 1; channelId <= channels; channelId++) moved = pool.tryClaim(channelId) >= 0 || moved
     }
     const share = 512 / (channels + 16)
-    for (let channelId = 1; channelId <= channels; channelId++) t.true(Math.abs(pool.heldBy(channelId) - share) <= 1, `${channels} channels: ${pool.heldBy(channelId)}`)
+    for (let channelId = 1; channelId <= channels; channelId++) {
+      t.true(Math.abs(pool.heldBy(channelId) - share) <= 1, `${channels} channels: ${pool.heldBy(channelId)}`)
+    }
     t.true(pool.available >= Math.floor(share * 8))
   }
 })
@@ -57,7 +62,18 @@ type State = { channelId: number, isSent: boolean }
 
 test('SlotPool behaves as a list of slots', (t) => {
   const command = fc.record({
-    what: fc.constantFrom('claim', 'claim', 'claim', 'claim', 'send', 'send', 'return', 'return', 'release', 'return anything'),
+    what: fc.constantFrom(
+      'claim',
+      'claim',
+      'claim',
+      'claim',
+      'send',
+      'send',
+      'return',
+      'return',
+      'release',
+      'return anything'
+    ),
     channelId: fc.integer({ min: 1, max: 6 }),
     which: fc.nat(1000)
   })
@@ -97,24 +113,30 @@ test('SlotPool behaves as a list of slots', (t) => {
       }
       t.is(pool.available, slots - held.size)
       t.is(pool.claimed, [...held.values()].filter((state) => !state.isSent).length)
-      for (let id = 1; id <= 6; id++) t.is(pool.heldBy(id), [...held.values()].filter((state) => state.channelId === id).length)
+      for (let id = 1; id <= 6; id++) {
+        t.is(pool.heldBy(id), [...held.values()].filter((state) => state.channelId === id).length)
+      }
       // A channel that has none gets one while there are any: the shares of the others never take the last one from it.
       if (pool.available > 0) t.true(pool.canClaim(7))
     }
   }), { numRuns: 500 })
 })
 
-test('SlotPool lets the shares never exceed the pool, and a share grow only while sixteen times as much is left', (t) => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 64 }), fc.array(fc.nat(63), { maxLength: 400 }), (slots, claims) => {
-    const pool = new SlotPool(slots)
-    for (const claim of claims) {
-      const channelId = 1 + claim % slots
-      const [before, left] = [pool.heldBy(channelId), pool.available]
-      const got = pool.tryClaim(channelId) >= 0
-      t.is(got, before * 16 < left)
-      let shares = 0
-      for (let id = 1; id <= slots; id++) shares += pool.heldBy(id)
-      t.is(shares + pool.available, slots)
-    }
-  }), { numRuns: 300 })
+test('SlotPool lets the shares never exceed the pool, and a share grow only while sixteen times as ' +
+  'much is left', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 64 }), fc.array(fc.nat(63), { maxLength: 400 }), (slots, claims) => {
+      const pool = new SlotPool(slots)
+      for (const claim of claims) {
+        const channelId = 1 + (claim % slots)
+        const [before, left] = [pool.heldBy(channelId), pool.available]
+        const got = pool.tryClaim(channelId) >= 0
+        t.is(got, before * 16 < left)
+        let shares = 0
+        for (let id = 1; id <= slots; id++) shares += pool.heldBy(id)
+        t.is(shares + pool.available, slots)
+      }
+    }),
+    { numRuns: 300 }
+  )
 })

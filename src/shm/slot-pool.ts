@@ -9,12 +9,15 @@ const CLAIMED = 1
 const SENT = 2
 
 /**
- * Who holds which slot of the pool that this side fills, from private state only: the peer can give back what it was sent, and nothing else.
+ * Who holds which slot of the pool that this side fills, from private state only: the peer can give back what it was
+ * sent, and nothing else.
  *
- * A channel may claim a slot while it holds less than a sixteenth of what is free (the dynamic threshold of Choudhury and Hahne, "Dynamic queue
- * length thresholds for shared-memory packet switches", 1998, with alpha = 1/16). So the shares of all channels together never exceed the pool: n busy
- * channels come to rest at 1/(n + 16) of it each, and 16/(n + 16) are left. Of readers that stall one after the other each takes at most a seventeenth
- * of what was left, so that halves with every eleven of them; a pool can still run dry: who has nothing then needs another way (`ShmSender.tryClaim`).
+ * A channel may claim a slot while it holds less than a sixteenth of what is free (the dynamic threshold of Choudhury
+ * and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998, with alpha = 1/16). So the
+ * shares of all channels together never exceed the pool: n busy channels come to rest at 1/(n + 16) of it each, and
+ * 16/(n + 16) are left. Of readers that stall one after the other each takes at most a seventeenth of what was left, so
+ * that halves with every eleven of them; a pool can still run dry: who has nothing then needs another way
+ * (`ShmSender.tryClaim`).
  */
 export class SlotPool {
   readonly slots: number
@@ -22,7 +25,10 @@ export class SlotPool {
   private readonly free: Int32Array
   private readonly state: Uint8Array
   private readonly owner: Uint32Array
-  /** By channel id. Those that hold nothing stay until there are many of them: to forget one and learn it again for every message costs more. */
+  /**
+   * By channel id. Those that hold nothing stay until there are many of them: to forget one and learn it again for
+   * every message costs more.
+   */
   private readonly held = new Map<number, number>()
   private freeCount: number
   private claimedCount = 0

@@ -1,6 +1,6 @@
 /**
- * A protocol between two threads, as steps: each touches shared memory at most once and names the next one. Running them in a row is the protocol;
- * running those of two sides in every order there is proves it (endpoint.test.ts).
+ * A protocol between two threads, as steps: each touches shared memory at most once and names the next one. Running
+ * them in a row is the protocol; running those of two sides in every order there is proves it (endpoint.test.ts).
  */
 export type Step<M> = (machine: M) => number
 

@@ -15,7 +15,10 @@ test('transportKindOf() makes the transport that was chosen, also of a choice th
 })
 
 test('transportKindOf() refuses sizes that break a rule', (t) => {
-  const error = t.throws(() => transportKindOf({ kind: 'shm', memory: 'memfd', sizes: { ...DEFAULT_SEGMENT_SIZES, slotBytes: 5000 } }), { instanceOf: TunnelError })
+  const error = t.throws(
+    () => transportKindOf({ kind: 'shm', memory: 'memfd', sizes: { ...DEFAULT_SEGMENT_SIZES, slotBytes: 5000 } }),
+    { instanceOf: TunnelError }
+  )
   t.is(error.code, ErrorCode.USAGE)
   t.regex(error.message, /5000/)
 })

@@ -12,13 +12,18 @@ export type TransportChoice =
   | { readonly kind: 'stream' }
   | {
     readonly kind: 'shm'
-    /** `shared-array-buffer`: host and plugin are threads of one process. `memfd`: they may be any two processes of one Linux system. */
+    /**
+     * `shared-array-buffer`: host and plugin are threads of one process. `memfd`: they may be any two processes of one
+     * Linux system.
+     */
     readonly memory: 'shared-array-buffer' | 'memfd'
     /** The host's: it makes the segment, and tells the plugin how large it is. Those of a plugin are not used. */
     readonly sizes: SegmentSizes
   }
 
-/** Throws ERR_TUNNEL_USAGE for sizes that break a rule. Whether this system can have the transport is told by `check()`. */
+/**
+ * Throws ERR_TUNNEL_USAGE for sizes that break a rule. Whether this system can have the transport is told by `check()`.
+ */
 export function transportKindOf (choice: TransportChoice): TransportKind {
   return choice.kind === 'stream' ? streamTransport : createShmTransport({ memory: choice.memory, sizes: choice.sizes })
 }

@@ -5,11 +5,12 @@ import type { FrameHeader } from '../frame/header.js'
 import type { FrameType } from '../frame/layout.js'
 
 /**
- * The Transport seam: how whole frames move between host and plugin, in order, in both directions. A transport knows frames and
- * memory; it knows nothing of handshakes, credit or channels' lives (that is the session's).
+ * The Transport seam: how whole frames move between host and plugin, in order, in both directions. A transport knows
+ * frames and memory; it knows nothing of handshakes, credit or channels' lives (that is the session's).
  *
- * Nothing leaves before `flush()`. The session decides the order of DATA frames: it keeps committed claims in its own queues
- * and hands one over with `sendData()` while `writable` is true, so that a link never holds more than a few frames ahead of the peer.
+ * Nothing leaves before `flush()`. The session decides the order of DATA frames: it keeps committed claims in its own
+ * queues and hands one over with `sendData()` while `writable` is true, so that a link never holds more than a few
+ * frames ahead of the peer.
  */
 export interface Transport {
   readonly kind: string
@@ -19,20 +20,24 @@ export interface Transport {
   start (handler: TransportHandler): void
 
   /**
-   * Memory for the payload of one DATA frame of `channelId`, or null: none for this channel now; `handler.onWritable()` follows when
-   * that may have changed. `bytes` (at least 1) is the most the caller can use: the claim's view has from 1 to `bytes` bytes. A claim
-   * lives from `claim()` through `commit()` to exactly one `sendData()` on the same channel, or ends in `abandon()` at any time before that.
+   * Memory for the payload of one DATA frame of `channelId`, or null: none for this channel now; `handler.onWritable()`
+   * follows when that may have changed. `bytes` (at least 1) is the most the caller can use: the claim's view has from
+   * 1 to `bytes` bytes. A claim lives from `claim()` through `commit()` to exactly one `sendData()` on the same
+   * channel, or ends in `abandon()` at any time before that.
    */
   claim (bytes: number, channelId: number): Claim | null
   /** Whether `claim()` would succeed. If not, `handler.onWritable()` follows when that may have changed. */
   canClaim (bytes: number, channelId: number): boolean
-  /** How many of those who wait for memory should try at one time: more would only take it from one another. 0: no idea. */
+  /**
+   * How many of those who wait for memory should try at one time: more would only take it from one another. 0: no idea.
+   */
   readonly room: number
   /** Of a transport with slots: those that nobody holds. */
   readonly freeSlots?: number
   /**
-   * The claim's payload is complete: its first `bytes` bytes, at least 1. What is left of the region is free again. `copied`: they were
-   * copied into it by the program, not read into it by the kernel (default false); for the counters only.
+   * The claim's payload is complete: its first `bytes` bytes, at least 1. What is left of the region is free again.
+   * `copied`: they were copied into it by the program, not read into it by the kernel (default false); for the counters
+   * only.
    */
   commit (claim: Claim, bytes: number, copied?: boolean): void
   /** What this side sends again and again. Empty before the handshake is done. */
@@ -41,24 +46,33 @@ export interface Transport {
   abandon (claim: Claim): void
   /** Sends a committed claim as one DATA frame; its memory now belongs to the transport. */
   sendData (claim: Claim, channelId: number, flags: number): void
-  /** Sends any other frame (or an empty DATA). Always possible; a link whose unread control frames pass a bound is closed. The payload is copied. */
+  /**
+   * Sends any other frame (or an empty DATA). Always possible; a link whose unread control frames pass a bound is
+   * closed. The payload is copied.
+   */
   send (type: FrameType, channelId: number, argument: number, flags?: number, payload?: Uint8Array): void
   /** True while the link takes more DATA frames. `handler.onWritable()` follows when it turns true again. */
   readonly writable: boolean
   /** Lets everything handed over since the last flush leave: one system call or one doorbell where that is possible. */
   flush (): void
 
-  /** Frames above this payload length are a protocol error of the peer, found before anything is allocated. From the handshake. */
+  /**
+   * Frames above this payload length are a protocol error of the peer, found before anything is allocated. From the
+   * handshake.
+   */
   setMaxPayloadBytes (bytes: number): void
 
   /**
-   * What the peer must know to use this medium; it travels at the end of this side's HELLO. `request` is the end of the peer's HELLO, or null
-   * where this side speaks first. The side that speaks second uses the medium from here on. Throws
-   * ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_VERSION or
-   * ERR_TUNNEL_UNAVAILABLE where the two cannot do with one another, and any other error for what may pass.
+   * What the peer must know to use this medium; it travels at the end of this side's HELLO. `request` is the end of the
+   * peer's HELLO, or null where this side speaks first. The side that speaks second uses the medium from here on.
+   * Throws ERR_TUNNEL_PROTOCOL, ERR_TUNNEL_VERSION or ERR_TUNNEL_UNAVAILABLE where the two cannot do with one another,
+   * and any other error for what may pass.
    */
   offer (request: Uint8Array | null): Uint8Array
-  /** The side that spoke first has the answer, `ticket` is its end: it uses the medium from here on. Throws as `offer()` does. */
+  /**
+   * The side that spoke first has the answer, `ticket` is its end: it uses the medium from here on. Throws as `offer()`
+   * does.
+   */
   attach (ticket: Uint8Array): void
   /** False: the peer has still to attach what `offer()` made, and `handler.onAttached()` follows. */
   readonly isAttached?: boolean
@@ -71,8 +85,8 @@ export interface Transport {
 
 export interface TransportHandler {
   /**
-   * One whole, structurally valid frame. `header` is reused: read it before returning. `payload` is valid until `release()`,
-   * which must be called exactly once, also for an empty payload.
+   * One whole, structurally valid frame. `header` is reused: read it before returning. `payload` is valid until
+   * `release()`, which must be called exactly once, also for an empty payload.
    */
   onFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void
   /** All frames that arrived together have been delivered: a good moment for work that batches. */
@@ -103,15 +117,27 @@ export interface Constant {
   readonly bytes: number
 }
 
-/** Memory of a transport for what is sent again and again without another copy. What was published stays until the link ends. */
+/**
+ * Memory of a transport for what is sent again and again without another copy. What was published stays until the link
+ * ends.
+ */
 export interface Constants {
-  /** The most that one claim may have where that is more than the peer takes in a frame: nothing is kept for it, so no frame has to bound it. 0: a frame's. */
+  /**
+   * The most that one claim may have where that is more than the peer takes in a frame: nothing is kept for it, so no
+   * frame has to bound it. 0: a frame's.
+   */
   readonly maxClaimBytes: number
   /** Keeps a copy of `bytes`, at least 1. null: there is no room for it; then send it through claims. */
   publish (bytes: Uint8Array): Constant | null
-  /** Replaces the bytes of a constant by as many others. False, and nothing is changed: a claim of it is unsent, or the peer may still read it. */
+  /**
+   * Replaces the bytes of a constant by as many others. False, and nothing is changed: a claim of it is unsent, or the
+   * peer may still read it.
+   */
   tryRewrite (constant: Constant, bytes: Uint8Array): boolean
-  /** A committed claim of `bytes` bytes of `constant` from `offset` on, all within it, at least 1 and at most a frame's or `maxClaimBytes`. Any number may exist at one time. Its view is not to be written to. */
+  /**
+   * A committed claim of `bytes` bytes of `constant` from `offset` on, all within it, at least 1 and at most a frame's
+   * or `maxClaimBytes`. Any number may exist at one time. Its view is not to be written to.
+   */
   claim (constant: Constant, offset: number, bytes: number): Claim
 }
 
@@ -122,7 +148,10 @@ export interface TransportKind {
   check (): void
   /** The accepting side: call inside `onSocket`. */
   accept (engine: Engine, socket: Socket): Transport
-  /** The connecting side. A failed connect is an `onClose()` with the engine's error. `timeoutMs`: see `Engine.connect()`. */
+  /**
+   * The connecting side. A failed connect is an `onClose()` with the engine's error. `timeoutMs`: see
+   * `Engine.connect()`.
+   */
   connect (engine: Engine, address: Address, timeoutMs: number): Transport
 }
 
@@ -144,14 +173,19 @@ export function emptyTransportCounters (): TransportCounters {
   }
 }
 
-/** Exact counts since the transport was made. "Sent" is handed to the medium, "received" is delivered to the handler. */
+/**
+ * Exact counts since the transport was made. "Sent" is handed to the medium, "received" is delivered to the handler.
+ */
 export interface TransportCounters {
   framesSent: number
   framesReceived: number
   /** Payload bytes of DATA frames. */
   payloadBytesSent: number
   payloadBytesReceived: number
-  /** Of those, how many this side did not copy in user space: sent from where the kernel read them into, handed to the user where they arrived. */
+  /**
+   * Of those, how many this side did not copy in user space: sent from where the kernel read them into, handed to the
+   * user where they arrived.
+   */
   zeroCopyBytesSent: number
   zeroCopyBytesReceived: number
   /** The rest: copied at least once on this side. */

@@ -4,9 +4,10 @@ import { Reason } from '../frame/layout.js'
 import type { Channel, ChannelHandler } from '../mux/channel.js'
 
 /**
- * Joins one socket and one channel: what is read from the socket is read into the channel's claim, what arrives on the channel is
- * written to the socket from where it lies. Half-close and reset pass in both directions; bytes are never looked at.
- * Backpressure is the credit: a socket that does not take its bytes keeps them unreleased, and the sender runs out of credit.
+ * Joins one socket and one channel: what is read from the socket is read into the channel's claim, what arrives on the
+ * channel is written to the socket from where it lies. Half-close and reset pass in both directions; bytes are never
+ * looked at. Backpressure is the credit: a socket that does not take its bytes keeps them unreleased, and the sender
+ * runs out of credit.
  */
 export class Bridge implements Reader, ChannelHandler {
   readonly claimReserves = true

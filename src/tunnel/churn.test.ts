@@ -44,7 +44,8 @@ testEach(`${CONNECTIONS} connections leave no channel, socket or timer`, async (
   const { port, hostRig, pluginRig } = await rig.start(origin.address)
   const { host } = hostRig
   const { plugin } = pluginRig
-  const isIdle = () => host.stats().sockets === 0 && plugin.stats().sockets === 0 && origin.peers.every((peer) => peer.closed)
+  const isIdle = () =>
+    host.stats().sockets === 0 && plugin.stats().sockets === 0 && origin.peers.every((peer) => peer.closed)
   await visit(AT_ONE_TIME)
   await until(isIdle)
   const before = resources()

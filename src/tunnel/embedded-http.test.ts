@@ -13,7 +13,10 @@ import { until } from './testing/rig.js'
 import { testEach } from './testing/test-each.js'
 import type { TunnelRig } from './testing/rig.js'
 
-async function startServing (rig: TunnelRig, serve: ReturnType<typeof serveHttp>): Promise<{ port: number, plugin: TunnelPlugin }> {
+async function startServing (
+  rig: TunnelRig,
+  serve: ReturnType<typeof serveHttp>
+): Promise<{ port: number; plugin: TunnelPlugin }> {
   const { port } = await rig.startHost()
   const { plugin } = rig.startServingPlugin(serve)
   await plugin.attached()
@@ -31,7 +34,11 @@ testEach('an Express app answers inside the plugin', async (t, rig) => {
   const hello = await request(port, '/hello/you')
   t.is(hello.status, 200)
   t.is(hello.body.toString(), '{"hello":"you"}')
-  const upload = await request(port, '/upload', { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: [big.subarray(0, 1_000_000), big.subarray(1_000_000)] })
+  const upload = await request(port, '/upload', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/octet-stream' },
+    body: [big.subarray(0, 1_000_000), big.subarray(1_000_000)]
+  })
   t.is(upload.body.toString(), sha256(big))
   t.is(sha256((await request(port, '/big')).body), sha256(big))
   t.is((await request(port, '/nothing')).status, 404)
@@ -46,7 +53,11 @@ testEach('a Fastify app answers inside the plugin', async (t, rig) => {
   await app.ready()
   const { port } = await startServing(rig, serveHttp(app.routing))
   t.is((await request(port, '/hello/you')).body.toString(), '{"hello":"you"}')
-  const sum = await request(port, '/sum', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: [Buffer.from('[1,2,3]')] })
+  const sum = await request(port, '/sum', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: [Buffer.from('[1,2,3]')]
+  })
   t.is(sum.body.toString(), '{"sum":6}')
   t.is((await request(port, '/nothing')).status, 404)
   await rig.verify()
@@ -69,19 +80,30 @@ testEach('a server of node:http with WebSockets answers inside the plugin, witho
   await rig.verify()
 })
 
-testEach('a response with Connection: close arrives whole, and pipelined requests are answered in order', async (t, rig) => {
-  const { port } = await startServing(rig, serveHttp((req, res) => { res.end(req.url === '/big' ? big : req.url) }))
-  const closing = await RawClient.connect(t, port)
-  closing.write(requestHead('GET', '/big', 'Connection: close'))
-  const all = await closing.closed()
-  t.is(sha256(all.subarray(all.indexOf('\r\n\r\n') + 4)), sha256(big))
-  const client = await RawClient.connect(t, port)
-  client.write(requestHead('GET', '/1') + requestHead('GET', '/2') + requestHead('GET', '/3'))
-  t.deepEqual((await client.responses(3)).map(({ body }) => body.toString()), ['/1', '/2', '/3'])
-  client.socket.end()
-  await client.closed()
-  await rig.verify()
-})
+testEach(
+  'a response with Connection: close arrives whole, and pipelined requests are answered in order',
+  async (t, rig) => {
+    const { port } = await startServing(
+      rig,
+      serveHttp((req, res) => {
+        res.end(req.url === '/big' ? big : req.url)
+      })
+    )
+    const closing = await RawClient.connect(t, port)
+    closing.write(requestHead('GET', '/big', 'Connection: close'))
+    const all = await closing.closed()
+    t.is(sha256(all.subarray(all.indexOf('\r\n\r\n') + 4)), sha256(big))
+    const client = await RawClient.connect(t, port)
+    client.write(requestHead('GET', '/1') + requestHead('GET', '/2') + requestHead('GET', '/3'))
+    t.deepEqual(
+      (await client.responses(3)).map(({ body }) => body.toString()),
+      ['/1', '/2', '/3']
+    )
+    client.socket.end()
+    await client.closed()
+    await rig.verify()
+  }
+)
 
 testEach('a client that does not read stops the response, and one that resets ends it', async (t, rig) => {
   let written = 0

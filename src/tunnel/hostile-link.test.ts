@@ -20,7 +20,10 @@ function frame (type: FrameType, channelId: number, payload: Uint8Array = new Ui
   return Buffer.concat([header, payload])
 }
 
-/** The HELLO of a plugin, good but for what `change` does to it. One over shared memory ends with a request for a segment. */
+/**
+ * The HELLO of a plugin, good but for what `change` does to it. One over shared memory ends with a request for a
+ * segment.
+ */
 function hello (name: TransportName, change: (payload: Uint8Array) => Uint8Array | void = () => {}): Buffer {
   const payload = Uint8Array.from(name === 'stream'
     ? encodeHello({ ...HELLO, transport: 'stream' })
@@ -58,45 +61,81 @@ const FIRST_WORDS: Words[] = [
 ]
 
 for (const [title, bytes, code] of FIRST_WORDS) {
-  testEach(`a link that begins with ${title} is refused with ${code}, and the host goes on serving`, async (t, rig, name) => {
-    const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-    const { port, hostRig } = await rig.start(origin.address)
-    const link = connectLink(t, rig)
-    link.socket.end(bytes(name))
-    t.is((await hostRig.events.until('refused')).error.code, code)
-    await link.untilClose()
-    await assertServes(t, port)
-    t.is(hostRig.events.count('detached'), 0)
-    await rig.verify()
-  })
+  testEach(
+    `a link that begins with ${title} is refused with ${code}, and the host goes on serving`,
+    async (t, rig, name) => {
+      const origin = await startTcpOrigin(t, ({ socket }) => {
+        socket.pipe(socket)
+      })
+      const { port, hostRig } = await rig.start(origin.address)
+      const link = connectLink(t, rig)
+      link.socket.end(bytes(name))
+      t.is((await hostRig.events.until('refused')).error.code, code)
+      await link.untilClose()
+      await assertServes(t, port)
+      t.is(hostRig.events.count('detached'), 0)
+      await rig.verify()
+    }
+  )
 }
 
 /** Where the request for memory begins in a HELLO. */
 const REQUEST = 20
 
 const BAD_REQUESTS: Words[] = [
-  ['a HELLO without a request for memory', (name) => hello(name, (payload) => payload.slice(0, REQUEST)), ErrorCode.PROTOCOL],
+  [
+    'a HELLO without a request for memory',
+    (name) => hello(name, (payload) => payload.slice(0, REQUEST)),
+    ErrorCode.PROTOCOL
+  ],
   ['a request that is cut off', (name) => hello(name, (payload) => payload.slice(0, -1)), ErrorCode.PROTOCOL],
-  ['a request for an unknown kind of memory', (name) => hello(name, (payload) => { payload[REQUEST] = 3 }), ErrorCode.PROTOCOL],
-  ['a request for the memory of processes', (name) => hello(name, (payload) => { payload[REQUEST] = 2 }), ErrorCode.UNAVAILABLE],
-  ['a request from another process', (name) => hello(name, (payload) => { payload[REQUEST + 7]! ^= 1 }), ErrorCode.UNAVAILABLE]
+  [
+    'a request for an unknown kind of memory',
+    (name) =>
+      hello(name, (payload) => {
+        payload[REQUEST] = 3
+      }),
+    ErrorCode.PROTOCOL
+  ],
+  [
+    'a request for the memory of processes',
+    (name) =>
+      hello(name, (payload) => {
+        payload[REQUEST] = 2
+      }),
+    ErrorCode.UNAVAILABLE
+  ],
+  [
+    'a request from another process',
+    (name) =>
+      hello(name, (payload) => {
+        payload[REQUEST + 7]! ^= 1
+      }),
+    ErrorCode.UNAVAILABLE
+  ]
 ]
 
 for (const [title, bytes, code] of BAD_REQUESTS) {
-  testEach(`a link that begins with ${title} is refused with ${code}, and the next plugin is taken`, async (t, rig, name) => {
-    const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-    const { events, port } = await rig.startHost()
-    const link = connectLink(t, rig)
-    link.socket.write(bytes(name))
-    t.is((await events.until('refused')).error.code, code)
-    await link.untilEnd()
-    t.regex(link.text, /Cannot offer shared memory/)
-    link.socket.end()
-    await rig.startPlugin(origin.address).plugin.attached()
-    await events.until('attached')
-    await assertServes(t, port)
-    await rig.verify()
-  }, { over: ['shared-array-buffer'] })
+  testEach(
+    `a link that begins with ${title} is refused with ${code}, and the next plugin is taken`,
+    async (t, rig, name) => {
+      const origin = await startTcpOrigin(t, ({ socket }) => {
+        socket.pipe(socket)
+      })
+      const { events, port } = await rig.startHost()
+      const link = connectLink(t, rig)
+      link.socket.write(bytes(name))
+      t.is((await events.until('refused')).error.code, code)
+      await link.untilEnd()
+      t.regex(link.text, /Cannot offer shared memory/)
+      link.socket.end()
+      await rig.startPlugin(origin.address).plugin.attached()
+      await events.until('attached')
+      await assertServes(t, port)
+      await rig.verify()
+    },
+    { over: ['shared-array-buffer'] }
+  )
 }
 
 testEach('a link that says nothing is refused when its time is over', async (t, rig) => {
@@ -131,33 +170,39 @@ const LATER_WORDS: Array<[title: string, bytes: (name: TransportName) => Uint8Ar
 ]
 
 for (const [title, bytes] of LATER_WORDS) {
-  testEach(`a plugin that sends ${title} is cut off with ERR_TUNNEL_PROTOCOL, its clients are reset, and the next plugin is taken`, async (t, rig, name) => {
-    const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
-    const { events, port, host } = await rig.startHost()
-    const link = connectLink(t, rig)
-    link.socket.write(hello(name))
-    if (name === 'stream') {
-      await events.until('attached')
-      const client = connect(t, port)
-      await until(() => host.stats().channels === 1)
-      link.socket.write(bytes(name))
-      t.is((await events.until('detached')).error?.code, ErrorCode.PROTOCOL)
-      t.is(await client.untilClose(), 'ECONNRESET')
-      await link.untilEnd()
-      t.regex(link.text, /Cannot (go on with the link|decode frame header)/, 'it is told why')
-    } else {
-      link.socket.write(bytes(name))
-      t.is((await events.until('refused')).error.code, ErrorCode.PROTOCOL)
-      t.is(events.count('attached'), 0)
+  testEach(
+    `a plugin that sends ${title} is cut off with ERR_TUNNEL_PROTOCOL, its clients are reset, and the next plugin is ` +
+    'taken',
+    async (t, rig, name) => {
+      const origin = await startTcpOrigin(t, ({ socket }) => {
+        socket.pipe(socket)
+      })
+      const { events, port, host } = await rig.startHost()
+      const link = connectLink(t, rig)
+      link.socket.write(hello(name))
+      if (name === 'stream') {
+        await events.until('attached')
+        const client = connect(t, port)
+        await until(() => host.stats().channels === 1)
+        link.socket.write(bytes(name))
+        t.is((await events.until('detached')).error?.code, ErrorCode.PROTOCOL)
+        t.is(await client.untilClose(), 'ECONNRESET')
+        await link.untilEnd()
+        t.regex(link.text, /Cannot (go on with the link|decode frame header)/, 'it is told why')
+      } else {
+        link.socket.write(bytes(name))
+        t.is((await events.until('refused')).error.code, ErrorCode.PROTOCOL)
+        t.is(events.count('attached'), 0)
+      }
+      t.is(host.stats().channels, 0)
+      link.socket.end()
+      const attachedBefore = events.count('attached')
+      await rig.startPlugin(origin.address).plugin.attached()
+      await events.until('attached', attachedBefore + 1)
+      await assertServes(t, port)
+      await rig.verify()
     }
-    t.is(host.stats().channels, 0)
-    link.socket.end()
-    const attachedBefore = events.count('attached')
-    await rig.startPlugin(origin.address).plugin.attached()
-    await events.until('attached', attachedBefore + 1)
-    await assertServes(t, port)
-    await rig.verify()
-  })
+  )
 }
 
 testEach('a plugin that floods the host with PING and reads nothing is cut off', async (t, rig, name) => {
@@ -192,7 +237,10 @@ for (const [title, answer, code] of [
     t.is((await fatal).code, code)
     await t.throwsAsync(waiting, { code })
     await t.throwsAsync(plugin.attached(), { code })
-    t.deepEqual(events.all.map((event) => [event.kind, 'error' in event ? event.error?.code : null]), [['refused', code]])
+    t.deepEqual(
+      events.all.map((event) => [event.kind, 'error' in event ? event.error?.code : null]),
+      [['refused', code]]
+    )
     server.close()
   })
 }

@@ -8,7 +8,8 @@ import { portOf, type TunnelRig } from './testing/rig.js'
 import { connect } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
 
-// One after the other, for uWebSockets.js closes connections that idle for 8 seconds, which a busy machine may make them do.
+// One after the other, for uWebSockets.js closes connections that idle for 8 seconds, which a busy machine may make
+// them do.
 
 async function start (t: ExecutionContext, rig: TunnelRig, server: 'uws' | 'node') {
   const origin = await startOrigin({ server, port: 0 })
@@ -26,7 +27,13 @@ for (const server of ['uws', 'node'] as const) {
     const { port, directPort } = await start(t, rig, server)
     const agent = new http.Agent({ keepAlive: true })
     t.teardown(() => { agent.destroy() })
-    const paths = ['/small', '/large', '/health', '/nothing', ...[0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_144, 1_000_003].map((bytes) => `/bytes/${bytes}`)]
+    const paths = [
+      '/small',
+      '/large',
+      '/health',
+      '/nothing',
+      ...[0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_144, 1_000_003].map((bytes) => `/bytes/${bytes}`)
+    ]
     for (const path of paths) {
       for (const method of ['GET', 'HEAD', 'DELETE']) {
         for (const kept of [undefined, agent]) {
@@ -71,7 +78,10 @@ for (const server of ['uws', 'node'] as const) {
     for (const bytes of sizes) {
       while (client.received.indexOf('\r\n\r\n', offset) === -1) await client.untilReceived(client.receivedBytes + 1)
       const bodyStart = client.received.indexOf('\r\n\r\n', offset) + 4
-      t.regex(client.received.toString('latin1', offset, bodyStart), new RegExp(`^HTTP/1.1 200 OK\r\n[^]*content-length: ${bytes}\r\n`, 'i'))
+      t.regex(
+        client.received.toString('latin1', offset, bodyStart),
+        new RegExp(`^HTTP/1.1 200 OK\r\n[^]*content-length: ${bytes}\r\n`, 'i')
+      )
       await client.untilReceived(bodyStart + bytes)
       offset = bodyStart + bytes
       t.is(Buffer.compare(client.received.subarray(bodyStart, offset), contentBytes(bytes)), 0)
@@ -85,7 +95,11 @@ for (const server of ['uws', 'node'] as const) {
 
 testEach('node origin: Expect: 100-continue is answered before the body is sent', async (t, rig) => {
   const { port } = await start(t, rig, 'node')
-  const answer = await request(port, '/echo', { method: 'POST', headers: { Expect: '100-continue', 'Content-Length': 5 }, body: [Buffer.from('hello')] })
+  const answer = await request(port, '/echo', {
+    method: 'POST',
+    headers: { Expect: '100-continue', 'Content-Length': 5 },
+    body: [Buffer.from('hello')]
+  })
   t.true(answer.continued)
   t.is(answer.body.toString(), 'hello')
   await rig.verify()

@@ -115,23 +115,29 @@ testEach('close() of the host after a longer close() shortens the wait', async (
   await rig.verify()
 })
 
-testEach('close() also cuts a client that does not read its last bytes, though its channel has ended', async (t, rig) => {
-  const answer = contentBytes(12 * 1024 * 1024)
-  const origin = await startTcpOrigin(t, ({ socket }) => { socket.end(answer) })
-  const { port, host } = await rig.start(origin.address, { windowBytes: 64 * 1024 * 1024 })
-  const client = connect(t, port)
-  client.socket.pause()
-  client.socket.end()
-  // All of the answer is in the host, and nothing is left of the channel.
-  await until(() => host.stats().counters.channelsClosed === 1)
-  t.is(host.stats().channels, 0)
-  t.is(host.stats().sockets, 1)
-  await host.close({ drainMs: 0 })
-  client.socket.resume()
-  await client.untilCut()
-  t.true(client.receivedBytes < answer.length)
-  await rig.verify()
-}, roomy)
+testEach(
+  'close() also cuts a client that does not read its last bytes, though its channel has ended',
+  async (t, rig) => {
+    const answer = contentBytes(12 * 1024 * 1024)
+    const origin = await startTcpOrigin(t, ({ socket }) => {
+      socket.end(answer)
+    })
+    const { port, host } = await rig.start(origin.address, { windowBytes: 64 * 1024 * 1024 })
+    const client = connect(t, port)
+    client.socket.pause()
+    client.socket.end()
+    // All of the answer is in the host, and nothing is left of the channel.
+    await until(() => host.stats().counters.channelsClosed === 1)
+    t.is(host.stats().channels, 0)
+    t.is(host.stats().sockets, 1)
+    await host.close({ drainMs: 0 })
+    client.socket.resume()
+    await client.untilCut()
+    t.true(client.receivedBytes < answer.length)
+    await rig.verify()
+  },
+  roomy
+)
 
 testEach('close() of the plugin also cuts an origin connection that does not read its last bytes', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => {
@@ -166,7 +172,8 @@ testEach('TunnelHost.start() leaves nothing behind when one of its addresses can
   const { host, port } = await rig.startHost()
   await t.throwsAsync(rig.startHost(), { code: ErrorCode.ADDRESS_IN_USE })
   await t.throwsAsync(rig.startHost({ listen: tcpAddress('127.0.0.1', port) }), { code: ErrorCode.ADDRESS_IN_USE })
-  // The client port of the first failed attempt is free again: nothing of it keeps the process alive, and the first host still serves.
+  // The client port of the first failed attempt is free again: nothing of it keeps the process alive, and the first
+  // host still serves.
   t.is(await connect(t, port).untilClose(), 'ECONNRESET')
   t.is(host.stats().clientsTurnedAway, 1)
   await rig.verify()
@@ -174,8 +181,20 @@ testEach('TunnelHost.start() leaves nothing behind when one of its addresses can
 
 testEach('limits out of bounds are refused by host and plugin', async (t, rig) => {
   for (const limits of [{ maxPayloadBytes: 10 }, { windowBytes: 0 }, { maxChannels: 0 }, { maxChannels: 1.5 }]) {
-    await t.throwsAsync(TunnelHost.start({ engine: createTestEngine(), listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel, limits }), { code: ErrorCode.USAGE })
-    t.throws(() => TunnelPlugin.start({ engine: createTestEngine(), tunnel: rig.tunnel, origin: tcpAddress('127.0.0.1', 1), limits }), { code: ErrorCode.USAGE })
+    await t.throwsAsync(
+      TunnelHost.start({ engine: createTestEngine(), listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel, limits }),
+      { code: ErrorCode.USAGE }
+    )
+    t.throws(
+      () =>
+        TunnelPlugin.start({
+          engine: createTestEngine(),
+          tunnel: rig.tunnel,
+          origin: tcpAddress('127.0.0.1', 1),
+          limits
+        }),
+      { code: ErrorCode.USAGE }
+    )
   }
   await rig.verify()
 })

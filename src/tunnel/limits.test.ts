@@ -16,11 +16,18 @@ const NO_TIMES = [NaN, -1, 2 ** 31, '5' as unknown as number]
 testEach('close() refuses a drain time that is none, and closes nothing', async (t, rig) => {
   const origin = await startTcpOrigin(t, ({ socket }) => { socket.pipe(socket) })
   const { host, plugin, port } = await rig.start(origin.address)
-  const relay = await Relay.start({ engine: createTestEngine(), listen: tcpAddress('127.0.0.1', 0), target: origin.address })
+  const relay = await Relay.start({
+    engine: createTestEngine(),
+    listen: tcpAddress('127.0.0.1', 0),
+    target: origin.address
+  })
   t.teardown(() => relay.close({ drainMs: 0 }))
   for (const drainMs of NO_TIMES) {
     for (const one of [host, plugin, relay]) {
-      await t.throwsAsync(one.close({ drainMs }), { code: ErrorCode.USAGE, message: /^Cannot use drainMs: it must be a time from 0 to 2147483647 ms, or Infinity: it is / })
+      await t.throwsAsync(one.close({ drainMs }), {
+        code: ErrorCode.USAGE,
+        message: /^Cannot use drainMs: it must be a time from 0 to 2147483647 ms, or Infinity: it is /
+      })
     }
   }
   const client = connect(t, port)
@@ -54,7 +61,11 @@ testEach('close() with a drain time of Infinity waits for all connections', asyn
 
 testEach('a relay that closes with a drain time of Infinity waits for all connections', async (t, rig) => {
   const origin = await startTcpOrigin(t)
-  const relay = await Relay.start({ engine: createTestEngine(), listen: tcpAddress('127.0.0.1', 0), target: origin.address })
+  const relay = await Relay.start({
+    engine: createTestEngine(),
+    listen: tcpAddress('127.0.0.1', 0),
+    target: origin.address
+  })
   t.teardown(() => relay.close({ drainMs: 0 }))
   const client = connect(t, relay.address.kind === 'tcp' ? relay.address.port : 0)
   client.socket.write('question')
@@ -74,14 +85,27 @@ testEach('host, plugin and relay refuse limits that are none', async (t, rig) =>
   const origin = tcpAddress('127.0.0.1', 1)
   for (const time of NO_TIMES) {
     for (const name of ['helloTimeoutMs', 'pingIntervalMs', 'pingTimeoutMs']) {
-      const expected = { code: ErrorCode.USAGE, message: new RegExp(`^Cannot use ${name}: it must be a time from 0 to 2147483647 ms, or Infinity: it is ${String(time)}$`) }
+      const expected = {
+        code: ErrorCode.USAGE,
+        message: new RegExp(
+          `^Cannot use ${name}: it must be a time from 0 to 2147483647 ms, or Infinity: it is ${String(time)}$`
+        )
+      }
       await t.throwsAsync(rig.startHost({ limits: { [name]: time } }), expected)
       t.throws(() => rig.startPlugin(origin, { limits: { [name]: time } }), expected)
     }
-    t.throws(() => rig.startPlugin(origin, { originTimeoutMs: time }), { code: ErrorCode.USAGE, message: /^Cannot use originTimeoutMs: / })
-    await t.throwsAsync(Relay.start({ engine: createTestEngine(), listen: origin, target: origin, connectTimeoutMs: time }), { code: ErrorCode.USAGE })
+    t.throws(() => rig.startPlugin(origin, { originTimeoutMs: time }), {
+      code: ErrorCode.USAGE,
+      message: /^Cannot use originTimeoutMs: /
+    })
+    await t.throwsAsync(
+      Relay.start({ engine: createTestEngine(), listen: origin, target: origin, connectTimeoutMs: time }),
+      { code: ErrorCode.USAGE }
+    )
   }
-  await t.throwsAsync(Relay.start({ engine: createTestEngine(), listen: origin, target: origin, maxConnections: 0 }), { code: ErrorCode.USAGE })
+  await t.throwsAsync(Relay.start({ engine: createTestEngine(), listen: origin, target: origin, maxConnections: 0 }), {
+    code: ErrorCode.USAGE
+  })
   await rig.verify()
 }, STREAM)
 
@@ -118,38 +142,42 @@ testEach('stats() tell nothing of a link that is gone', async (t, rig) => {
   await rig.verify()
 })
 
-testEach('close() of a host whose listener cannot be closed ends the sessions all the same, and tells why', async (t, rig) => {
-  const origin = await startTcpOrigin(t)
-  const engine = createTestEngine()
-  const failure = new Error('unlink EACCES')
-  let failing = 0
-  const listen: typeof engine.listen = async (address, onSocket) => {
-    const listener = await engine.listen(address, onSocket)
-    return {
-      address: listener.address,
-      addresses: listener.addresses,
-      close: async () => {
-        await listener.close()
-        failing++
-        throw failure
+testEach(
+  'close() of a host whose listener cannot be closed ends the sessions all the same, and tells why',
+  async (t, rig) => {
+    const origin = await startTcpOrigin(t)
+    const engine = createTestEngine()
+    const failure = new Error('unlink EACCES')
+    let failing = 0
+    const listen: typeof engine.listen = async (address, onSocket) => {
+      const listener = await engine.listen(address, onSocket)
+      return {
+        address: listener.address,
+        addresses: listener.addresses,
+        close: async () => {
+          await listener.close()
+          failing++
+          throw failure
+        }
       }
     }
-  }
-  const broken: typeof engine = Object.assign(Object.create(engine), { listen })
-  const host = await TunnelHost.start({ engine: broken, listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel })
-  const plugin = TunnelPlugin.start({ engine: createTestEngine(), tunnel: rig.tunnel, origin: origin.address })
-  t.teardown(() => plugin.close({ drainMs: 0 }))
-  await plugin.attached()
-  const client = connect(t, host.address.kind === 'tcp' ? host.address.port : 0)
-  client.socket.write('question')
-  await (await origin.peer(0)).untilReceived(8)
-  const closing = host.close({ drainMs: 10_000 })
-  t.is(await t.throwsAsync(host.close({ drainMs: 0 })), failure)
-  t.is(await t.throwsAsync(closing), failure)
-  await client.untilCut()
-  t.is(failing, 2)
-  t.like(host.stats(), { sockets: 0, channels: 0 })
-}, STREAM)
+    const broken: typeof engine = Object.assign(Object.create(engine), { listen })
+    const host = await TunnelHost.start({ engine: broken, listen: tcpAddress('127.0.0.1', 0), tunnel: rig.tunnel })
+    const plugin = TunnelPlugin.start({ engine: createTestEngine(), tunnel: rig.tunnel, origin: origin.address })
+    t.teardown(() => plugin.close({ drainMs: 0 }))
+    await plugin.attached()
+    const client = connect(t, host.address.kind === 'tcp' ? host.address.port : 0)
+    client.socket.write('question')
+    await (await origin.peer(0)).untilReceived(8)
+    const closing = host.close({ drainMs: 10_000 })
+    t.is(await t.throwsAsync(host.close({ drainMs: 0 })), failure)
+    t.is(await t.throwsAsync(closing), failure)
+    await client.untilCut()
+    t.is(failing, 2)
+    t.like(host.stats(), { sockets: 0, channels: 0 })
+  },
+  STREAM
+)
 
 for (const engineName of ENGINES_HERE) {
   testEach(`an origin that cannot be reached is told once, and so is its return (${engineName})`, async (t, rig) => {
@@ -169,7 +197,10 @@ for (const engineName of ENGINES_HERE) {
       t.is(client.text, 'hello')
     }
     await events.until('origin-reachable')
-    t.deepEqual(events.all.map(({ kind }) => kind).filter((kind) => kind.startsWith('origin')), ['origin-unreachable', 'origin-reachable'])
+    t.deepEqual(
+      events.all.map(({ kind }) => kind).filter((kind) => kind.startsWith('origin')),
+      ['origin-unreachable', 'origin-reachable']
+    )
     t.is(origin.peers.length, 3)
     await rig.verify()
   })
@@ -186,8 +217,11 @@ for (const engineName of ENGINES_HERE) {
     for (let i = 0; i < 3; i++) t.is(await connect(t, port).untilClose(), 'ECONNRESET')
     const { error } = await events.until('turned-away', 2)
     t.is(error.code, ErrorCode.LIMIT)
-    t.is(error.message,
-      'Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: 2): raise both limits')
+    t.is(
+      error.message,
+      'Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: 2): raise ' +
+      'both limits'
+    )
     t.is(host.stats().clientsTurnedAway, 7)
     await host.close({ drainMs: 0 })
     t.deepEqual(events.all.flatMap((event) => event.kind === 'turned-away' ? [[event.error.code, event.count]] : []),
@@ -196,25 +230,31 @@ for (const engineName of ENGINES_HERE) {
   })
 }
 
-testEach('a second plugin that tries again and again is told once by the host, with how often at the end', async (t, rig) => {
-  const origin = await startTcpOrigin(t)
-  const { host, hostRig } = await rig.start(origin.address)
-  const second = rig.startPlugin(origin.address)
-  await until(() => second.engine.counters.socketsClosed >= 4)
-  t.is(hostRig.events.count('refused'), 1)
-  t.is(second.events.count('waiting'), 1)
-  await second.plugin.close()
-  await host.close({ drainMs: 0 })
-  const refused = hostRig.events.all.flatMap((event) => event.kind === 'refused' ? [event] : [])
-  t.is(refused.length, 2)
-  t.true(refused[1]!.count >= 3)
-  await rig.verify()
-})
+testEach(
+  'a second plugin that tries again and again is told once by the host, with how often at the end',
+  async (t, rig) => {
+    const origin = await startTcpOrigin(t)
+    const { host, hostRig } = await rig.start(origin.address)
+    const second = rig.startPlugin(origin.address)
+    await until(() => second.engine.counters.socketsClosed >= 4)
+    t.is(hostRig.events.count('refused'), 1)
+    t.is(second.events.count('waiting'), 1)
+    await second.plugin.close()
+    await host.close({ drainMs: 0 })
+    const refused = hostRig.events.all.flatMap((event) => (event.kind === 'refused' ? [event] : []))
+    t.is(refused.length, 2)
+    t.true(refused[1]!.count >= 3)
+    await rig.verify()
+  }
+)
 
 testEach('hundreds of connects that are no plugins are a few events', async (t, rig) => {
   const { host, events, engine } = await rig.startHost()
   for (let i = 0; i < 40; i++) {
-    const strangers = Array.from({ length: 10 }, () => new Peer(t, net.connect({ path: rig.path, allowHalfOpen: true })))
+    const strangers = Array.from(
+      { length: 10 },
+      () => new Peer(t, net.connect({ path: rig.path, allowHalfOpen: true }))
+    )
     for (const { socket } of strangers) socket.end('GET / HTTP/1.1\r\n\r\n')
     await Promise.all(strangers.map((stranger) => stranger.untilClose()))
   }

@@ -8,7 +8,10 @@ import { startTcpOrigin } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
 import { SHARED_MEMORY as over } from './testing/transports.js'
 
-/** What slots are filled with when they are given back. No content has it: where it is seen, memory was used after its release. */
+/**
+ * What slots are filled with when they are given back. No content has it: where it is seen, memory was used after its
+ * release.
+ */
 const POISON = 0xEE
 const CONNECTIONS = process.env['SLOW_TESTS'] !== undefined ? 2000 : 300
 const AT_ONE_TIME = 40
@@ -28,7 +31,9 @@ function watch (socket: net.Socket, expected: Buffer, report: (problem: string) 
   socket.on('data', (chunk: Buffer) => {
     const { receivedBytes } = progress
     if (chunk.includes(POISON)) report(`poison after ${receivedBytes + chunk.indexOf(POISON)} bytes`)
-    else if (Buffer.compare(chunk, expected.subarray(receivedBytes, receivedBytes + chunk.length)) !== 0) report(`foreign bytes after ${receivedBytes}`)
+    else if (Buffer.compare(chunk, expected.subarray(receivedBytes, receivedBytes + chunk.length)) !== 0) {
+      report(`foreign bytes after ${receivedBytes}`)
+    }
     progress.receivedBytes += chunk.length
   })
   return progress
@@ -48,7 +53,9 @@ for (const [title, sizes] of [
         const index = chunk[0]! | chunk[1]! << 7
         const up = contentOf(index, 'up', MAX_BYTES)
         const progress = watch(socket, up, (problem) => { problems.push(`origin, connection ${index}: ${problem}`) })
-        if (Buffer.compare(chunk, up.subarray(0, chunk.length)) !== 0) problems.push(`origin, connection ${index}: wrong from the start`)
+        if (Buffer.compare(chunk, up.subarray(0, chunk.length)) !== 0) {
+          problems.push(`origin, connection ${index}: wrong from the start`)
+        }
         progress.receivedBytes = chunk.length
         const down = contentOf(index, 'down', 4 + Math.floor(random() * MAX_BYTES))
         // One in eight breaks off in the middle, too.
@@ -59,7 +66,11 @@ for (const [title, sizes] of [
     const { port, host, plugin } = await rig.start(origin.address)
     let next = 0
     let whole = 0
-    await Promise.all(Array.from({ length: AT_ONE_TIME }, async () => { while (next < CONNECTIONS) await visit(next++) }))
+    await Promise.all(
+      Array.from({ length: AT_ONE_TIME }, async () => {
+        while (next < CONNECTIONS) await visit(next++)
+      })
+    )
     await until(() => host.stats().sockets === 0 && plugin.stats().sockets === 0)
     t.deepEqual(problems, [])
     t.true(whole > CONNECTIONS / 4, 'some must come whole, or nothing was seen')

@@ -49,7 +49,9 @@ async function fetchAll (t: ExecutionContext, path: string, lengths: readonly nu
 for (const clients of [8, 64]) {
   testEach(`${clients} clients get every byte of /large through 64 slots of 4 KiB: slow and right`, async (t, rig) => {
     const { path, host, plugin } = await start(t, rig)
-    const wrong = await Promise.all(Array.from({ length: clients }, () => fetchAll(t, path, [LARGE_BODY_BYTES, LARGE_BODY_BYTES, LARGE_BODY_BYTES])))
+    const wrong = await Promise.all(
+      Array.from({ length: clients }, () => fetchAll(t, path, [LARGE_BODY_BYTES, LARGE_BODY_BYTES, LARGE_BODY_BYTES]))
+    )
     t.deepEqual(wrong, wrong.map(() => []))
     const { counters, transport } = plugin.stats()
     // An engine that claims when the bytes are there gets a few clients through without ever wanting more.
@@ -67,37 +69,44 @@ for (const { stalledClients, title, memory } of [
   { stalledClients: 128, title: 'the default pool', memory: {} },
   { stalledClients: 100, title: '64 slots of 4 KiB, fewer than there are clients', memory: TINY }
 ]) {
-  testEach(`${stalledClients} clients that never read /large do not stop the next one, and lose nothing themselves: ${title}`, async (t, rig) => {
-    const { path, host, plugin } = await start(t, rig)
-    const stalled = Array.from({ length: stalledClients }, () => {
-      const client = new Peer(t, net.connect({ path, allowHalfOpen: true }))
-      client.socket.pause()
-      client.socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(QUESTIONS))
-      return client
-    })
-    // Each has come to rest: its reads wait for credit or for memory.
-    await until(() => {
-      const { creditStalls, parkedReads } = plugin.stats().counters
-      return host.stats().sockets === stalledClients && creditStalls + parkedReads >= stalledClients
-    })
-    t.deepEqual(await fetchAll(t, path, [2, LARGE_BODY_BYTES, 2, LARGE_BODY_BYTES, 2]), [])
-    t.deepEqual(stalled.map(({ receivedBytes }) => receivedBytes), stalled.map(() => 0))
-    for (const { socket } of stalled) socket.resume()
-    const large = contentBytes(LARGE_BODY_BYTES)
-    for (const client of stalled) {
-      for (let i = 0, offset = 0; i < QUESTIONS; i++) {
-        await client.untilReceived(offset + 1)
-        while (!client.received.includes('\r\n\r\n', offset)) await client.untilReceived(client.receivedBytes + 1)
-        const bodyStart = client.received.indexOf('\r\n\r\n', offset) + 4
-        offset = bodyStart + LARGE_BODY_BYTES
-        await client.untilReceived(offset)
-        t.is(Buffer.compare(client.received.subarray(bodyStart, offset), large), 0)
+  testEach(
+    `${stalledClients} clients that never read /large do not stop the next one, and lose nothing themselves: ${title}`,
+    async (t, rig) => {
+      const { path, host, plugin } = await start(t, rig)
+      const stalled = Array.from({ length: stalledClients }, () => {
+        const client = new Peer(t, net.connect({ path, allowHalfOpen: true }))
+        client.socket.pause()
+        client.socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(QUESTIONS))
+        return client
+      })
+      // Each has come to rest: its reads wait for credit or for memory.
+      await until(() => {
+        const { creditStalls, parkedReads } = plugin.stats().counters
+        return host.stats().sockets === stalledClients && creditStalls + parkedReads >= stalledClients
+      })
+      t.deepEqual(await fetchAll(t, path, [2, LARGE_BODY_BYTES, 2, LARGE_BODY_BYTES, 2]), [])
+      t.deepEqual(
+        stalled.map(({ receivedBytes }) => receivedBytes),
+        stalled.map(() => 0)
+      )
+      for (const { socket } of stalled) socket.resume()
+      const large = contentBytes(LARGE_BODY_BYTES)
+      for (const client of stalled) {
+        for (let i = 0, offset = 0; i < QUESTIONS; i++) {
+          await client.untilReceived(offset + 1)
+          while (!client.received.includes('\r\n\r\n', offset)) await client.untilReceived(client.receivedBytes + 1)
+          const bodyStart = client.received.indexOf('\r\n\r\n', offset) + 4
+          offset = bodyStart + LARGE_BODY_BYTES
+          await client.untilReceived(offset)
+          t.is(Buffer.compare(client.received.subarray(bodyStart, offset), large), 0)
+        }
+        client.socket.end()
+        t.is(await client.untilClose(), null)
       }
-      client.socket.end()
-      t.is(await client.untilClose(), null)
-    }
-    await rig.verify()
-  }, { over, memory, register: test.serial })
+      await rig.verify()
+    },
+    { over, memory, register: test.serial }
+  )
 }
 
 testEach('64 clients with bodies of all sizes get every byte through the default pool', async (t, rig) => {

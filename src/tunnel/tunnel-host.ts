@@ -37,8 +37,8 @@ export interface TunnelHostOptions extends TunnelLimits {
 }
 
 /**
- * Accepts client connections and carries each through the tunnel to the plugin that is attached. Outlives plugins: with none
- * attached a client is reset at once, and the next plugin is taken as soon as it comes.
+ * Accepts client connections and carries each through the tunnel to the plugin that is attached. Outlives plugins: with
+ * none attached a client is reset at once, and the next plugin is taken as soon as it comes.
  */
 export class TunnelHost {
   readonly #engine: Engine
@@ -65,7 +65,10 @@ export class TunnelHost {
     this.#repeated = new RepeatedEvents(this.#emit)
   }
 
-  /** Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE; nothing listens then. */
+  /**
+   * Listens on both addresses. Rejects as `Engine.listen()` does, and with ERR_TUNNEL_USAGE for limits out of bounds,
+   * and ERR_TUNNEL_UNAVAILABLE; nothing listens then.
+   */
   static async start (options: TunnelHostOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options)
     host.#clients = await options.engine.listen(options.listen, (socket) => { host.#handleClient(socket) }, {
@@ -90,7 +93,12 @@ export class TunnelHost {
   get attached (): boolean { return this.#current?.ready ?? false }
 
   stats (): TunnelStats {
-    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport }, engine: spinStats(this.#engine.counters) }
+    const stats = {
+      ...this.#stats,
+      counters: { ...this.#stats.counters },
+      transport: { ...this.#stats.transport },
+      engine: spinStats(this.#engine.counters)
+    }
     for (const session of this.#sessions) addSessionStats(stats, session)
     setLinkState(stats, this.#current)
     stats.sockets = this.#bridges.size
@@ -98,10 +106,10 @@ export class TunnelHost {
   }
 
   /**
-   * Stops accepting, lets the connections at hand finish for at most `drainMs` (default 2,000), resets what is left, closes the link and
-   * removes the socket file. Calling it again with a shorter time shortens the wait. Rejects with ERR_TUNNEL_USAGE,
-   * and nothing is closed, for a
-   * `drainMs` that is no time; and in the end as `Listener.close()` does.
+   * Stops accepting, lets the connections at hand finish for at most `drainMs` (default 2,000), resets what is left,
+   * closes the link and removes the socket file. Calling it again with a shorter time shortens the wait. Rejects with
+   * ERR_TUNNEL_USAGE, and nothing is closed, for a `drainMs` that is no time; and in the end as `Listener.close()`
+   * does.
    */
   async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
     const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
@@ -150,35 +158,65 @@ export class TunnelHost {
   #turnedAwayError (): TunnelError {
     if (this.attached) {
       const { maxChannels } = this.#current!
-      return new TunnelError(ErrorCode.LIMIT,
-        `Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: ${maxChannels}): raise both limits`,
-        { cure: 'connections' })
+      return new TunnelError(
+        ErrorCode.LIMIT,
+        'Cannot carry one more client: as many connections are open as host and plugin allow (maxChannels: ' +
+        `${maxChannels}): raise both limits`,
+        { cure: 'connections' }
+      )
     }
     const address = formatAddress(this.tunnelAddress)
-    return new TunnelError(ErrorCode.NOT_ATTACHED, `Cannot carry a client: no plugin is attached at ${address}: start one`)
+    return new TunnelError(
+      ErrorCode.NOT_ATTACHED,
+      `Cannot carry a client: no plugin is attached at ${address}: start one`
+    )
   }
 
   #handleLink (socket: Socket): void {
     const transport = this.#transport.accept(this.#engine, socket)
-    const session: Session = new Session(transport, this.#sessionOptions, {
-      refuse: () => this.attached ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' } : null,
-      onReady: () => { this.#current = session },
-      onAttached: () => { this.#emit({ kind: 'attached' }) },
-      onGoAway: () => { if (session.peerSeen) this.#emit({ kind: 'draining' }) },
-      onClose: (error) => {
-        this.#sessions.delete(session)
-        addSessionStats(this.#stats, session)
-        const wasAttached = session.peerSeen
-        if (this.#current === session) this.#current = null
-        if (wasAttached) this.#emit({ kind: 'detached', error })
-        else this.#noteRefusal(error ?? refusalError(this.#closing !== null))
-        this.#resolveIfDrained()
+    const session: Session = new Session(
+      transport,
+      this.#sessionOptions,
+      {
+        refuse: () =>
+          this.attached
+            ? { reason: Reason.BUSY, text: 'the host serves another plugin already: stop that one first' }
+            : null,
+        onReady: () => {
+          this.#current = session
+        },
+        onAttached: () => {
+          this.#emit({ kind: 'attached' })
+        },
+        onGoAway: () => {
+          if (session.peerSeen) this.#emit({ kind: 'draining' })
+        },
+        onClose: (error) => {
+          this.#sessions.delete(session)
+          addSessionStats(this.#stats, session)
+          const wasAttached = session.peerSeen
+          if (this.#current === session) this.#current = null
+          if (wasAttached) this.#emit({ kind: 'detached', error })
+          else this.#noteRefusal(error ?? refusalError(this.#closing !== null))
+          this.#resolveIfDrained()
+        }
+      },
+      (task) => {
+        this.#engine.atTurnEnd(task)
       }
-    }, (task) => { this.#engine.atTurnEnd(task) })
+    )
     this.#sessions.add(session)
     session.start()
     const handshakes = [...this.#sessions].filter((one) => !one.peerSeen).length
-    if (handshakes > MAX_HANDSHAKES) session.abort(new TunnelError(ErrorCode.LIMIT, `Cannot accept a link on ${formatAddress(this.tunnelAddress)}: ${handshakes} handshakes are pending, and at most ${MAX_HANDSHAKES} may be`))
+    if (handshakes > MAX_HANDSHAKES) {
+      session.abort(
+        new TunnelError(
+          ErrorCode.LIMIT,
+          `Cannot accept a link on ${formatAddress(this.tunnelAddress)}: ${handshakes} handshakes are pending, and ` +
+          `at most ${MAX_HANDSHAKES} may be`
+        )
+      )
+    }
   }
 
   #noteRefusal (error: TunnelError): void {

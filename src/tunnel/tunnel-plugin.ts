@@ -40,13 +40,16 @@ export interface TunnelPluginOptions extends TunnelLimits {
   /** Time limit of a connection to the origin, in ms. Default 5,000; 0 and `Infinity` wait for ever. */
   readonly originTimeoutMs?: number
   readonly onEvent?: TunnelEventHandler
-  /** The plugin has given up: this host and this plugin do not fit together (another protocol version, another transport). */
+  /**
+   * The plugin has given up: this host and this plugin do not fit together (another protocol version, another
+   * transport).
+   */
   readonly onFatal?: (error: TunnelError) => void
 }
 
 /**
- * Connects to a host and forwards every channel to the origin, or answers it. Outlives hosts: without one it tries again, every 20 to 500 ms,
- * until it is closed; the order in which host and plugin start does not matter.
+ * Connects to a host and forwards every channel to the origin, or answers it. Outlives hosts: without one it tries
+ * again, every 20 to 500 ms, until it is closed; the order in which host and plugin start does not matter.
  */
 export class TunnelPlugin {
   readonly #options: TunnelPluginOptions
@@ -76,7 +79,11 @@ export class TunnelPlugin {
 
   private constructor (options: TunnelPluginOptions) {
     if ((options.origin === undefined) === (options.serve === undefined)) {
-      throw new TunnelError(ErrorCode.USAGE, `Cannot start a plugin with ${options.origin === undefined ? 'neither' : 'both'} of origin and serve: give it one of them`)
+      throw new TunnelError(
+        ErrorCode.USAGE,
+        `Cannot start a plugin with ${options.origin === undefined ? 'neither' : 'both'} of origin and serve: give ` +
+        'it one of them'
+      )
     }
     this.#options = options
     this.#saysItServes = options.serve !== undefined
@@ -88,14 +95,20 @@ export class TunnelPlugin {
     this.#outage = new OriginOutage(this.#emit)
   }
 
-  /** Begins to connect; does not wait for the host: see `attached()`. Throws ERR_TUNNEL_USAGE for limits out of bounds, and ERR_TUNNEL_UNAVAILABLE. */
+  /**
+   * Begins to connect; does not wait for the host: see `attached()`. Throws ERR_TUNNEL_USAGE for limits out of bounds,
+   * and ERR_TUNNEL_UNAVAILABLE.
+   */
   static start (options: TunnelPluginOptions): TunnelPlugin {
     const plugin = new TunnelPlugin(options)
     plugin.#connect()
     return plugin
   }
 
-  /** Resolves as soon as a host is there. Rejects with ERR_TUNNEL_CLOSED after `close()`, and with the error of `onFatal`. */
+  /**
+   * Resolves as soon as a host is there. Rejects with ERR_TUNNEL_CLOSED after `close()`, and with the error of
+   * `onFatal`.
+   */
   async attached (): Promise<void> {
     if (this.#gaveUp !== null) throw this.#gaveUp
     if (this.#session?.ready === true) return
@@ -103,7 +116,12 @@ export class TunnelPlugin {
   }
 
   stats (): TunnelStats {
-    const stats = { ...this.#stats, counters: { ...this.#stats.counters }, transport: { ...this.#stats.transport }, engine: spinStats(this.#options.engine.counters) }
+    const stats = {
+      ...this.#stats,
+      counters: { ...this.#stats.counters },
+      transport: { ...this.#stats.transport },
+      engine: spinStats(this.#options.engine.counters)
+    }
     if (this.#session !== null) addSessionStats(stats, this.#session)
     setLinkState(stats, this.#session)
     stats.sockets = this.#bridges.size
@@ -215,7 +233,9 @@ export class TunnelPlugin {
   /** For messages: where this plugin connects and forwards to. */
   get description (): string {
     const { tunnel, origin } = this.#options
-    return origin === undefined ? `${formatAddress(tunnel)}, served here` : `${formatAddress(tunnel)} -> ${formatAddress(origin)}`
+    return origin === undefined
+      ? `${formatAddress(tunnel)}, served here`
+      : `${formatAddress(tunnel)} -> ${formatAddress(origin)}`
   }
 }
 

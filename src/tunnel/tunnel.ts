@@ -88,7 +88,11 @@ export function emptyTunnelStats (): TunnelStats {
 }
 
 /** All counters of a host or plugin in one: none of them ever falls. */
-export function countersOf ({ counters, transport, engine }: TunnelStats): SessionCounters & TransportCounters & TunnelStats['engine'] {
+export function countersOf ({
+  counters,
+  transport,
+  engine
+}: TunnelStats): SessionCounters & TransportCounters & TunnelStats['engine'] {
   return { ...counters, ...transport, ...engine }
 }
 

@@ -4,7 +4,10 @@ import { type RunningServer, testEmbedded } from '../../src/origin/testing/serve
 import { TunnelRig } from '../../src/tunnel/testing/rig.js'
 import { createTransport } from '../../src/tunnel/testing/transports.js'
 
-/** An origin inside a plugin, reached through a host and shared memory. Imported before the suites of the origins, it is what they test. */
+/**
+ * An origin inside a plugin, reached through a host and shared memory. Imported before the suites of the origins, it is
+ * what they test.
+ */
 export async function openEmbedded (t: ExecutionContext): Promise<RunningServer> {
   const rig = new TunnelRig(t, createTransport('shared-array-buffer'))
   const { port } = await rig.startHost()

@@ -3,8 +3,8 @@ import type { LoadResult } from '../../src/load/job.js'
 import { serveRole } from '../control.js'
 
 /**
- * An entry point of a role that behaves as a test asks it to: by the options it is started with, and by the path of a job.
- * A job whose path is nothing of the below is returned as its own result.
+ * An entry point of a role that behaves as a test asks it to: by the options it is started with, and by the path of a
+ * job. A job whose path is nothing of the below is returned as its own result.
  */
 export type Oddity =
   /** `start()` fails. */

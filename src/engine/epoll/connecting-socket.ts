@@ -36,7 +36,11 @@ export class ConnectingSocket extends EpollSocket {
     this.reader = reader
     this.isEstablished = false
     this.#attemptMs = attemptMsOf(timeoutMs)
-    if (timeoutMs > 0) this.#timeLimit = setTimeout(() => { this.destroy(connectTimeout(address, timeoutMs)) }, timeoutMs)
+    if (timeoutMs > 0) {
+      this.#timeLimit = setTimeout(() => {
+        this.destroy(connectTimeout(address, timeoutMs))
+      }, timeoutMs)
+    }
     if (address.kind === 'unix') this.#open(() => pathAddress(address.path))
     else {
       addressesOf(address.host, (error, addresses) => {

@@ -4,9 +4,10 @@ import { Linux, type SystemCalls } from '../../native/system-calls.js'
 import { systemError } from './system-error.js'
 
 /**
- * Descriptors that live as long as their thread at most. Those of the main thread end with the process; a worker thread that is terminated runs no code of
- * ours, and Node closes then what was opened by `fs.open` in it (option `trackUnmanagedFds` of `Worker`, on by default). So in a worker a descriptor
- * made by a system call is moved to a number that `fs.open` gave out. That costs three calls per connection.
+ * Descriptors that live as long as their thread at most. Those of the main thread end with the process; a worker thread
+ * that is terminated runs no code of ours, and Node closes then what was opened by `fs.open` in it (option
+ * `trackUnmanagedFds` of `Worker`, on by default). So in a worker a descriptor made by a system call is moved to a
+ * number that `fs.open` gave out. That costs three calls per connection.
  */
 export function keepDescriptor (system: SystemCalls, fd: number): number {
   if (isMainThread) return fd

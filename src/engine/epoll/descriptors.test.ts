@@ -79,7 +79,10 @@ linux('a client that no descriptor is left for is told of, and the next one is a
     t.is(accepted, expected)
   }
   t.deepEqual(told.map(({ code }) => code), [ErrorCode.LIMIT])
-  t.regex(told[0]!.message, /^Cannot accept a client on 127\.0\.0\.1:\d+: .*descriptors or memory \(EMFILE\): raise the limit/)
+  t.regex(
+    told[0]!.message,
+    /^Cannot accept a client on 127\.0\.0\.1:\d+: .*descriptors or memory \(EMFILE\): raise the limit/
+  )
 })
 
 linux('a loop without descriptors for its look at Node, or without watches, works all the same', async (t) => {
@@ -101,7 +104,13 @@ linux('a socket error that the kernel does not name ends that connection, and no
   const fd = parts.loop.system.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK, 0)
   const socket = new EpollSocket(parts, fd, true, 'to nobody')
   const closed = new Promise<unknown>((resolve) => {
-    socket.start({ claimReserves: false, claim: () => new Uint8Array(1), commit: () => {}, end: () => {}, close: resolve })
+    socket.start({
+      claimReserves: false,
+      claim: () => new Uint8Array(1),
+      commit: () => {},
+      end: () => {},
+      close: resolve
+    })
   })
   // End-of-file, and then an error that SO_ERROR knows nothing of.
   socket.handleEvents(Linux.EPOLLIN)
@@ -121,7 +130,12 @@ linux('setTcpOptions() sets what KEEPALIVE says', (t) => {
     return value[0]!
   }
   t.is(valueOf(Linux.SOL_SOCKET, Linux.SO_KEEPALIVE), 1)
-  t.deepEqual([Linux.TCP_NODELAY, Linux.TCP_KEEPIDLE, Linux.TCP_KEEPINTVL, Linux.TCP_KEEPCNT].map((option) => valueOf(Linux.IPPROTO_TCP, option)), [1, 60, 10, 6])
+  t.deepEqual(
+    [Linux.TCP_NODELAY, Linux.TCP_KEEPIDLE, Linux.TCP_KEEPINTVL, Linux.TCP_KEEPCNT].map((option) =>
+      valueOf(Linux.IPPROTO_TCP, option)
+    ),
+    [1, 60, 10, 6]
+  )
 })
 
 linux('engines of one thread spin as each was told, while they have something open', async (t) => {

@@ -8,8 +8,9 @@ import { checked } from './system-error.js'
 const SECOND_NS = 1e9
 
 /**
- * A timer of the kernel (timerfd_create(2)) among the descriptors that the loop waits for. Where the loop's own waits count in milliseconds this one has
- * the kernel's resolution; what remains is the time that a sleeping thread takes to come back to a core.
+ * A timer of the kernel (timerfd_create(2)) among the descriptors that the loop waits for. Where the loop's own waits
+ * count in milliseconds this one has the kernel's resolution; what remains is the time that a sleeping thread takes to
+ * come back to a core.
  */
 export class EpollAlarm implements Alarm {
   readonly precisionNs = 100_000
@@ -27,7 +28,14 @@ export class EpollAlarm implements Alarm {
     this.#onRing = onRing
     const { loop } = parts
     const { system } = loop
-    this.#fd = keepDescriptor(system, checked(system, 'timerfd_create', system.timerfd_create(Linux.CLOCK_MONOTONIC, Linux.TFD_NONBLOCK | Linux.TFD_CLOEXEC)))
+    this.#fd = keepDescriptor(
+      system,
+      checked(
+        system,
+        'timerfd_create',
+        system.timerfd_create(Linux.CLOCK_MONOTONIC, Linux.TFD_NONBLOCK | Linux.TFD_CLOEXEC)
+      )
+    )
     try {
       this.#entry = loop.interest.add(this.#fd, Linux.EPOLLIN, this)
     } catch (error) {

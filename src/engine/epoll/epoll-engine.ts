@@ -1,5 +1,15 @@
 import type { Address } from '../../base/address.js'
-import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type ListenOptions, type Polled, type Reader, type Socket } from '../engine.js'
+import {
+  type Alarm,
+  type ConnectOptions,
+  emptyEngineCounters,
+  type Engine,
+  type Listener,
+  type ListenOptions,
+  type Polled,
+  type Reader,
+  type Socket
+} from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { EpollAlarm } from './epoll-alarm.js'
 import { listenEpoll } from './epoll-listener.js'
@@ -8,10 +18,10 @@ import { eventLoop } from './event-loop.js'
 import { Spin, type SpinChoice } from './spin.js'
 
 /**
- * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight into the reader's claim, which is
- * asked for when the bytes are there. All engines of a thread sleep together, and spin before it as those were told
- * that have something open.
- * Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any system but Linux.
+ * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight
+ * into the reader's claim, which is asked for when the bytes are there. All engines of a thread sleep together, and
+ * spin before it as those were told that have something open. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any
+ * system but Linux.
  */
 export function createEpollEngine (spin: SpinChoice = 'auto'): Engine {
   return new EpollEngine(spin)

@@ -21,22 +21,51 @@ const ONE = Int32Array.of(1)
 
 type OnSocket = (socket: Socket) => void
 
-export async function listenEpoll (parts: EpollEngineParts, address: Address, onSocket: OnSocket, options: ListenOptions = {}): Promise<Listener> {
+export async function listenEpoll (
+  parts: EpollEngineParts,
+  address: Address,
+  onSocket: OnSocket,
+  options: ListenOptions = {}
+): Promise<Listener> {
   const { system } = parts.loop
-  const open = (bytes: SocketAddress, at: Address): Acceptor => new Acceptor(parts, bind(system, bytes), at, onSocket, options)
+  const open = (bytes: SocketAddress, at: Address): Acceptor =>
+    new Acceptor(parts, bind(system, bytes), at, onSocket, options)
   if (address.kind === 'unix') {
-    const file = await SocketFile.listen(address.path, async (path) => {
-      const acceptor = open(pathAddress(path), address)
-      return () => { acceptor.close() }
-    }, options.onSocketFile)
-    return { address, addresses: [address], close: async () => { await file.close() } }
+    const file = await SocketFile.listen(
+      address.path,
+      async (path) => {
+        const acceptor = open(pathAddress(path), address)
+        return () => {
+          acceptor.close()
+        }
+      },
+      options.onSocketFile
+    )
+    return {
+      address,
+      addresses: [address],
+      close: async () => {
+        await file.close()
+      }
+    }
   }
   try {
     const { addresses, close } = await listenEach(address.host, address.port, async (host, port) => {
       const acceptor = open(inetAddress(system, host, port), { ...address, host })
-      return { port: boundPort(system, acceptor.fd), close: () => { acceptor.close() } }
+      return {
+        port: boundPort(system, acceptor.fd),
+        close: () => {
+          acceptor.close()
+        }
+      }
     })
-    return { address: { ...addresses[0]!, host: address.host } as Address, addresses, close: async () => { close() } }
+    return {
+      address: { ...addresses[0]!, host: address.host } as Address,
+      addresses,
+      close: async () => {
+        close()
+      }
+    }
   } catch (error) {
     throw listenError(address, error)
   }
@@ -70,7 +99,10 @@ class Acceptor implements Watcher {
   readonly #peer: string
   readonly #entry: number
   #fd: number
-  /** Given up for a moment to turn a client away when this process may open nothing more; else its connection would stay in the queue and be reported for ever. */
+  /**
+   * Given up for a moment to turn a client away when this process may open nothing more; else its connection would stay
+   * in the queue and be reported for ever.
+   */
   #reserve = reserveDescriptor()
   #rest: NodeJS.Timeout | undefined
 
@@ -103,7 +135,10 @@ class Acceptor implements Watcher {
     }
   }
 
-  /** -1: nobody waits, or cannot be taken. A client that has gone again (ECONNABORTED) ends the burst, and the rest is reported again. */
+  /**
+   * -1: nobody waits, or cannot be taken. A client that has gone again (ECONNABORTED) ends the burst, and the rest is
+   * reported again.
+   */
   #accept (system: SystemCalls): number {
     const fd = system.accept4(this.#fd, null, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC)
     if (fd < 0) {

@@ -30,9 +30,10 @@ const valueBytes = Int32Array.of(4)
 const wasteland = new Uint8Array(65_536)
 
 /**
- * A connection that stands. One `recv` per turn while there is something to read, straight into the reader's claim: what is left is reported again in the
- * next turn, so no connection starves another and no claim waits for bytes that may not come. One `send` per write at the end of the turn.
- * The interest changes only at a pause that lasts, a full send buffer, and the end.
+ * A connection that stands. One `recv` per turn while there is something to read, straight into the reader's claim:
+ * what is left is reported again in the next turn, so no connection starves another and no claim waits for bytes that
+ * may not come. One `send` per write at the end of the turn. The interest changes only at a pause that lasts, a full
+ * send buffer, and the end.
  */
 export class EpollSocket implements Socket, Corked, Watcher {
   protected readonly parts: EpollEngineParts
@@ -49,7 +50,9 @@ export class EpollSocket implements Socket, Corked, Watcher {
   #paused = false
   #ended = false
   #isShutDown = false
-  /** A `send` failed with this errno: the connection is over, but what came before that may not be read yet. 0: none. */
+  /**
+   * A `send` failed with this errno: the connection is over, but what came before that may not be read yet. 0: none.
+   */
   #sendErrno = 0
   /** `reset()` was called: the reader is told nothing but the close. */
   #reset: OrderedReset | null = null
@@ -140,7 +143,9 @@ export class EpollSocket implements Socket, Corked, Watcher {
 
   abort (): void {
     if (this.#closed) return
-    if (this.#isTcp && this.fd !== -1) this.parts.loop.system.setsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_LINGER, LINGER_NOT, 8)
+    if (this.#isTcp && this.fd !== -1) {
+      this.parts.loop.system.setsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_LINGER, LINGER_NOT, 8)
+    }
     this.destroy(null)
   }
 
@@ -159,7 +164,8 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.fd === -1 || (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0) return
     if (!this.#paused && !this.#ended) this.#read()
     else if (this.#ended && (events & EPOLLERR) !== 0) this.fail(this.takeError())
-    // Both directions are over, or the peer has cut the connection off. What lies unread is not lost: `resume()` finds it.
+    // Both directions are over, or the peer has cut the connection off. What lies unread is not lost: `resume()` finds
+    // it.
     else if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.#leaveUnread()
     else this.setInterest(this.interest & ~EPOLLIN)
   }
@@ -168,7 +174,11 @@ export class EpollSocket implements Socket, Corked, Watcher {
   #leaveUnread (): void {
     this.setInterest(UNWATCHED)
     clearTimeout(this.#stallTimer)
-    if (this.#paused) this.#stallTimer = setTimeout(() => { this.fail(this.#sendErrno || this.takeError()) }, STALL_LIMIT_MS)
+    if (this.#paused) {
+      this.#stallTimer = setTimeout(() => {
+        this.fail(this.#sendErrno || this.takeError())
+      }, STALL_LIMIT_MS)
+    }
   }
 
   #read (): void {
@@ -196,7 +206,10 @@ export class EpollSocket implements Socket, Corked, Watcher {
     }
   }
 
-  /** End-of-file. Behind a failed `send` it is the end of what could be read, and a half-close only if the kernel says that one came first (EPIPE). */
+  /**
+   * End-of-file. Behind a failed `send` it is the end of what could be read, and a half-close only if the kernel says
+   * that one came first (EPIPE).
+   */
   #handleEnd (): void {
     this.#ended = true
     const isHalfClose = this.#sendErrno === 0 || this.#sendErrno === Linux.EPIPE

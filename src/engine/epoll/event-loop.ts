@@ -7,7 +7,9 @@ import { InterestSet, type Watcher } from './interest-set.js'
 import { findNodePoll } from './node-poll.js'
 import type { Spin } from './spin.js'
 
-/** Work goes on for this long before Node has a turn, for its promises, its ticks and what it has set for "immediately". */
+/**
+ * Work goes on for this long before Node has a turn, for its promises, its ticks and what it has set for "immediately".
+ */
 const MAX_BUSY_MS = 1
 /** Nothing happens: Node still has a turn this often, for its timers. */
 const MAX_IDLE_MS = 10
@@ -25,9 +27,13 @@ export function eventLoop (): EventLoop {
   try {
     shared = new EventLoop(system)
   } catch (cause) {
-    throw new TunnelError(ErrorCode.LIMIT,
-      `Cannot start the epoll engine: ${systemCode(cause)}: this process or the system is out of descriptors or memory: ` +
-      'raise the limit (ulimit -n)', { cause })
+    throw new TunnelError(
+      ErrorCode.LIMIT,
+      `Cannot start the epoll engine: ${systemCode(cause)}: this process or the system is out of descriptors or ` +
+      'memory: ' +
+        'raise the limit (ulimit -n)',
+      { cause }
+    )
   }
   return shared
 }
@@ -38,16 +44,19 @@ function hasImmediates (): boolean {
 }
 
 /**
- * Waits for sockets in the place of Node's loop, with which it shares the thread. While a socket is open it runs from `setImmediate`: a run is many
- * turns (events, tasks, writes), then Node gets its turn:
+ * Waits for sockets in the place of Node's loop, with which it shares the thread. While a socket is open it runs from
+ * `setImmediate`: a run is many turns (events, tasks, writes), then Node gets its turn:
  *
- *     at once      when Node itself has something to do (another thread's message, a signal, a child process, a socket of node:net, a finished file
- *                  operation): libuv's own epoll instance is one of the descriptors that are waited for. Or when something is set for "immediately"
+ *     at once when Node itself has something to do (another thread's message, a signal, a child process, a socket of
+ *   node:net, a finished file
+ *                  operation): libuv's own epoll instance is one of the descriptors that are waited for. Or when
+ *   something is set for "immediately"
  *     within 1 ms  of an event that was handled here: its promises, ticks and immediates run
  *     every 10 ms  otherwise: so late a timer may be
  *
  * Before it sleeps it may spin (`spin.ts`).
- * Where libuv's descriptor cannot be found every wait ends after 1 ms. With nothing open the loop rests, and does not keep the process alive.
+ * Where libuv's descriptor cannot be found every wait ends after 1 ms. With nothing open the loop rests, and does not
+ * keep the process alive.
  */
 export class EventLoop {
   readonly system: SystemCalls

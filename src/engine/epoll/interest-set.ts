@@ -18,9 +18,9 @@ const DATA_WORD = PACKED ? 1 : 2
 const EINTR = Linux.EINTR
 
 /**
- * An epoll instance (epoll(7)), level-triggered. The kernel keeps, with each descriptor, the number of its entry here and of that entry's user:
- * an event of a descriptor that was closed earlier in the same batch, or is still open in a child process that is just being made, reaches nobody,
- * whatever has got its number since.
+ * An epoll instance (epoll(7)), level-triggered. The kernel keeps, with each descriptor, the number of its entry here
+ * and of that entry's user: an event of a descriptor that was closed earlier in the same batch, or is still open in a
+ * child process that is just being made, reaches nobody, whatever has got its number since.
  */
 export class InterestSet {
   readonly #system: SystemCalls
@@ -72,7 +72,10 @@ export class InterestSet {
     this.#freeEntries.push(entry)
   }
 
-  /** Waits up to `timeoutMs` and hands out what happened. Returns how many events that were; -1: a signal ended the wait. */
+  /**
+   * Waits up to `timeoutMs` and hands out what happened. Returns how many events that were; -1: a signal ended the
+   * wait.
+   */
   dispatch (timeoutMs: number): number {
     const events = this.#events
     const count = this.#system.epoll_wait(this.#fd, events, MAX_EVENTS, timeoutMs)

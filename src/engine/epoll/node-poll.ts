@@ -3,9 +3,10 @@ import net from 'node:net'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
 
 /**
- * The descriptor that the event loop of Node itself (libuv) sleeps on in this thread, or -1 if it cannot be found, as where /proc is hidden. epoll(7): such a
- * descriptor can be waited for like any other, and is readable while Node has something to do. libuv offers it to programs in C (`uv_backend_fd`);
- * here it is found by giving Node a socket to read, and looking which epoll instance of the process has come to hold it.
+ * The descriptor that the event loop of Node itself (libuv) sleeps on in this thread, or -1 if it cannot be found, as
+ * where /proc is hidden. epoll(7): such a descriptor can be waited for like any other, and is readable while Node has
+ * something to do. libuv offers it to programs in C (`uv_backend_fd`); here it is found by giving Node a socket to
+ * read, and looking which epoll instance of the process has come to hold it.
  */
 export async function findNodePoll (system: SystemCalls): Promise<number> {
   const pair = new Int32Array(2)
@@ -35,7 +36,10 @@ function findHolder (fd: number): number {
   const line = new RegExp(`^tfd:\\s+${fd}\\s`, 'm')
   for (const entry of readdirSync('/proc/self/fd')) {
     try {
-      if (readlinkSync(`/proc/self/fd/${entry}`) === 'anon_inode:[eventpoll]' && line.test(readFileSync(`/proc/self/fdinfo/${entry}`, 'utf8'))) return Number(entry)
+      if (
+        readlinkSync(`/proc/self/fd/${entry}`) === 'anon_inode:[eventpoll]' &&
+        line.test(readFileSync(`/proc/self/fdinfo/${entry}`, 'utf8'))
+      ) { return Number(entry) }
     } catch {
       // Closed in the meantime.
     }

@@ -7,7 +7,10 @@ export type Sent = typeof Sent[keyof typeof Sent]
 /** The fewest places of the arrays that are worth moving the rest for. */
 const MIN_COMPACTION = 64
 
-/** Writes in the order given, each sent from where it lies, and released once the kernel has taken all of it. The arrays are kept. */
+/**
+ * Writes in the order given, each sent from where it lies, and released once the kernel has taken all of it. The arrays
+ * are kept.
+ */
 export class SendQueue {
   #views: Uint8Array[] = []
   #releases: Array<() => void> = []
@@ -29,12 +32,20 @@ export class SendQueue {
     this.bytes += view.length
   }
 
-  /** One `send` for each view that is here now; those pushed by a release wait. `MSG_MORE` lets TCP fill its segments. A stop from inside a release ends it, with `BLOCKED`. */
+  /**
+   * One `send` for each view that is here now; those pushed by a release wait. `MSG_MORE` lets TCP fill its segments. A
+   * stop from inside a release ends it, with `BLOCKED`.
+   */
   send (system: SystemCalls, fd: number): Sent {
     for (const end = this.#tail; this.#head < end;) {
       const whole = this.#views[this.#head]!
       const view = this.#offset === 0 ? whole : whole.subarray(this.#offset)
-      const taken = system.send(fd, view, view.length, this.#head + 1 < end ? Linux.MSG_NOSIGNAL | Linux.MSG_MORE : Linux.MSG_NOSIGNAL)
+      const taken = system.send(
+        fd,
+        view,
+        view.length,
+        this.#head + 1 < end ? Linux.MSG_NOSIGNAL | Linux.MSG_MORE : Linux.MSG_NOSIGNAL
+      )
       if (taken < view.length) {
         if (taken < 0) {
           const errno = system.errno()

@@ -59,10 +59,14 @@ test('run() gives up after its time, all of which it counts', (t) => {
   }
 })
 
-test('run() of one that learns looks once more after somebody wanted the processor, and does not count the time of others', (t) => {
+test('run() of one that learns looks once more after somebody wanted the processor, and does not count the time of ' +
+  'others', (t) => {
   const { spin: auto, counters, yields } = spin('auto', 20)
   let looks = 0
-  t.is(auto.run(() => ++looks === 2 ? 1 : 0, 0), 1)
+  t.is(
+    auto.run(() => (++looks === 2 ? 1 : 0), 0),
+    1
+  )
   t.is(auto.run(nothing, 0.02), 0)
   t.is(yields(), 2)
   t.is(counters.spinUs, 0)

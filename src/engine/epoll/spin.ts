@@ -1,7 +1,10 @@
 import type { SystemCalls } from '../../native/system-calls.js'
 import type { EngineCounters } from '../engine.js'
 
-/** How long a thread looks for work before it sleeps. `auto`: up to 200 µs, while that pays; a number: so many µs before every sleep; 0: never. */
+/**
+ * How long a thread looks for work before it sleeps. `auto`: up to 200 µs, while that pays; a number: so many µs before
+ * every sleep; 0: never.
+ */
 export type SpinChoice = 'auto' | number
 
 const AUTO_US = 200
@@ -11,12 +14,14 @@ const WANTED_MS = 0.005
 const WEIGHT = 1 / 8
 
 /**
- * Looking again and again instead of sleeping: waking a thread costs 20 to 60 µs here, much of it on the processor of the one that wakes.
- * It has to be worth it, for this thread and for the others:
+ * Looking again and again instead of sleeping: waking a thread costs 20 to 60 µs here, much of it on the processor of
+ * the one that wakes. It has to be worth it, for this thread and for the others:
  *
- *     learns   every wait is timed, slept through or not. While more than half of the last ones ended within the limit, it spins;
+ *     learns every wait is timed, slept through or not. While more than half of the last ones ended within the limit,
+ *   it spins;
  *              idle connections end that within a few waits
- *     yields   between two looks whoever else wants this processor gets it. If somebody did, there is one more look, and then sleep:
+ *     yields between two looks whoever else wants this processor gets it. If somebody did, there is one more look, and
+ *   then sleep:
  *              a processor that is wanted is not to be kept busy, and what was waited for has often come meanwhile
  */
 export class Spin {
@@ -28,7 +33,12 @@ export class Spin {
   #share = 0
 
   /** `now`: a clock in ms, the one that `startMs` of `run()` is of. */
-  constructor (choice: SpinChoice, system: Pick<SystemCalls, 'sched_yield'>, counters: EngineCounters, now = () => performance.now()) {
+  constructor (
+    choice: SpinChoice,
+    system: Pick<SystemCalls, 'sched_yield'>,
+    counters: EngineCounters,
+    now = () => performance.now()
+  ) {
     this.#learns = choice === 'auto'
     this.limitMs = (choice === 'auto' ? AUTO_US : choice) / 1000
     this.#system = system

@@ -5,7 +5,10 @@ import type { Reader } from '../engine.js'
 import { NodeSocket, type NodeEngineParts } from './node-socket.js'
 import { brokenError } from '../socket-errors.js'
 
-/** Node reads accepted sockets into memory of its own, with no way to supply another: what arrives is copied into claims. */
+/**
+ * Node reads accepted sockets into memory of its own, with no way to supply another: what arrives is copied into
+ * claims.
+ */
 export class AcceptedSocket extends NodeSocket {
   protected readonly raw: net.Socket
   private readonly listenAddress: Address

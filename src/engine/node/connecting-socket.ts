@@ -13,9 +13,9 @@ const MAX_RESERVATIONS = 8
 const NODE_MIN_ATTEMPT_MS = 10
 
 /**
- * For `net.connect()`, which asks for all addresses where it may choose among them, and tries each once, in the order given.
- * It gives up on all but the last after a time, and does not come back to them: an address that is slow and right has to be given more
- * of the time limit than where it can be tried again (epoll).
+ * For `net.connect()`, which asks for all addresses where it may choose among them, and tries each once, in the order
+ * given. It gives up on all but the last after a time, and does not come back to them: an address that is slow and
+ * right has to be given more of the time limit than where it can be tried again (epoll).
  */
 const lookupAll: net.LookupFunction = (host, _options, callback) => {
   addressesOf(host, (error, addresses) => {
@@ -24,15 +24,18 @@ const lookupAll: net.LookupFunction = (host, _options, callback) => {
 }
 
 /**
- * Node lets a connecting socket supply the memory of each read, but wants it before the data comes. `armed` is that memory:
+ * Node lets a connecting socket supply the memory of each read, but wants it before the data comes. `armed` is that
+ * memory:
  *
- *     connecting, paused, or idle with a reader whose claims reserve  the parking buffer: copied out, nobody's memory is held
+ *     connecting, paused, or idle with a reader whose claims reserve the parking buffer: copied out, nobody's memory is
+ *   held
  *     a read filled its buffer, so more is waiting                    a claim: the kernel writes straight into it
  *     a reader whose claims reserve nothing                           a claim, from the second read on
  *
- * Node asks for the first buffer inside `net.connect()`, where the reader must not be called: hence the first read is parked.
- * A claim armed for bytes that then do not come stays reserved until the next read, and cannot be taken back. Many of those would
- * use a bounded pool up for ever, so all sockets of an engine together reserve at most a few claims; the others park and copy.
+ * Node asks for the first buffer inside `net.connect()`, where the reader must not be called: hence the first read is
+ * parked. A claim armed for bytes that then do not come stays reserved until the next read, and cannot be taken back.
+ * Many of those would use a bounded pool up for ever, so all sockets of an engine together reserve at most a few
+ * claims; the others park and copy.
  */
 export class ConnectingSocket extends NodeSocket {
   private armed: Uint8Array
@@ -103,7 +106,9 @@ export class ConnectingSocket extends NodeSocket {
     else this.raw.pause()
   }
 
-  /** One read is done. Node calls this, then takes `armed` for the next read, then stops reading if this returned false. */
+  /**
+   * One read is done. Node calls this, then takes `armed` for the next read, then stops reading if this returned false.
+   */
   private readonly handleRead = (bytes: number, buffer: Uint8Array): boolean => {
     const { parking } = this.parts
     const { reader } = this
@@ -116,7 +121,9 @@ export class ConnectingSocket extends NodeSocket {
       this.parts.counters.zeroCopyBytes += bytes
       reader.commit(bytes, false)
     }
-    if (this.cut || (reader.claimReserves && (bytes < buffer.length || this.parts.reservations >= MAX_RESERVATIONS))) return true
+    if (this.cut || (reader.claimReserves && (bytes < buffer.length || this.parts.reservations >= MAX_RESERVATIONS))) {
+      return true
+    }
     const claim = reader.claim()
     if (claim === null) {
       this.paused = true

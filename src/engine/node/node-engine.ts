@@ -1,5 +1,15 @@
 import type { Address } from '../../base/address.js'
-import { type Alarm, type ConnectOptions, emptyEngineCounters, type Engine, type Listener, type ListenOptions, type Polled, type Reader, type Socket } from '../engine.js'
+import {
+  type Alarm,
+  type ConnectOptions,
+  emptyEngineCounters,
+  type Engine,
+  type Listener,
+  type ListenOptions,
+  type Polled,
+  type Reader,
+  type Socket
+} from '../engine.js'
 import { NodeAlarm } from './node-alarm.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { listenNode } from './node-listener.js'
@@ -10,9 +20,10 @@ import { TurnEnd } from '../turn-end.js'
 const PARKING_BYTES = 4096
 
 /**
- * The portable engine: `node:net` on Node's own event loop. Accepted sockets copy what they read; connecting ones read most of
- * a burst straight into claimed memory. A connection that is reset while its reader is paused is noticed at the next write or
- * `resume()`, one that is reset after its end-of-file within 100 ms: Node does not watch such a descriptor.
+ * The portable engine: `node:net` on Node's own event loop. Accepted sockets copy what they read; connecting ones read
+ * most of a burst straight into claimed memory. A connection that is reset while its reader is paused is noticed at the
+ * next write or `resume()`, one that is reset after its end-of-file within 100 ms: Node does not watch such a
+ * descriptor.
  */
 export function createNodeEngine (): Engine {
   return new NodeEngine()

@@ -16,10 +16,14 @@ const SERVER = `
   process.stdout.write(String(listener.address.port))`
 
 test('listenNode() survives running out of descriptors and accepts again when there are some', async (t) => {
-  const child = spawn('/bin/sh', ['-c', `ulimit -n ${MAX_DESCRIPTORS}; exec "$0" --input-type=module -e "$1"`, process.execPath, SERVER], {
-    env: { ...process.env, ENGINE_URL: new URL('./node-engine.js', import.meta.url).href },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
+  const child = spawn(
+    '/bin/sh',
+    ['-c', `ulimit -n ${MAX_DESCRIPTORS}; exec "$0" --input-type=module -e "$1"`, process.execPath, SERVER],
+    {
+      env: { ...process.env, ENGINE_URL: new URL('./node-engine.js', import.meta.url).href },
+      stdio: ['ignore', 'pipe', 'inherit']
+    }
+  )
   t.teardown(() => child.kill('SIGKILL'))
   const [text] = await once(child.stdout, 'data') as [Buffer]
   const port = Number(text.toString())

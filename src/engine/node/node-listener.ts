@@ -13,20 +13,41 @@ export const TCP_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDel
 
 type OnSocket = (socket: Socket) => void
 
-export async function listenNode (parts: NodeEngineParts, address: Address, onSocket: OnSocket, options: ListenOptions = {}): Promise<Listener> {
+export async function listenNode (
+  parts: NodeEngineParts,
+  address: Address,
+  onSocket: OnSocket,
+  options: ListenOptions = {}
+): Promise<Listener> {
   const createServer = (at: Address): net.Server => {
     const server = net.createServer({ allowHalfOpen: true, ...TCP_OPTIONS })
     return server.on('connection', (raw) => onSocket(new AcceptedSocket(parts, at, raw)))
   }
   if (address.kind === 'unix') {
-    const file = await SocketFile.listen(address.path, (path) => listenServerAt(createServer(address), path),
-      options.onSocketFile)
-    return { address, addresses: [address], close: async () => { await file.close() } }
+    const file = await SocketFile.listen(
+      address.path,
+      (path) => listenServerAt(createServer(address), path),
+      options.onSocketFile
+    )
+    return {
+      address,
+      addresses: [address],
+      close: async () => {
+        await file.close()
+      }
+    }
   }
   try {
-    const { addresses, close } = await listenEach(address.host, address.port,
-      (host, port) => listenServer(createServer({ ...address, host }), host, port))
-    return { address: { ...addresses[0]!, host: address.host } as Address, addresses, close: async () => { close() } }
+    const { addresses, close } = await listenEach(address.host, address.port, (host, port) =>
+      listenServer(createServer({ ...address, host }), host, port)
+    )
+    return {
+      address: { ...addresses[0]!, host: address.host } as Address,
+      addresses,
+      close: async () => {
+        close()
+      }
+    }
   } catch (error) {
     throw listenError(address, error)
   }

@@ -13,8 +13,8 @@ export interface NodeEngineParts {
   readonly counters: EngineCounters
   readonly turnEnd: TurnEnd
   /**
-   * Read into by every connecting socket that has no claim armed. One is enough: Node reads and calls back in one go, and the
-   * bytes are copied out before the callback returns.
+   * Read into by every connecting socket that has no claim armed. One is enough: Node reads and calls back in one go,
+   * and the bytes are copied out before the callback returns.
    */
   readonly parking: Uint8Array
   /** Claims of connecting sockets that wait for their bytes. */
@@ -24,7 +24,10 @@ export interface NodeEngineParts {
 const NOTHING = new Uint8Array(0)
 /** Where nobody can tell when the other side has everything, a reset waits this long behind the last byte. */
 const BLIND_PAUSE_MS = 100
-/** How often the other side is asked whether it is still there after its half-close: Node does not watch a socket that it reads no more. */
+/**
+ * How often the other side is asked whether it is still there after its half-close: Node does not watch a socket that
+ * it reads no more.
+ */
 const PROBE_INTERVAL_MS = 100
 
 /** Everything but the way bytes come in, which differs between accepted and connecting sockets. */
@@ -147,8 +150,9 @@ export abstract class NodeSocket implements Socket, Corked {
       // Node keeps a `resetAndDestroy()` for later while it connects, which may be never.
       raw.destroy()
     } else if (raw.writableEnded && !raw.writableFinished && raw.writableLength === 0) {
-      // Everything is written and shutdown(2) is about to be called. libuv refuses a reset just then, and Node loses the
-      // descriptor over it. It does not depend on the peer and is over within a turn. The memory armed for the next read is given up now.
+      // Everything is written and shutdown(2) is about to be called. libuv refuses a reset just then, and Node loses
+      // the descriptor over it. It does not depend on the peer and is over within a turn. The memory armed for the next
+      // read is given up now.
       raw.pause()
       raw.once('finish', () => raw.resetAndDestroy())
     } else {
@@ -190,8 +194,8 @@ export abstract class NodeSocket implements Socket, Corked {
   }
 
   /**
-   * Hands `bytes` on, and keeps until `resume()` what there is no room for: a copy of bytes that are not `isOwn`. Returns whether there
-   * was room.
+   * Hands `bytes` on, and keeps until `resume()` what there is no room for: a copy of bytes that are not `isOwn`.
+   * Returns whether there was room.
    */
   protected take (bytes: Uint8Array, isOwn = true): boolean {
     if (this.stash !== null) {
@@ -212,7 +216,9 @@ export abstract class NodeSocket implements Socket, Corked {
     return unackedBytes(raw) ?? (nowNs() - resetAtNs < BLIND_PAUSE_MS * 1e6 ? 1 : 0)
   }
 
-  /** Node closes the connection now, and would throw away what the other side had sent before it cut the connection off. */
+  /**
+   * Node closes the connection now, and would throw away what the other side had sent before it cut the connection off.
+   */
   private handleWriteError (error: Error): void {
     const code = systemCode(error)
     if (this.cut || this.broken || this.unread !== null || (code !== 'EPIPE' && code !== 'ECONNRESET')) return
@@ -250,7 +256,10 @@ export abstract class NodeSocket implements Socket, Corked {
     else this.raw.destroy(reset)
   }
 
-  /** Node announces the end of a paused stream too, as soon as its own buffer is empty: the end waits for what is stashed. */
+  /**
+   * Node announces the end of a paused stream too, as soon as its own buffer is empty: the end waits for what is
+   * stashed.
+   */
   private holdEnd (): void {
     if (this.stash === null) this.sendEnd()
     else this.endHeldBack = true

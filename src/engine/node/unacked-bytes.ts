@@ -11,8 +11,8 @@ let readAtNs = -Infinity
 let table: Map<number, number> | null = null
 
 /**
- * How many bytes of a TCP connection the other side's kernel has not acknowledged. Node has no call that tells, Linux has a file.
- * null: this system has no such file.
+ * How many bytes of a TCP connection the other side's kernel has not acknowledged. Node has no call that tells, Linux
+ * has a file. null: this system has no such file.
  */
 export function unackedBytes ({ localPort, remotePort }: net.Socket): number | null {
   // Without a peer there is nobody to acknowledge anything.

@@ -10,8 +10,8 @@ export interface Unread {
 }
 
 /**
- * Reads what the kernel holds of a connection that a failed write has found to be over. Node is about to close it, and drops these
- * bytes; the descriptor is the one way to them.
+ * Reads what the kernel holds of a connection that a failed write has found to be over. Node is about to close it, and
+ * drops these bytes; the descriptor is the one way to them.
  */
 export function readUnread (raw: net.Socket): Unread {
   const fd = descriptorOf(raw)
@@ -31,8 +31,8 @@ export function readUnread (raw: net.Socket): Unread {
 }
 
 /**
- * The reset behind end-of-file: libuv reports one where a reset follows data. A write of nothing finds it: it fails with
- * ECONNRESET, whether or not this side has half-closed and however full the send buffer is. null: there is none.
+ * The reset behind end-of-file: libuv reports one where a reset follows data. A write of nothing finds it: it fails
+ * with ECONNRESET, whether or not this side has half-closed and however full the send buffer is. null: there is none.
  */
 export function findReset (raw: net.Socket): NodeJS.ErrnoException | null {
   const fd = descriptorOf(raw)

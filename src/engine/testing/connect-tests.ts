@@ -22,7 +22,9 @@ export function registerConnectTests (suite: Suite): void {
   const linux: Suite['once'] = (...args) => { if (process.platform === 'linux') suite.once(...args) }
 
   suite.onBoth('connect() sends what was written before the connection stood', async (t, rig, kind) => {
-    const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => {
+      end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail)
+    })
     const client = rig.connect(listener.address)
     t.false(client.reader.hasConnected)
     const written = rig.writeAndWait(client, contentSlice(0, 100_000))
@@ -33,30 +35,38 @@ export function registerConnectTests (suite: Suite): void {
   })
 
   suite.onBoth('connect() and shutdown() in one call sends an end once the connection stands', async (t, rig, kind) => {
-    const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => {
+      end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail)
+    })
     const client = rig.connect(listener.address)
     client.socket.shutdown()
     t.is(await client.reader.untilClose(), null)
     t.true(client.reader.hasConnected)
   })
 
-  suite.once('connect() to a port or path where nobody listens ends in ERR_TUNNEL_CONNECT_REFUSED, with its writes released', async (t, rig) => {
-    const dead = join(rig.directory, 'dead.sock')
-    await makeDeadSocket(join(rig.directory, 'live.sock'), dead)
-    const closed = await rig.listen(tcpAddress('127.0.0.1', 0))
-    await closed.close()
-    for (const address of [closed.address, unixAddress(join(rig.directory, 'none.sock')), unixAddress(dead)]) {
-      const client = rig.connect(address, {}, 60_000)
-      const written = rig.writeAndWait(client, contentSlice(0, 1000))
-      rig.write(client, contentSlice(0, 1000))
-      client.socket.shutdown()
-      const error = await client.reader.untilClose()
-      await written
-      t.is(error?.code, ErrorCode.CONNECT_REFUSED)
-      t.true(error!.message.includes(address.kind === 'tcp' ? `127.0.0.1:${address.port}` : address.path), error!.message)
-      t.false(client.reader.hasConnected)
+  suite.once(
+    'connect() to a port or path where nobody listens ends in ERR_TUNNEL_CONNECT_REFUSED, with its writes released',
+    async (t, rig) => {
+      const dead = join(rig.directory, 'dead.sock')
+      await makeDeadSocket(join(rig.directory, 'live.sock'), dead)
+      const closed = await rig.listen(tcpAddress('127.0.0.1', 0))
+      await closed.close()
+      for (const address of [closed.address, unixAddress(join(rig.directory, 'none.sock')), unixAddress(dead)]) {
+        const client = rig.connect(address, {}, 60_000)
+        const written = rig.writeAndWait(client, contentSlice(0, 1000))
+        rig.write(client, contentSlice(0, 1000))
+        client.socket.shutdown()
+        const error = await client.reader.untilClose()
+        await written
+        t.is(error?.code, ErrorCode.CONNECT_REFUSED)
+        t.true(
+          error!.message.includes(address.kind === 'tcp' ? `127.0.0.1:${address.port}` : address.path),
+          error!.message
+        )
+        t.false(client.reader.hasConnected)
+      }
     }
-  })
+  )
 
   suite.once('connect() resolves a host name', async (t, rig) => {
     const { address } = await rig.listen(tcpAddress('127.0.0.1', 0), (end) => end.socket.shutdown())
@@ -130,15 +140,18 @@ export function registerConnectTests (suite: Suite): void {
     t.regex(unknown!.message, /the name is not known here \(ENOTFOUND\)/)
   })
 
-  suite.once('connect() without an answer ends in ERR_TUNNEL_CONNECT_TIMEOUT, with its writes released', async (t, rig) => {
-    const address = await startDeafListener(t)
-    const client = rig.connect(address, {}, 50)
-    rig.write(client, contentSlice(0, 1000))
-    const error = await client.reader.untilClose()
-    t.is(error?.code, ErrorCode.CONNECT_TIMEOUT)
-    t.regex(error!.message, /no answer within 50 ms/)
-    t.false(client.reader.hasConnected)
-  })
+  suite.once(
+    'connect() without an answer ends in ERR_TUNNEL_CONNECT_TIMEOUT, with its writes released',
+    async (t, rig) => {
+      const address = await startDeafListener(t)
+      const client = rig.connect(address, {}, 50)
+      rig.write(client, contentSlice(0, 1000))
+      const error = await client.reader.untilClose()
+      t.is(error?.code, ErrorCode.CONNECT_TIMEOUT)
+      t.regex(error!.message, /no answer within 50 ms/)
+      t.false(client.reader.hasConnected)
+    }
+  )
 
   suite.once('abort() while connecting without an answer closes at once', async (t, rig) => {
     const address = await startDeafListener(t)
@@ -151,7 +164,9 @@ export function registerConnectTests (suite: Suite): void {
   })
 
   suite.onBoth('abort() in the same call as connect() closes, with its writes released', async (t, rig, kind) => {
-    const listener = await rig.listen(rig.freeAddress(kind), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const listener = await rig.listen(rig.freeAddress(kind), (end) => {
+      end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail)
+    })
     const client = rig.connect(listener.address, {}, 60_000)
     rig.write(client, contentSlice(0, 1000))
     rig.abort(client)
@@ -162,7 +177,9 @@ export function registerConnectTests (suite: Suite): void {
   })
 
   suite.once('a connection that stands is not cut off by its connect timeout', async (t, rig) => {
-    const listener = await rig.listen(rig.freeAddress('tcp'), (end) => { end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail) })
+    const listener = await rig.listen(rig.freeAddress('tcp'), (end) => {
+      end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail)
+    })
     const client = rig.connect(listener.address, {}, 500)
     await client.reader.untilConnect()
     // A timer set later, and for longer, fires later.
@@ -186,8 +203,8 @@ async function makeDeadSocket (live: string, dead: string): Promise<void> {
 }
 
 /**
- * A TCP port that answers no more connects: its thread listens with the shortest queue, then blocks, and the queue is filled
- * from here. The kernel drops what comes after. (Linux; the third connection to a backlog of 1 already waits.)
+ * A TCP port that answers no more connects: its thread listens with the shortest queue, then blocks, and the queue is
+ * filled from here. The kernel drops what comes after. (Linux; the third connection to a backlog of 1 already waits.)
  */
 async function startDeafListener (t: ExecutionContext, host = '127.0.0.1'): Promise<TcpAddress & { hear: () => void }> {
   const isHearing = new Int32Array(new SharedArrayBuffer(4))

@@ -137,27 +137,40 @@ export function registerEndingTests (suite: Suite): void {
     })
   }
 
-  suite.onBoth('abort() from inside commit(), end() and connect() is the last thing the reader hears of before close()', async (t, rig, kind) => {
-    const self: { end?: End } = {}
-    const cut = () => self.end!.socket.abort()
-    const small = () => new Uint8Array(10)
-    const listener = await rig.listen(rig.freeAddress(kind), (end) => {
-      rig.write(end, contentSlice(0, 100_000))
-      end.socket.shutdown()
-    })
-    for (const options of [{ onConnect: cut }, { onCommit: cut, memory: small }, { onCommit: cut, memory: small, claimReserves: true }, { onEnd: cut }]) {
-      self.end = rig.connect(listener.address, options)
-      t.is(await self.end.reader.untilClose(), null)
-      if (options.onCommit !== undefined) t.is(self.end.reader.commits.length, 1)
+  suite.onBoth(
+    'abort() from inside commit(), end() and connect() is the last thing the reader hears of before close()',
+    async (t, rig, kind) => {
+      const self: { end?: End } = {}
+      const cut = () => self.end!.socket.abort()
+      const small = () => new Uint8Array(10)
+      const listener = await rig.listen(rig.freeAddress(kind), (end) => {
+        rig.write(end, contentSlice(0, 100_000))
+        end.socket.shutdown()
+      })
+      for (const options of [
+        { onConnect: cut },
+        { onCommit: cut, memory: small },
+        { onCommit: cut, memory: small, claimReserves: true },
+        { onEnd: cut }
+      ]) {
+        self.end = rig.connect(listener.address, options)
+        t.is(await self.end.reader.untilClose(), null)
+        if (options.onCommit !== undefined) t.is(self.end.reader.commits.length, 1)
+      }
     }
-  })
+  )
 
   suite.onBoth('abort() of an accepted socket from inside commit() and onSocket closes it', async (t, rig, kind) => {
     const servers: End[] = []
-    const listener = await rig.listen(rig.freeAddress(kind), (end) => {
-      servers.push(end)
-      if (servers.length === 1) end.socket.abort()
-    }, (index) => index === 0 ? {} : { onCommit: () => servers[index]!.socket.abort(), memory: () => new Uint8Array(10) })
+    const listener = await rig.listen(
+      rig.freeAddress(kind),
+      (end) => {
+        servers.push(end)
+        if (servers.length === 1) end.socket.abort()
+      },
+      (index) =>
+        index === 0 ? {} : { onCommit: () => servers[index]!.socket.abort(), memory: () => new Uint8Array(10) }
+    )
     for (const index of [0, 1]) {
       const client = rig.connect(listener.address)
       rig.write(client, contentSlice(0, 100_000))

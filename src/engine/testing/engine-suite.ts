@@ -10,7 +10,10 @@ import { registerResetTests } from './reset-tests.js'
 import { registerStreamTests } from './stream-tests.js'
 import { registerTurnTests } from './turn-tests.js'
 
-/** How the parts of the suite register a test. `verify()` of the rig is called after the body, so that it is never forgotten. */
+/**
+ * How the parts of the suite register a test. `verify()` of the rig is called after the body, so that it is never
+ * forgotten.
+ */
 export interface Suite {
   /** One test on TCP and one on a Unix socket. */
   onBoth (title: string, body: (t: ExecutionContext, rig: Rig, kind: Kind) => Promise<void>): void

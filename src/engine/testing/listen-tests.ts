@@ -1,5 +1,18 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs'
 import net from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join, relative } from 'node:path'
@@ -18,21 +31,24 @@ export function registerListenTests (suite: Suite): void {
   /** Where /proc tells, and all of 127.0.0.0/8 is this machine. */
   const linux: Suite['once'] = (...args) => { if (process.platform === 'linux') suite.once(...args) }
 
-  suite.onBoth('listen() accepts again on the same address after close(), and accepted sockets live on', async (t, rig, kind) => {
-    const { client, server, listener } = await rig.pair(kind)
-    await listener.close()
-    await listener.close()
-    t.is((await rig.connect(listener.address).reader.untilClose())?.code, ErrorCode.CONNECT_REFUSED)
-    rig.write(client, Buffer.from('still here'))
-    await server.reader.untilBytes(10)
-    const again = await rig.listen(listener.address, (end) => end.socket.shutdown())
-    t.deepEqual(again.address, listener.address)
-    const second = rig.connect(again.address)
-    await second.reader.untilEnd()
-    for (const end of [second, client, server]) end.socket.shutdown()
-    await again.close()
-    t.true(second.reader.hasConnected)
-  })
+  suite.onBoth(
+    'listen() accepts again on the same address after close(), and accepted sockets live on',
+    async (t, rig, kind) => {
+      const { client, server, listener } = await rig.pair(kind)
+      await listener.close()
+      await listener.close()
+      t.is((await rig.connect(listener.address).reader.untilClose())?.code, ErrorCode.CONNECT_REFUSED)
+      rig.write(client, Buffer.from('still here'))
+      await server.reader.untilBytes(10)
+      const again = await rig.listen(listener.address, (end) => end.socket.shutdown())
+      t.deepEqual(again.address, listener.address)
+      const second = rig.connect(again.address)
+      await second.reader.untilEnd()
+      for (const end of [second, client, server]) end.socket.shutdown()
+      await again.close()
+      t.true(second.reader.hasConnected)
+    }
+  )
 
   suite.onBoth('listen() hands over connections that come all at once', async (t, rig, kind) => {
     const listener = await rig.listen(rig.freeAddress(kind), (end) => end.socket.shutdown())
@@ -79,7 +95,10 @@ export function registerListenTests (suite: Suite): void {
     t.true(port > 0)
     const error = await rejection(t, rig, address)
     t.is(error.code, ErrorCode.ADDRESS_IN_USE)
-    t.is(error.message, `Cannot listen on 127.0.0.1:${port}: the port is taken by another program: stop it or choose another port`)
+    t.is(
+      error.message,
+      `Cannot listen on 127.0.0.1:${port}: the port is taken by another program: stop it or choose another port`
+    )
   })
 
   suite.once('listen() rejects an address of another machine with ERR_TUNNEL_SOCKET_FAILED', async (t, rig) => {
@@ -126,7 +145,12 @@ export function registerListenTests (suite: Suite): void {
     for (const name of ['file', 'directory', 'link']) {
       const error = await rejection(t, rig, unixAddress(join(rig.directory, name)))
       t.is(error.code, ErrorCode.ADDRESS_IN_USE)
-      t.true(error.message.includes(name === 'link' ? `a symbolic link to ${file}: it is left` : 'exists and is not a socket: it is left'), error.message)
+      t.true(
+        error.message.includes(
+          name === 'link' ? `a symbolic link to ${file}: it is left` : 'exists and is not a socket: it is left'
+        ),
+        error.message
+      )
     }
     t.is(readFileSync(file, 'utf8'), 'precious')
     t.deepEqual(readdirSync(rig.directory), ['dangling', 'directory', 'file', 'link'])
@@ -142,37 +166,56 @@ export function registerListenTests (suite: Suite): void {
     t.deepEqual(readdirSync(rig.directory), ['test.sock'])
   })
 
-  suite.once('listen() by several at once on one path lets one through, on a fresh path and on a dead socket', async (t, rig) => {
-    for (const address of [unixAddress(join(rig.directory, 'fresh.sock')), await makeDeadSocket(t, rig)]) {
-      const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => rig.listen(address, (end) => end.socket.shutdown())))
-      const lost = outcomes.filter((outcome) => outcome.status === 'rejected')
-      t.deepEqual(lost.map((outcome) => (outcome.reason as TunnelError).code), Array<string>(3).fill(ErrorCode.ADDRESS_IN_USE))
-      const client = rig.connect(address)
-      client.socket.shutdown()
-      t.is(await client.reader.untilClose(), null)
+  suite.once(
+    'listen() by several at once on one path lets one through, on a fresh path and on a dead socket',
+    async (t, rig) => {
+      for (const address of [unixAddress(join(rig.directory, 'fresh.sock')), await makeDeadSocket(t, rig)]) {
+        const outcomes = await Promise.allSettled(
+          [1, 2, 3, 4].map(() => rig.listen(address, (end) => end.socket.shutdown()))
+        )
+        const lost = outcomes.filter((outcome) => outcome.status === 'rejected')
+        t.deepEqual(
+          lost.map((outcome) => (outcome.reason as TunnelError).code),
+          Array<string>(3).fill(ErrorCode.ADDRESS_IN_USE)
+        )
+        const client = rig.connect(address)
+        client.socket.shutdown()
+        t.is(await client.reader.untilClose(), null)
+      }
+      t.deepEqual(readdirSync(rig.directory), ['fresh.sock', 'test.sock'])
     }
-    t.deepEqual(readdirSync(rig.directory), ['fresh.sock', 'test.sock'])
-  })
+  )
 
-  suite.once('listen() in a directory that is missing or is none rejects with ERR_TUNNEL_ADDRESS_DENIED and names it', async (t, rig) => {
-    writeFileSync(join(rig.directory, 'file'), '')
-    for (const [directory, problem] of [['missing', 'does not exist'], ['file', 'is not a directory']]) {
-      const path = join(rig.directory, directory!)
-      const error = await rejection(t, rig, unixAddress(join(path, 'x.sock')))
-      t.is(error.code, ErrorCode.ADDRESS_DENIED)
-      t.true(error.message.includes(path) && error.message.includes(problem!), error.message)
+  suite.once(
+    'listen() in a directory that is missing or is none rejects with ERR_TUNNEL_ADDRESS_DENIED and names it',
+    async (t, rig) => {
+      writeFileSync(join(rig.directory, 'file'), '')
+      for (const [directory, problem] of [
+        ['missing', 'does not exist'],
+        ['file', 'is not a directory']
+      ]) {
+        const path = join(rig.directory, directory!)
+        const error = await rejection(t, rig, unixAddress(join(path, 'x.sock')))
+        t.is(error.code, ErrorCode.ADDRESS_DENIED)
+        t.true(error.message.includes(path) && error.message.includes(problem!), error.message)
+      }
+      t.deepEqual(readdirSync(rig.directory), ['file'])
+      symlinkSync('nowhere', join(rig.directory, 'dangling'))
+      const error = await rejection(t, rig, unixAddress(join(rig.directory, 'dangling', 'x.sock')))
+      t.regex(
+        error.message,
+        /dangling is a symbolic link to nowhere, which does not exist \(ENOENT\): choose another path/
+      )
     }
-    t.deepEqual(readdirSync(rig.directory), ['file'])
-    symlinkSync('nowhere', join(rig.directory, 'dangling'))
-    const error = await rejection(t, rig, unixAddress(join(rig.directory, 'dangling', 'x.sock')))
-    t.regex(error.message,
-      /dangling is a symbolic link to nowhere, which does not exist \(ENOENT\): choose another path/)
-  })
+  )
 
   linux('listen() says of a file system that takes no files that it is that', async (t, rig) => {
     const error = await rejection(t, rig, unixAddress('/proc/x.sock'))
     t.is(error.code, ErrorCode.ADDRESS_DENIED)
-    t.regex(error.message, /^Cannot listen on \/proc\/x\.sock: the file system of \/proc lets nobody make files \(ENOENT\): choose another path/)
+    t.regex(
+      error.message,
+      /^Cannot listen on \/proc\/x\.sock: the file system of \/proc lets nobody make files \(ENOENT\): choose another path/
+    )
   })
 
   linux('listen() binds a socket under the name it keeps', async (t, rig) => {
@@ -187,18 +230,21 @@ export function registerListenTests (suite: Suite): void {
     t.deepEqual(readdirSync(rig.directory), ['relative', 'test.sock'])
   })
 
-  suite.once('listen() waits for another that is just starting on the path, and takes a lock that was left for what it is', async (t, rig) => {
-    const { path } = rig.freeAddress('unix') as UnixAddress
-    mkdirSync(`${path}.lock`)
-    const waiting = rig.listen(unixAddress(path))
-    t.false(existsSync(path))
-    rmdirSync(`${path}.lock`)
-    await waiting
-    const left = join(rig.directory, 'left')
-    mkdirSync(`${left}.lock`)
-    await rig.listen(unixAddress(left))
-    t.deepEqual(readdirSync(rig.directory), ['left', 'test.sock'])
-  })
+  suite.once(
+    'listen() waits for another that is just starting on the path, and takes a lock that was left for what it is',
+    async (t, rig) => {
+      const { path } = rig.freeAddress('unix') as UnixAddress
+      mkdirSync(`${path}.lock`)
+      const waiting = rig.listen(unixAddress(path))
+      t.false(existsSync(path))
+      rmdirSync(`${path}.lock`)
+      await waiting
+      const left = join(rig.directory, 'left')
+      mkdirSync(`${left}.lock`)
+      await rig.listen(unixAddress(left))
+      t.deepEqual(readdirSync(rig.directory), ['left', 'test.sock'])
+    }
+  )
 
   suite.once('listen() makes a socket file again that somebody removed, and says so', async (t, rig) => {
     const address = rig.freeAddress('unix') as UnixAddress
@@ -272,14 +318,17 @@ export function registerListenTests (suite: Suite): void {
 
   const isRoot = process.getuid?.() === 0
   if (!isRoot) {
-    suite.once('listen() in a directory this user may not write to rejects with ERR_TUNNEL_ADDRESS_DENIED', async (t, rig) => {
-      const path = join(rig.directory, 'locked')
-      mkdirSync(path, { mode: 0o500 })
-      t.teardown(() => chmodSync(path, 0o700))
-      const error = await rejection(t, rig, unixAddress(join(path, 'x.sock')))
-      t.is(error.code, ErrorCode.ADDRESS_DENIED)
-      t.true(error.message.includes(path), error.message)
-    })
+    suite.once(
+      'listen() in a directory this user may not write to rejects with ERR_TUNNEL_ADDRESS_DENIED',
+      async (t, rig) => {
+        const path = join(rig.directory, 'locked')
+        mkdirSync(path, { mode: 0o500 })
+        t.teardown(() => chmodSync(path, 0o700))
+        const error = await rejection(t, rig, unixAddress(join(path, 'x.sock')))
+        t.is(error.code, ErrorCode.ADDRESS_DENIED)
+        t.true(error.message.includes(path), error.message)
+      }
+    )
   }
 
   suite.once('listen() works up to the longest path', async (t, rig) => {
@@ -320,14 +369,27 @@ export function registerListenTests (suite: Suite): void {
   })
 }
 
-function eventQueue (): { events: { next: () => Promise<SocketFileEvent> }, onSocketFile: (event: SocketFileEvent) => void } {
+function eventQueue (): {
+  events: { next: () => Promise<SocketFileEvent> }
+  onSocketFile: (event: SocketFileEvent) => void
+} {
   const seen: SocketFileEvent[] = []
   let wake = (): void => {}
   const next = async (): Promise<SocketFileEvent> => {
-    while (seen.length === 0) await new Promise<void>((resolve) => { wake = resolve })
+    while (seen.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
     return seen.shift()!
   }
-  return { events: { next }, onSocketFile: (event) => { seen.push(event); wake() } }
+  return {
+    events: { next },
+    onSocketFile: (event) => {
+      seen.push(event)
+      wake()
+    }
+  }
 }
 
 async function rejection (t: ExecutionContext, rig: Rig, address: Address): Promise<TunnelError> {

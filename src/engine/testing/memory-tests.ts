@@ -3,27 +3,34 @@ import type { Suite } from './engine-suite.js'
 import type { TestReaderOptions } from './test-reader.js'
 
 export function registerMemoryTests (suite: Suite): void {
-  suite.onBoth('write() sends memory from where it lies: it may change after release(), and a slow reader gets the right bytes', async (t, rig, kind) => {
-    const chunkBytes = 250_000
-    const chunks = 60
-    let room = 0
-    const slow: TestReaderOptions = { memory: () => room-- > 0 ? new Uint8Array(50_000) : null }
-    const { client, server } = await rig.pair(kind, {}, slow)
-    let released = 0
-    for (let i = 0; i < chunks; i++) rig.write(client, contentSlice(i * chunkBytes, chunkBytes), () => { released++ })
-    client.socket.shutdown()
-    t.is(client.socket.pendingBytes, chunks * chunkBytes)
-    await rig.turns(20)
-    t.true(released < chunks, 'more was written than the system buffers')
-    t.true(client.socket.pendingBytes >= chunkBytes)
-    while (!server.reader.isEnded) {
-      room = 3
-      rig.resume(server)
-      await rig.turns(1)
+  suite.onBoth(
+    'write() sends memory from where it lies: it may change after release(), and a slow reader gets the right bytes',
+    async (t, rig, kind) => {
+      const chunkBytes = 250_000
+      const chunks = 60
+      let room = 0
+      const slow: TestReaderOptions = { memory: () => (room-- > 0 ? new Uint8Array(50_000) : null) }
+      const { client, server } = await rig.pair(kind, {}, slow)
+      let released = 0
+      for (let i = 0; i < chunks; i++) {
+        rig.write(client, contentSlice(i * chunkBytes, chunkBytes), () => {
+          released++
+        })
+      }
+      client.socket.shutdown()
+      t.is(client.socket.pendingBytes, chunks * chunkBytes)
+      await rig.turns(20)
+      t.true(released < chunks, 'more was written than the system buffers')
+      t.true(client.socket.pendingBytes >= chunkBytes)
+      while (!server.reader.isEnded) {
+        room = 3
+        rig.resume(server)
+        await rig.turns(1)
+      }
+      t.true(Buffer.from(contentSlice(0, chunks * chunkBytes)).equals(server.reader.received()))
+      server.socket.shutdown()
     }
-    t.true(Buffer.from(contentSlice(0, chunks * chunkBytes)).equals(server.reader.received()))
-    server.socket.shutdown()
-  })
+  )
 
   suite.onBoth('a write of shared memory arrives', async (t, rig, kind) => {
     const { client, server } = await rig.pair(kind)
@@ -45,19 +52,22 @@ export function registerMemoryTests (suite: Suite): void {
     t.is(server.reader.receivedBytes, 0)
   })
 
-  suite.onBoth('a connecting reader whose claims reserve reads most of a bulk straight into its claims', async (t, rig, kind) => {
-    const { client, server } = await rig.pair(kind, { claimReserves: true })
-    for (let round = 1; round <= 10; round++) {
-      rig.write(server, contentSlice(0, 65_536))
-      await client.reader.untilBytes(round * 65_536)
+  suite.onBoth(
+    'a connecting reader whose claims reserve reads most of a bulk straight into its claims',
+    async (t, rig, kind) => {
+      const { client, server } = await rig.pair(kind, { claimReserves: true })
+      for (let round = 1; round <= 10; round++) {
+        rig.write(server, contentSlice(0, 65_536))
+        await client.reader.untilBytes(round * 65_536)
+      }
+      const { zeroCopyBytes, copiedBytes } = rig.engine.counters
+      t.is(zeroCopyBytes + copiedBytes, 10 * 65_536)
+      t.true(zeroCopyBytes >= 10 * 65_536 * 0.75, `zero-copy bytes: ${zeroCopyBytes}`)
+      t.deepEqual(client.reader.received().subarray(0, 65_536), Buffer.from(contentSlice(0, 65_536)))
+      client.socket.shutdown()
+      server.socket.shutdown()
     }
-    const { zeroCopyBytes, copiedBytes } = rig.engine.counters
-    t.is(zeroCopyBytes + copiedBytes, 10 * 65_536)
-    t.true(zeroCopyBytes >= 10 * 65_536 * 0.75, `zero-copy bytes: ${zeroCopyBytes}`)
-    t.deepEqual(client.reader.received().subarray(0, 65_536), Buffer.from(contentSlice(0, 65_536)))
-    client.socket.shutdown()
-    server.socket.shutdown()
-  })
+  )
 
   suite.onBoth('an idle connection whose claims reserve holds no claim', async (t, rig, kind) => {
     const { client, server } = await rig.pair(kind, { claimReserves: true }, { claimReserves: true })
@@ -94,6 +104,8 @@ export function registerMemoryTests (suite: Suite): void {
     hasRoom = true
     for (const end of clients) rig.resume(end)
     await Promise.all(clients.map((end) => end.reader.untilClose()))
-    for (const [index, end] of clients.entries()) t.deepEqual(end.reader.received(), Buffer.from(contentSlice(1000 * index, 9000)))
+    for (const [index, end] of clients.entries()) {
+      t.deepEqual(end.reader.received(), Buffer.from(contentSlice(1000 * index, 9000)))
+    }
   })
 }

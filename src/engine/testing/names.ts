@@ -37,11 +37,19 @@ export function loopbacks (count: number): string[] {
  * A host name of this process alone, fresh for every cache, with these addresses in this order (none: it is
  * not known).
  */
-export function makeName (addresses: readonly string[] | (() => readonly string[])): { readonly host: string, readonly lookups: number } {
+export function makeName (addresses: readonly string[] | (() => readonly string[])): {
+  readonly host: string
+  readonly lookups: number
+} {
   const host = `host-${names.size}.test`
   const entry = { addresses: typeof addresses === 'function' ? addresses : () => addresses, lookups: 0 }
   names.set(host, entry)
   dns.lookup = lookup as typeof dns.lookup
   syncBuiltinESMExports()
-  return { host, get lookups () { return entry.lookups } }
+  return {
+    host,
+    get lookups () {
+      return entry.lookups
+    }
+  }
 }

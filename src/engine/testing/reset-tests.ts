@@ -16,7 +16,11 @@ export function registerResetTests (suite: Suite): void {
       let room = 0
       const memory = (): Uint8Array | null => room > 0 ? new Uint8Array(Math.min(room, 65_536)) : null
       const options = { memory, onCommit: (bytes: Uint8Array) => { room -= bytes.length } }
-      const { client, server, listener } = await rig.pair(kind, isClientResetting ? {} : options, isClientResetting ? options : {})
+      const { client, server, listener } = await rig.pair(
+        kind,
+        isClientResetting ? {} : options,
+        isClientResetting ? options : {}
+      )
       const [resetting, other] = isClientResetting ? [client, server] : [server, client]
       for (let i = 0; i < 6; i++) rig.write(resetting, contentSlice(i * 2_000_000, 2_000_000))
       rig.reset(resetting)
@@ -35,21 +39,24 @@ export function registerResetTests (suite: Suite): void {
     }
   })
 
-  suite.onBoth('reset() throws away what comes in, so that a peer which writes before it reads goes on', async (t, rig, kind) => {
-    let mayRead = false
-    const { client, server } = await rig.pair(kind, {}, { memory: () => mayRead ? new Uint8Array(65_536) : null })
-    rig.write(client, contentSlice(0, BULK_BYTES))
-    const written = rig.writeAndWait(server, contentSlice(0, BULK_BYTES))
-    rig.reset(client)
-    const { receivedBytes } = client.reader
-    await written
-    mayRead = true
-    rig.resume(server)
-    await server.reader.untilBytes(BULK_BYTES)
-    t.is(await client.reader.untilClose(), null)
-    t.is(client.reader.receivedBytes, receivedBytes, 'the reader of the side that reset is told no more')
-    await checkCut(t, rig, kind, server)
-  })
+  suite.onBoth(
+    'reset() throws away what comes in, so that a peer which writes before it reads goes on',
+    async (t, rig, kind) => {
+      let mayRead = false
+      const { client, server } = await rig.pair(kind, {}, { memory: () => (mayRead ? new Uint8Array(65_536) : null) })
+      rig.write(client, contentSlice(0, BULK_BYTES))
+      const written = rig.writeAndWait(server, contentSlice(0, BULK_BYTES))
+      rig.reset(client)
+      const { receivedBytes } = client.reader
+      await written
+      mayRead = true
+      rig.resume(server)
+      await server.reader.untilBytes(BULK_BYTES)
+      t.is(await client.reader.untilClose(), null)
+      t.is(client.reader.receivedBytes, receivedBytes, 'the reader of the side that reset is told no more')
+      await checkCut(t, rig, kind, server)
+    }
+  )
 
   suite.onBoth('reset() before the connection stands lets what was written arrive', async (t, rig, kind) => {
     const servers: End[] = []
@@ -83,58 +90,72 @@ export function registerResetTests (suite: Suite): void {
     }
   })
 
-  suite.onBoth('bytes in front of a cut reach a paused reader, also when its own writes fail first', async (t, rig, kind) => {
-    for (const isWriting of [false, true]) {
-      let mayRead = false
-      const { client, server, listener } = await rig.pair(kind, { memory: () => mayRead ? new Uint8Array(10_000) : null })
-      rig.write(server, contentSlice(0, 30_000))
-      rig.reset(server)
-      await server.reader.untilClose()
-      for (let i = 0; i < 50; i++) {
-        if (isWriting) rig.write(client, contentSlice(0, 1000))
-        await rig.turns(1)
+  suite.onBoth(
+    'bytes in front of a cut reach a paused reader, also when its own writes fail first',
+    async (t, rig, kind) => {
+      for (const isWriting of [false, true]) {
+        let mayRead = false
+        const { client, server, listener } = await rig.pair(kind, {
+          memory: () => (mayRead ? new Uint8Array(10_000) : null)
+        })
+        rig.write(server, contentSlice(0, 30_000))
+        rig.reset(server)
+        await server.reader.untilClose()
+        for (let i = 0; i < 50; i++) {
+          if (isWriting) rig.write(client, contentSlice(0, 1000))
+          await rig.turns(1)
+        }
+        t.is(client.reader.receivedBytes, 0)
+        mayRead = true
+        rig.resume(client)
+        await client.reader.untilBytes(30_000)
+        await checkCut(t, rig, kind, client)
+        t.true(Buffer.from(contentSlice(0, 30_000)).equals(client.reader.received()))
+        await listener.close()
       }
-      t.is(client.reader.receivedBytes, 0)
-      mayRead = true
-      rig.resume(client)
-      await client.reader.untilBytes(30_000)
-      await checkCut(t, rig, kind, client)
-      t.true(Buffer.from(contentSlice(0, 30_000)).equals(client.reader.received()))
-      await listener.close()
     }
-  })
+  )
 
   for (const [how, isHalfClosed] of [['reset', false], ['end', false], ['reset', true], ['end', true]] as const) {
     const to = isHalfClosed ? 'a socket that has half-closed' : 'a socket'
-    suite.once(`a ${how} of a stranger behind 30,000 bytes is told ${to} as what it is, behind all of them`, async (t, rig) => {
-      const sockets: net.Socket[] = []
-      const stranger = net.createServer({ allowHalfOpen: true }, (socket) => {
-        sockets.push(socket)
-        socket.on('error', () => {})
-        socket.resume()
-        socket.write(contentSlice(0, 30_000))
-      })
-      t.teardown(() => { stranger.close() })
-      await new Promise<void>((resolve) => { stranger.listen(0, '127.0.0.1', resolve) })
-      let mayRead = false
-      const { port } = stranger.address() as net.AddressInfo
-      const client = rig.connect(tcpAddress('127.0.0.1', port), { memory: () => mayRead ? new Uint8Array(1000) : null })
-      await client.reader.untilConnect()
-      if (isHalfClosed) client.socket.shutdown()
-      while (sockets[0]?.writableLength !== 0 || sockets[0].readableEnded !== isHalfClosed) await rig.turns(1)
-      if (how === 'reset') sockets[0].resetAndDestroy()
-      else sockets[0].end()
-      await rig.turns(20)
-      mayRead = true
-      rig.resume(client)
-      if (how === 'end') {
-        await client.reader.untilEnd()
-        client.socket.shutdown()
+    suite.once(
+      `a ${how} of a stranger behind 30,000 bytes is told ${to} as what it is, behind all of them`,
+      async (t, rig) => {
+        const sockets: net.Socket[] = []
+        const stranger = net.createServer({ allowHalfOpen: true }, (socket) => {
+          sockets.push(socket)
+          socket.on('error', () => {})
+          socket.resume()
+          socket.write(contentSlice(0, 30_000))
+        })
+        t.teardown(() => {
+          stranger.close()
+        })
+        await new Promise<void>((resolve) => {
+          stranger.listen(0, '127.0.0.1', resolve)
+        })
+        let mayRead = false
+        const { port } = stranger.address() as net.AddressInfo
+        const client = rig.connect(tcpAddress('127.0.0.1', port), {
+          memory: () => (mayRead ? new Uint8Array(1000) : null)
+        })
+        await client.reader.untilConnect()
+        if (isHalfClosed) client.socket.shutdown()
+        while (sockets[0]?.writableLength !== 0 || sockets[0].readableEnded !== isHalfClosed) await rig.turns(1)
+        if (how === 'reset') sockets[0].resetAndDestroy()
+        else sockets[0].end()
+        await rig.turns(20)
+        mayRead = true
+        rig.resume(client)
+        if (how === 'end') {
+          await client.reader.untilEnd()
+          client.socket.shutdown()
+        }
+        t.is((await client.reader.untilClose())?.code, how === 'end' ? undefined : ErrorCode.SOCKET_RESET)
+        t.is(client.reader.isEnded, how === 'end')
+        t.true(Buffer.from(contentSlice(0, 30_000)).equals(client.reader.received()))
       }
-      t.is((await client.reader.untilClose())?.code, how === 'end' ? undefined : ErrorCode.SOCKET_RESET)
-      t.is(client.reader.isEnded, how === 'end')
-      t.true(Buffer.from(contentSlice(0, 30_000)).equals(client.reader.received()))
-    })
+    )
   }
 }
 

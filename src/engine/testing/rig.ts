@@ -14,7 +14,10 @@ export interface End {
   readonly reader: TestReader
 }
 
-/** An engine with everything that one test opens on it. `verify()` at the end of a test checks what must hold for every test. */
+/**
+ * An engine with everything that one test opens on it. `verify()` at the end of a test checks what must hold for every
+ * test.
+ */
 export class Rig {
   readonly engine: Engine
   private readonly t: ExecutionContext
@@ -53,13 +56,17 @@ export class Rig {
     listenOptions: ListenOptions = {}
   ): Promise<Listener> {
     let index = 0
-    const listener = await this.engine.listen(address, (socket) => {
-      const end: End = { socket, reader: new TestReader(options(index++)) }
-      this.ends.push(end)
-      socket.start(end.reader)
-      if (this.isOver) socket.abort()
-      else onEnd(end)
-    }, listenOptions)
+    const listener = await this.engine.listen(
+      address,
+      (socket) => {
+        const end: End = { socket, reader: new TestReader(options(index++)) }
+        this.ends.push(end)
+        socket.start(end.reader)
+        if (this.isOver) socket.abort()
+        else onEnd(end)
+      },
+      listenOptions
+    )
     this.t.teardown(() => listener.close())
     return listener
   }
@@ -75,7 +82,11 @@ export class Rig {
   }
 
   /** A connection that stands at both ends. */
-  async pair (kind: Kind, clientOptions: TestReaderOptions = {}, serverOptions: TestReaderOptions = {}): Promise<{ client: End, server: End, listener: Listener }> {
+  async pair (
+    kind: Kind,
+    clientOptions: TestReaderOptions = {},
+    serverOptions: TestReaderOptions = {}
+  ): Promise<{ client: End; server: End; listener: Listener }> {
     const accepted = deferred<End>()
     const listener = await this.listen(this.freeAddress(kind), accepted.resolve, () => serverOptions)
     const client = this.connect(listener.address, clientOptions)
@@ -95,12 +106,14 @@ export class Rig {
       if (isInsideCall) reader.violations.push('release() inside write()')
       if (reader.isClosed && !isAfterClose) reader.violations.push('release() after close()')
       write.releases++
-      bytes.fill(0xEE)
+      bytes.fill(0xee)
       onRelease()
     })
     isInsideCall = false
     if (socket.pendingBytes !== pendingBytes + bytes.length) {
-      reader.violations.push(`pendingBytes is ${socket.pendingBytes} after a write of ${bytes.length} at ${pendingBytes}`)
+      reader.violations.push(
+        `pendingBytes is ${socket.pendingBytes} after a write of ${bytes.length} at ${pendingBytes}`
+      )
     }
   }
 
@@ -135,9 +148,19 @@ export class Rig {
       // A second close or release, or a connection that was still in a queue, would come within the turns that follow.
       await this.turns(3)
     }
-    t.deepEqual(this.ends.flatMap((end) => end.reader.violations), [])
-    t.deepEqual(this.writes.map((write) => write.releases), this.writes.map(() => 1), 'every write is released once')
-    t.deepEqual(this.ends.map((end) => end.socket.pendingBytes), this.ends.map(() => 0))
+    t.deepEqual(
+      this.ends.flatMap((end) => end.reader.violations),
+      []
+    )
+    t.deepEqual(
+      this.writes.map((write) => write.releases),
+      this.writes.map(() => 1),
+      'every write is released once'
+    )
+    t.deepEqual(
+      this.ends.map((end) => end.socket.pendingBytes),
+      this.ends.map(() => 0)
+    )
     t.is(engine.counters.socketsOpened, this.ends.length)
     t.is(engine.counters.socketsClosed, this.ends.length)
     const readBytes = this.ends.reduce((sum, end) => sum + end.reader.receivedBytes, 0)

@@ -11,80 +11,101 @@ const MAX_PENDING_BYTES = 400_000
 export function registerStreamTests (suite: Suite): void {
   for (const seed of [1, 2, 3]) {
     for (const claimReserves of [false, true]) {
-      suite.onBoth(`an echo is byte-exact both ways, with random claims and pauses, seed ${seed}${claimReserves ? ', claims that reserve' : ''}`,
-        (t, rig, kind) => echo(t, rig, kind, seed, claimReserves))
+      suite.onBoth(
+        'an echo is byte-exact both ways, with random claims and pauses, seed ' +
+        `${seed}${claimReserves ? ', claims that reserve' : ''}`,
+        (t, rig, kind) => echo(t, rig, kind, seed, claimReserves)
+      )
     }
   }
 
-  suite.onBoth('shutdown() sends end-of-file after what was written, and the other way stays open', async (t, rig, kind) => {
-    const { client, server } = await rig.pair(kind)
-    rig.write(client, Buffer.from('last words'))
-    client.socket.shutdown()
-    await server.reader.untilEnd()
-    t.is(Buffer.from(server.reader.received()).toString(), 'last words')
-    // The side that has ended still receives.
-    rig.write(server, contentSlice(0, 1_000_000))
-    await client.reader.untilBytes(1_000_000)
-    t.false(client.reader.isEnded || client.reader.isClosed)
-    rig.write(server, contentSlice(1_000_000, 500_000))
-    server.socket.shutdown()
-    await client.reader.untilEnd()
-    t.true(Buffer.from(contentSlice(0, 1_500_000)).equals(client.reader.received()))
-    t.is(await client.reader.untilClose(), null)
-    t.is(await server.reader.untilClose(), null)
-  })
+  suite.onBoth(
+    'shutdown() sends end-of-file after what was written, and the other way stays open',
+    async (t, rig, kind) => {
+      const { client, server } = await rig.pair(kind)
+      rig.write(client, Buffer.from('last words'))
+      client.socket.shutdown()
+      await server.reader.untilEnd()
+      t.is(Buffer.from(server.reader.received()).toString(), 'last words')
+      // The side that has ended still receives.
+      rig.write(server, contentSlice(0, 1_000_000))
+      await client.reader.untilBytes(1_000_000)
+      t.false(client.reader.isEnded || client.reader.isClosed)
+      rig.write(server, contentSlice(1_000_000, 500_000))
+      server.socket.shutdown()
+      await client.reader.untilEnd()
+      t.true(Buffer.from(contentSlice(0, 1_500_000)).equals(client.reader.received()))
+      t.is(await client.reader.untilClose(), null)
+      t.is(await server.reader.untilClose(), null)
+    }
+  )
 
-  suite.onBoth('shutdown() by the accepting side ends the connecting side, which goes on writing', async (t, rig, kind) => {
-    const { client, server } = await rig.pair(kind)
-    server.socket.shutdown()
-    await client.reader.untilEnd()
-    rig.write(client, contentSlice(7, 1_000_000))
-    client.socket.shutdown()
-    await server.reader.untilEnd()
-    t.deepEqual(server.reader.received(), Buffer.from(contentSlice(7, 1_000_000)))
-    t.is(await client.reader.untilClose(), null)
-    t.is(await server.reader.untilClose(), null)
-  })
+  suite.onBoth(
+    'shutdown() by the accepting side ends the connecting side, which goes on writing',
+    async (t, rig, kind) => {
+      const { client, server } = await rig.pair(kind)
+      server.socket.shutdown()
+      await client.reader.untilEnd()
+      rig.write(client, contentSlice(7, 1_000_000))
+      client.socket.shutdown()
+      await server.reader.untilEnd()
+      t.deepEqual(server.reader.received(), Buffer.from(contentSlice(7, 1_000_000)))
+      t.is(await client.reader.untilClose(), null)
+      t.is(await server.reader.untilClose(), null)
+    }
+  )
 
   for (const bytes of [1, 3000, 4096, 10_000, 700_000]) {
-    suite.onBoth(`a reader without room gets all ${bytes} bytes, then the end, after resume()`, async (t, rig, kind) => {
-      for (const isClientReading of [false, true]) {
-        let hasRoom = false
-        const asked = { isAsked: false }
-        const memory = () => {
-          asked.isAsked = true
-          return hasRoom ? new Uint8Array(1000) : null
+    suite.onBoth(
+      `a reader without room gets all ${bytes} bytes, then the end, after resume()`,
+      async (t, rig, kind) => {
+        for (const isClientReading of [false, true]) {
+          let hasRoom = false
+          const asked = { isAsked: false }
+          const memory = () => {
+            asked.isAsked = true
+            return hasRoom ? new Uint8Array(1000) : null
+          }
+          const pair = await rig.pair(
+            kind,
+            isClientReading ? { memory, claimReserves: true } : {},
+            isClientReading ? {} : { memory }
+          )
+          const [writing, reading] = isClientReading ? [pair.server, pair.client] : [pair.client, pair.server]
+          // The reading side has finished already: at the other end's half-close nothing but undelivered bytes keeps
+          // it.
+          reading.socket.shutdown()
+          await writing.reader.untilEnd()
+          const written = rig.writeAndWait(writing, contentSlice(0, bytes))
+          writing.socket.shutdown()
+          if (bytes <= 10_000) await written
+          while (!asked.isAsked) await rig.turns(1)
+          await rig.turns(5)
+          t.is(reading.reader.receivedBytes, 0)
+          t.false(reading.reader.isEnded)
+          t.false(reading.reader.isClosed)
+          rig.resume(reading)
+          await rig.turns(2)
+          t.is(reading.reader.receivedBytes, 0, 'still no room')
+          hasRoom = true
+          rig.resume(reading)
+          await reading.reader.untilClose()
+          t.true(reading.reader.isEnded)
+          t.deepEqual(reading.reader.received(), Buffer.from(contentSlice(0, bytes)))
+          await pair.listener.close()
         }
-        const pair = await rig.pair(kind, isClientReading ? { memory, claimReserves: true } : {}, isClientReading ? {} : { memory })
-        const [writing, reading] = isClientReading ? [pair.server, pair.client] : [pair.client, pair.server]
-        // The reading side has finished already: at the other end's half-close nothing but undelivered bytes keeps it.
-        reading.socket.shutdown()
-        await writing.reader.untilEnd()
-        const written = rig.writeAndWait(writing, contentSlice(0, bytes))
-        writing.socket.shutdown()
-        if (bytes <= 10_000) await written
-        while (!asked.isAsked) await rig.turns(1)
-        await rig.turns(5)
-        t.is(reading.reader.receivedBytes, 0)
-        t.false(reading.reader.isEnded)
-        t.false(reading.reader.isClosed)
-        rig.resume(reading)
-        await rig.turns(2)
-        t.is(reading.reader.receivedBytes, 0, 'still no room')
-        hasRoom = true
-        rig.resume(reading)
-        await reading.reader.untilClose()
-        t.true(reading.reader.isEnded)
-        t.deepEqual(reading.reader.received(), Buffer.from(contentSlice(0, bytes)))
-        await pair.listener.close()
       }
-    })
+    )
   }
 
   suite.onBoth('resume() without a pause changes nothing, from inside commit() too', async (t, rig, kind) => {
     const ends: End[] = []
     const resumeAll = () => { for (const end of ends) rig.resume(end) }
-    const { client, server } = await rig.pair(kind, { onCommit: resumeAll, onEnd: resumeAll }, { onCommit: resumeAll, onEnd: resumeAll })
+    const { client, server } = await rig.pair(
+      kind,
+      { onCommit: resumeAll, onEnd: resumeAll },
+      { onCommit: resumeAll, onEnd: resumeAll }
+    )
     ends.push(client, server)
     resumeAll()
     rig.write(client, contentSlice(0, 300_000))

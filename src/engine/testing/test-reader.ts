@@ -11,7 +11,10 @@ export interface TestReaderOptions {
   readonly onConnect?: () => void
 }
 
-/** A reader that keeps all it is given, lets a test wait for what comes, and notes every call that breaks the Reader contract. */
+/**
+ * A reader that keeps all it is given, lets a test wait for what comes, and notes every call that breaks the Reader
+ * contract.
+ */
 export class TestReader implements Reader {
   readonly claimReserves: boolean
   readonly violations: string[] = []
@@ -49,7 +52,9 @@ export class TestReader implements Reader {
   commit (bytes: number): void {
     this.note('commit()', this.hasEnded)
     if (this.claimed === null) this.violations.push('commit() without a claim')
-    else if (!Number.isInteger(bytes) || bytes < 1 || bytes > this.claimed.length) this.violations.push(`commit(${bytes}) of ${this.claimed.length}`)
+    else if (!Number.isInteger(bytes) || bytes < 1 || bytes > this.claimed.length) {
+      this.violations.push(`commit(${bytes}) of ${this.claimed.length}`)
+    }
     const view = this.claimed?.subarray(0, bytes) ?? new Uint8Array(0)
     this.claimed = null
     this.commits.push(view.slice())
@@ -95,7 +100,10 @@ export class TestReader implements Reader {
     return Buffer.concat(this.commits)
   }
 
-  /** Resolves as soon as the condition holds; it is looked at after every callback. Also resolves at the close: check afterwards. */
+  /**
+   * Resolves as soon as the condition holds; it is looked at after every callback. Also resolves at the close: check
+   * afterwards.
+   */
   until (isMet: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       this.waiters.push({ isMet: () => isMet() || this.isClosed, resolve })
@@ -133,7 +141,10 @@ export class TestReader implements Reader {
   }
 }
 
-/** Claims of random lengths, small and large, in plain and shared memory; about one in eight is refused, and `onRefusal` called. */
+/**
+ * Claims of random lengths, small and large, in plain and shared memory; about one in eight is refused, and `onRefusal`
+ * called.
+ */
 export function randomMemory (random: Random, onRefusal: () => void): () => Uint8Array | null {
   return () => {
     if (random.below(8) === 0) {

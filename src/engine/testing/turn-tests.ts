@@ -50,21 +50,32 @@ export function registerTurnTests (suite: Suite): void {
     await rig.turns(1)
   }, true)
 
-  suite.onBoth('write() from a task leaves together with what was written earlier in the turn', async (t, rig, kind) => {
-    const { client, server } = await rig.pair(kind)
-    rig.write(client, Buffer.from('one '))
-    rig.engine.atTurnEnd(() => {
-      rig.write(client, Buffer.from('two '))
-      rig.engine.atTurnEnd(() => { rig.write(client, Buffer.from('three')) })
-    })
-    await server.reader.untilBytes(13)
-    t.deepEqual(server.reader.commits.map((bytes) => Buffer.from(bytes).toString()), ['one two three'])
-    client.socket.shutdown()
-    server.socket.shutdown()
-  })
+  suite.onBoth(
+    'write() from a task leaves together with what was written earlier in the turn',
+    async (t, rig, kind) => {
+      const { client, server } = await rig.pair(kind)
+      rig.write(client, Buffer.from('one '))
+      rig.engine.atTurnEnd(() => {
+        rig.write(client, Buffer.from('two '))
+        rig.engine.atTurnEnd(() => {
+          rig.write(client, Buffer.from('three'))
+        })
+      })
+      await server.reader.untilBytes(13)
+      t.deepEqual(
+        server.reader.commits.map((bytes) => Buffer.from(bytes).toString()),
+        ['one two three']
+      )
+      client.socket.shutdown()
+      server.socket.shutdown()
+    }
+  )
 }
 
-/** Takes uncaught exceptions away from the test runner, which would fail the test, until the returned function is called. */
+/**
+ * Takes uncaught exceptions away from the test runner, which would fail the test, until the returned function is
+ * called.
+ */
 function takeUncaughtExceptions (): () => void {
   const listeners = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')

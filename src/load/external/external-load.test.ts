@@ -18,7 +18,10 @@ for (const [what, change] of [
 ] as const satisfies ReadonlyArray<readonly [string, Partial<LoadJob>]>) {
   for (const name of EXTERNAL_GENERATORS) {
     test(`runExternalLoad() starts no ${name} for ${what}, which it cannot do`, async (t) => {
-      await t.throwsAsync(runExternalLoad(name, jobFor(TARGET, change), new AbortController().signal), { code: ErrorCode.INTERNAL, message: /only closed loops over TCP, without stalled readers/ })
+      await t.throwsAsync(runExternalLoad(name, jobFor(TARGET, change), new AbortController().signal), {
+        code: ErrorCode.INTERNAL,
+        message: /only closed loops over TCP, without stalled readers/
+      })
     })
   }
 }

@@ -29,12 +29,27 @@ export interface ExternalFigures {
   readonly reportedNs: Readonly<Record<string, number | null>> | null
 }
 
-/** Measures a closed loop with an external program, without a warm-up. Rejects with ERR_TUNNEL_ROLE_FAILED where it fails or cannot be understood. */
+/**
+ * Measures a closed loop with an external program, without a warm-up. Rejects with ERR_TUNNEL_ROLE_FAILED where it
+ * fails or cannot be understood.
+ */
 export async function runExternalLoad (name: ExternalName, job: LoadJob, signal: AbortSignal): Promise<LoadResult> {
   const { target, path, pace, concurrency, threads, durationMs, requestTimeoutMs } = job
-  if (target.kind !== 'tcp' || pace.kind !== 'closed' || job.stalledReaders > 0) throw new TunnelError(ErrorCode.INTERNAL, `Cannot measure with ${name}: only closed loops over TCP, without stalled readers`)
-  const external: ExternalJob = { url: `http://${formatAddress(target)}${path}`, concurrency, threads, durationMs, requestTimeoutMs }
-  const { windowMs, counts, bodyBytes, latency, reportedNs } = name === 'wrk' ? await runWrk(external, signal) : parseOha(await runExternal('oha', ohaArguments(external), signal))
+  if (target.kind !== 'tcp' || pace.kind !== 'closed' || job.stalledReaders > 0) {
+    throw new TunnelError(
+      ErrorCode.INTERNAL,
+      `Cannot measure with ${name}: only closed loops over TCP, without stalled readers`
+    )
+  }
+  const external: ExternalJob = {
+    url: `http://${formatAddress(target)}${path}`,
+    concurrency,
+    threads,
+    durationMs,
+    requestTimeoutMs
+  }
+  const { windowMs, counts, bodyBytes, latency, reportedNs } =
+    name === 'wrk' ? await runWrk(external, signal) : parseOha(await runExternal('oha', ohaArguments(external), signal))
   const all = { ...emptyCounts(), ...counts }
   const sent = Object.values(counts).reduce((sum, count) => sum + count, 0)
   return {

@@ -1,3 +1,4 @@
+/* eslint-disable @stylistic/max-len -- output as it is printed */
 import test from 'ava'
 import { ErrorCode } from '../../base/errors.js'
 import { Histogram } from '../../metrics/histogram.js'
@@ -9,10 +10,25 @@ const JOB = { url: 'http://127.0.0.1:1/small', concurrency: 8, threads: 2, durat
 
 const OHA = {
   // What oha says of itself is wrong on purpose here: it must not be used.
-  summary: { successRate: 1, total: 2.5, slowest: 0.02, fastest: 0.0001, average: 0.001, requestsPerSec: 99_999, totalData: 2_000, sizePerRequest: 2, sizePerSec: 800 },
+  summary: {
+    successRate: 1,
+    total: 2.5,
+    slowest: 0.02,
+    fastest: 0.0001,
+    average: 0.001,
+    requestsPerSec: 99_999,
+    totalData: 2_000,
+    sizePerRequest: 2,
+    sizePerSec: 800
+  },
   latencyPercentiles: { p10: 0.0001, p50: 0.0009, p90: 0.0015, p99: 0.0125, 'p99.9': 0.02, 'p99.99': null },
   statusCodeDistribution: { 200: 1_000, 500: 40 },
-  errorDistribution: { 'aborted due to deadline': 8, 'connection closed before message completed': 3, 'operation timed out': 2, 'Connection refused (os error 111)': 1 }
+  errorDistribution: {
+    'aborted due to deadline': 8,
+    'connection closed before message completed': 3,
+    'operation timed out': 2,
+    'Connection refused (os error 111)': 1
+  }
 }
 
 test('parseOha() turns seconds into nanoseconds, and takes neither 500 nor a deadline for success', (t) => {
@@ -24,7 +40,10 @@ test('parseOha() turns seconds into nanoseconds, and takes neither 500 nor a dea
   t.is(Histogram.decode(found.latency).count, 0)
 })
 
-/** Printed by oha 1.16.0 (`-c 4 -z 1s`, a server that answers 2 bytes), less the histograms and what stands below `firstByte`. */
+/**
+ * Printed by oha 1.16.0 (`-c 4 -z 1s`, a server that answers 2 bytes), less the histograms and what stands below
+ * `firstByte`.
+ */
 const OHA_1_16 = `{
   "summary": { "successRate": 1.0, "total": 1.002089602, "slowest": 0.006376344, "fastest": 0.000088421, "average": 0.0002912611903844684,
     "requestsPerSec": 12954.929353712623, "totalData": 25958, "sizePerRequest": 2, "sizePerSec": 25903.871218893255 },
@@ -44,8 +63,12 @@ test('parseOha() reads what oha 1.16 prints', (t) => {
 
 /** What oha 1.16.0 called what servers did to it. */
 for (const [words, kind] of [
-  ['timeout', 'timeout'], ['Connection refused (os error 111)', 'refused'], ['connection closed before message completed', 'reset'], ['connection error', 'reset'],
-  ['error reading a body from connection', 'reset'], ['invalid HTTP version parsed', 'mismatch']
+  ['timeout', 'timeout'],
+  ['Connection refused (os error 111)', 'refused'],
+  ['connection closed before message completed', 'reset'],
+  ['connection error', 'reset'],
+  ['error reading a body from connection', 'reset'],
+  ['invalid HTTP version parsed', 'mismatch']
 ] as const) {
   test(`parseOha() counts "${words}" as ${kind}`, (t) => {
     t.like(parseOha(JSON.stringify({ ...OHA, errorDistribution: { [words]: 7 } })).counts, { [kind]: 7, unfinished: 0 })
@@ -53,13 +76,27 @@ for (const [words, kind] of [
 }
 
 test('parseOha() takes nothing for no percentile where nothing was answered', (t) => {
-  const found = parseOha(JSON.stringify({ ...OHA, statusCodeDistribution: {}, errorDistribution: {}, latencyPercentiles: { p50: null, p90: null } }))
+  const found = parseOha(
+    JSON.stringify({
+      ...OHA,
+      statusCodeDistribution: {},
+      errorDistribution: {},
+      latencyPercentiles: { p50: null, p90: null }
+    })
+  )
   t.is(found.counts.ok, 0)
   t.deepEqual(found.reportedNs, { p50: null, p90: null, p99: null, 'p99.9': null })
 })
 
-for (const [what, output] of [['text', 'Summary:'], ['null', 'null'], ['another shape', '{"summary":{}}'], ['a count that is none', JSON.stringify({ ...OHA, statusCodeDistribution: { 200: -1 } })]] as const) {
-  test(`parseOha() refuses ${what}`, (t) => { t.throws(() => parseOha(output), { code: ErrorCode.ROLE_FAILED, message: /^Cannot read what oha printed: / }) })
+for (const [what, output] of [
+  ['text', 'Summary:'],
+  ['null', 'null'],
+  ['another shape', '{"summary":{}}'],
+  ['a count that is none', JSON.stringify({ ...OHA, statusCodeDistribution: { 200: -1 } })]
+] as const) {
+  test(`parseOha() refuses ${what}`, (t) => {
+    t.throws(() => parseOha(output), { code: ErrorCode.ROLE_FAILED, message: /^Cannot read what oha printed: / })
+  })
 }
 
 test('parseWrk() takes microseconds, and errors apart', (t) => {
@@ -74,17 +111,46 @@ test('parseWrk() takes microseconds, and errors apart', (t) => {
 })
 
 test('parseWrk() refuses output without the figures', (t) => {
-  t.throws(() => parseWrk('Running 1s test\nRequests/sec: 5\n'), { code: ErrorCode.ROLE_FAILED, message: /the line of figures is missing/ })
+  t.throws(() => parseWrk('Running 1s test\nRequests/sec: 5\n'), {
+    code: ErrorCode.ROLE_FAILED,
+    message: /the line of figures is missing/
+  })
 })
 
 test('the programs are told connections, length and timeout in their own units', (t) => {
-  t.deepEqual(wrkArguments(JOB, 'report.lua'), ['-t', '2', '-c', '8', '-d', '2s', '--timeout', '2s', '-s', 'report.lua', JOB.url])
-  t.deepEqual(ohaArguments({ ...JOB, durationMs: 250 }), ['-c', '8', '-z', '250ms', '-t', '1500ms', '--no-tui', '--output-format', 'json', JOB.url])
+  t.deepEqual(wrkArguments(JOB, 'report.lua'), [
+    '-t',
+    '2',
+    '-c',
+    '8',
+    '-d',
+    '2s',
+    '--timeout',
+    '2s',
+    '-s',
+    'report.lua',
+    JOB.url
+  ])
+  t.deepEqual(ohaArguments({ ...JOB, durationMs: 250 }), [
+    '-c',
+    '8',
+    '-z',
+    '250ms',
+    '-t',
+    '1500ms',
+    '--no-tui',
+    '--output-format',
+    'json',
+    JOB.url
+  ])
 })
 
 test('externalVersion() says which program is missing, and what to do', (t) => {
   const { PATH } = process.env
   process.env.PATH = '/nowhere'
   t.teardown(() => { process.env.PATH = PATH })
-  t.throws(() => externalVersion('oha'), { code: ErrorCode.UNAVAILABLE, message: /^Cannot send load with oha: it cannot be run \(ENOENT\): install it/ })
+  t.throws(() => externalVersion('oha'), {
+    code: ErrorCode.UNAVAILABLE,
+    message: /^Cannot send load with oha: it cannot be run \(ENOENT\): install it/
+  })
 })

@@ -10,11 +10,18 @@ export type ExternalName = typeof EXTERNAL_GENERATORS[number]
 /** wrk prints its version and its usage, and exits with 1. */
 const VERSION_FLAGS: Readonly<Record<ExternalName, string>> = { oha: '--version', wrk: '-v' }
 
-/** The version of the program in PATH; `unknown` where it does not say. Throws ERR_TUNNEL_UNAVAILABLE where there is none. */
+/**
+ * The version of the program in PATH; `unknown` where it does not say. Throws ERR_TUNNEL_UNAVAILABLE where there is
+ * none.
+ */
 export function externalVersion (name: ExternalName): string {
   let output: string
   try {
-    output = execFileSync(name, [VERSION_FLAGS[name]], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000 })
+    output = execFileSync(name, [VERSION_FLAGS[name]], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 10_000
+    })
   } catch (error) {
     const failed = error as NodeJS.ErrnoException & { stdout?: string, stderr?: string }
     if (typeof failed.stdout !== 'string' || failed.code !== undefined) {
@@ -28,14 +35,24 @@ export function externalVersion (name: ExternalName): string {
   return /\d+\.\d+(\.\d+)?/.exec(output)?.[0] ?? 'unknown'
 }
 
-/** Runs the program to its end and resolves to what it printed. Rejects with ERR_TUNNEL_ROLE_FAILED where it fails, or is ended by `signal`. */
+/**
+ * Runs the program to its end and resolves to what it printed. Rejects with ERR_TUNNEL_ROLE_FAILED where it fails, or
+ * is ended by `signal`.
+ */
 export async function runExternal (name: ExternalName, args: readonly string[], signal: AbortSignal): Promise<string> {
   return await new Promise((resolve, reject) => {
     const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (bytes) => { stdout += String(bytes) })
     child.stderr.on('data', (bytes) => { stderr += String(bytes) })
-    const fail = (how: string): void => { reject(new TunnelError(ErrorCode.ROLE_FAILED, `Cannot measure with ${name}: it ${how}${stderr === '' ? '' : `: ${firstWords(stderr)}`}`)) }
+    const fail = (how: string): void => {
+      reject(
+        new TunnelError(
+          ErrorCode.ROLE_FAILED,
+          `Cannot measure with ${name}: it ${how}${stderr === '' ? '' : `: ${firstWords(stderr)}`}`
+        )
+      )
+    }
     child.on('error', (error) => { fail(`could not be run (${error.message})`) })
     child.on('close', (code, ended) => {
       if (code === 0) resolve(stdout)

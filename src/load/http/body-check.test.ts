@@ -29,14 +29,22 @@ test('BodyCheck accepts the expected body however it is cut, one after another',
 })
 
 test('BodyCheck finds one changed byte wherever it is, and forgets it with reset()', (t) => {
-  fc.assert(fc.property(bodies.filter((body) => body.length > 0), cuts, fc.nat(), fc.integer({ min: 1, max: 255 }), (body, pieces, at, change) => {
-    const check = new ExactBodyCheck(body)
-    const wrong = Buffer.from(body)
-    wrong[at % body.length]! ^= change
-    t.is(checkInPieces(check, wrong, pieces), 'body differs from the expected bytes')
-    t.true(check.isWrong)
-    t.is(checkInPieces(check, body, pieces), null)
-  }))
+  fc.assert(
+    fc.property(
+      bodies.filter((body) => body.length > 0),
+      cuts,
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (body, pieces, at, change) => {
+        const check = new ExactBodyCheck(body)
+        const wrong = Buffer.from(body)
+        wrong[at % body.length]! ^= change
+        t.is(checkInPieces(check, wrong, pieces), 'body differs from the expected bytes')
+        t.true(check.isWrong)
+        t.is(checkInPieces(check, body, pieces), null)
+      }
+    )
+  )
 })
 
 test('BodyCheck finds a body that is shorter or longer', (t) => {

@@ -36,8 +36,8 @@ export interface Retry {
 }
 
 /**
- * What becomes of a connection. Of `onRefused` and `onConnect` one comes, first; `onClose` last. After `onConnect` one of `onDone`
- * and `onRetry` comes once.
+ * What becomes of a connection. Of `onRefused` and `onConnect` one comes, first; `onClose` last. After `onConnect` one
+ * of `onDone` and `onRetry` comes once.
  */
 export interface ConnectionOwner {
   /** If it was made for a retry, the request is on its way already. */
@@ -75,7 +75,10 @@ const UNASKED_PROBLEM = 'the server sent bytes that no request asked for: its re
 
 function ignoreRelease (): void {}
 
-/** One keep-alive connection: sends the request when told to, measures and verifies its response. Opened by the constructor. */
+/**
+ * One keep-alive connection: sends the request when told to, measures and verifies its response. Opened by the
+ * constructor.
+ */
 export class Connection implements Reader, ResponseHandler {
   readonly claimReserves = false
   readonly #settings: ConnectionSettings
@@ -150,7 +153,10 @@ export class Connection implements Reader, ResponseHandler {
     else if (this.#state === State.ENDING) this.#cut()
   }
 
-  /** Cuts the connection off without a word to the owner but `onClose`. Returns when the request on its way was sent, null without one. */
+  /**
+   * Cuts the connection off without a word to the owner but `onClose`. Returns when the request on its way was sent,
+   * null without one.
+   */
   stop (): number | null {
     const sentAtNs = this.#sentAtNs
     this.#sentAtNs = null

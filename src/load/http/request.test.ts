@@ -4,7 +4,8 @@ import { ErrorCode } from '../../base/errors.js'
 import { asksForClose, isIdempotent, requestBytes, type RequestParts } from './request.js'
 
 const target = tcpAddress('127.0.0.1', 80)
-const textOf = (parts: Partial<RequestParts> = {}): string => requestBytes({ target, path: '/', ...parts }).toString('latin1')
+const textOf = (parts: Partial<RequestParts> = {}): string =>
+  requestBytes({ target, path: '/', ...parts }).toString('latin1')
 
 test('requestBytes() asks by GET, for the address as Host', (t) => {
   t.is(textOf(), 'GET / HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n')
@@ -13,8 +14,18 @@ test('requestBytes() asks by GET, for the address as Host', (t) => {
 })
 
 test('requestBytes() sends method, fields and body, and tells the length', (t) => {
-  t.is(textOf({ method: 'POST', host: 'example.com', headers: [['X-A', 'b'], ['x-a', '\xe9 c']], body: Buffer.from('h\xe9', 'latin1') }),
-    'POST / HTTP/1.1\r\nHost: example.com\r\nX-A: b\r\nx-a: \xe9 c\r\nContent-Length: 2\r\n\r\nh\xe9')
+  t.is(
+    textOf({
+      method: 'POST',
+      host: 'example.com',
+      headers: [
+        ['X-A', 'b'],
+        ['x-a', '\xe9 c']
+      ],
+      body: Buffer.from('h\xe9', 'latin1')
+    }),
+    'POST / HTTP/1.1\r\nHost: example.com\r\nX-A: b\r\nx-a: \xe9 c\r\nContent-Length: 2\r\n\r\nh\xe9'
+  )
   t.is(textOf({ headers: [['host', 'other']], host: 'example.com' }), 'GET / HTTP/1.1\r\nhost: other\r\n\r\n')
   for (const method of ['POST', 'PUT', 'PATCH']) t.true(textOf({ method }).includes('\r\nContent-Length: 0\r\n'))
   for (const method of ['GET', 'HEAD', 'DELETE']) t.false(textOf({ method }).includes('Content-Length'))
@@ -45,12 +56,21 @@ test('asksForClose() finds the option in any of the Connection fields, as one of
   for (const value of ['close', 'Close', 'keep-alive, close', 'close ,x', ' \tclose']) {
     t.true(asksForClose([['X', 'y'], ['connection', value]]), value)
   }
-  for (const headers of [undefined, [], [['Connection', 'keep-alive']], [['Connection', 'closed, x-close']], [['X', 'close']]] as const) {
+  for (const headers of [
+    undefined,
+    [],
+    [['Connection', 'keep-alive']],
+    [['Connection', 'closed, x-close']],
+    [['X', 'close']]
+  ] as const) {
     t.false(asksForClose(headers))
   }
 })
 
 test('isIdempotent() knows the methods that may be sent twice', (t) => {
-  t.deepEqual([undefined, 'GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'].map((method) => isIdempotent(method)), Array(6).fill(true))
+  t.deepEqual(
+    [undefined, 'GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'].map((method) => isIdempotent(method)),
+    Array(6).fill(true)
+  )
   t.deepEqual(['POST', 'PATCH', 'get', 'PURGE'].map((method) => isIdempotent(method)), Array(4).fill(false))
 })

@@ -19,21 +19,35 @@ const METHODS_WITH_BODY = ['POST', 'PUT', 'PATCH']
 /** The generator frames requests itself; of these a second one would contradict it. */
 const OWN_FIELDS = ['content-length', 'transfer-encoding']
 
-/** The bytes of one request, the same for every connection. Throws ERR_TUNNEL_USAGE for what could be read as another request. */
+/**
+ * The bytes of one request, the same for every connection. Throws ERR_TUNNEL_USAGE for what could be read as another
+ * request.
+ */
 export function requestBytes ({ target, path, method = 'GET', host, headers = [], body }: RequestParts): Buffer {
   // Whatever could end the request line would smuggle fields in.
   if (!/^\/[\x21-\x7e]*$/.test(path)) {
-    throw usage(`request path ${JSON.stringify(path)}`, 'it must begin with / and hold visible ASCII characters only: percent-encode the others')
+    throw usage(
+      `request path ${JSON.stringify(path)}`,
+      'it must begin with / and hold visible ASCII characters only: percent-encode the others'
+    )
   }
-  if (!TOKEN.test(method)) throw usage(`use method ${JSON.stringify(method)}`, 'it must be a token, for example GET or POST')
-  if (method === 'CONNECT') throw usage('use method CONNECT', 'it makes a tunnel, and has no response to measure: use another one')
+  if (!TOKEN.test(method)) {
+    throw usage(`use method ${JSON.stringify(method)}`, 'it must be a token, for example GET or POST')
+  }
+  if (method === 'CONNECT') {
+    throw usage('use method CONNECT', 'it makes a tunnel, and has no response to measure: use another one')
+  }
   const lines = [`${method} ${path} HTTP/1.1`]
   if (!headers.some(([name]) => name.toLowerCase() === 'host')) {
     lines.push(`Host: ${checkedValue('Host', host ?? (target.kind === 'tcp' ? formatAddress(target) : 'localhost'))}`)
   }
   for (const [name, value] of headers) {
-    if (!TOKEN.test(name)) throw usage(`send header field ${JSON.stringify(name)}`, 'its name must be a token, for example Accept')
-    if (OWN_FIELDS.includes(name.toLowerCase())) throw usage(`send header field ${name}`, 'the length of the body is told by the program: leave it out')
+    if (!TOKEN.test(name)) {
+      throw usage(`send header field ${JSON.stringify(name)}`, 'its name must be a token, for example Accept')
+    }
+    if (OWN_FIELDS.includes(name.toLowerCase())) {
+      throw usage(`send header field ${name}`, 'the length of the body is told by the program: leave it out')
+    }
     lines.push(`${name}: ${checkedValue(name, value)}`)
   }
   if (body !== undefined || METHODS_WITH_BODY.includes(method)) lines.push(`Content-Length: ${body?.length ?? 0}`)
@@ -52,7 +66,12 @@ export function isIdempotent (method = 'GET'): boolean {
 }
 
 function checkedValue (name: string, value: string): string {
-  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw usage(`send header field ${name}: ${JSON.stringify(value)}`, 'its value must hold no control characters, and none beyond Latin-1')
+  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+    throw usage(
+      `send header field ${name}: ${JSON.stringify(value)}`,
+      'its value must hold no control characters, and none beyond Latin-1'
+    )
+  }
   return value
 }
 

@@ -1,7 +1,19 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { CR, hasOption, isToken, LF, lineAfter, parseContentLength, readFields, SP, textEnd } from '../../base/http-grammar.js'
+import {
+  CR,
+  hasOption,
+  isToken,
+  LF,
+  lineAfter,
+  parseContentLength,
+  readFields,
+  SP,
+  textEnd
+} from '../../base/http-grammar.js'
 
-/** HTTP/1.x response heads (RFC 9112), over bytes that lie whole in one array. Violations throw ERR_TUNNEL_HTTP_INVALID. */
+/**
+ * HTTP/1.x response heads (RFC 9112), over bytes that lie whole in one array. Violations throw ERR_TUNNEL_HTTP_INVALID.
+ */
 
 /** What the start line must begin with. HTTP/1.x is all there is. */
 const VERSION_PREFIX = Uint8Array.from('HTTP/1.', (letter) => letter.charCodeAt(0))
@@ -24,7 +36,9 @@ export interface ResponseHead {
   readonly framing: Framing
   /** With `Framing.LENGTH`: bytes of the body. Otherwise 0. */
   readonly bodyBytes: number
-  /** The server would take another request on this connection, if the end of the connection is not what ends the body. */
+  /**
+   * The server would take another request on this connection, if the end of the connection is not what ends the body.
+   */
   readonly keepAlive: boolean
 }
 
@@ -43,8 +57,8 @@ export function checkBeginning (bytes: Uint8Array, start: number, end: number, i
 }
 
 /**
- * Parses the status line and the field lines in [start, end), where `end` is behind the empty line. The caller has made sure that
- * only the last line is empty and, if `isStrict`, that every line ends in CRLF.
+ * Parses the status line and the field lines in [start, end), where `end` is behind the empty line. The caller has made
+ * sure that only the last line is empty and, if `isStrict`, that every line ends in CRLF.
  */
 export function parseHead (bytes: Uint8Array, start: number, end: number, isStrict: boolean): ResponseHead {
   checkBeginning(bytes, start, end, isStrict)
@@ -70,7 +84,10 @@ export function parseHead (bytes: Uint8Array, start: number, end: number, isStri
   return new FieldReader(status, minor >= 1, isStrict).read(bytes, lineAfter(bytes, lineEnd, invalid, isStrict), end)
 }
 
-/** Checks the trailer section in [start, end), of the same form as the field lines of a head. Trailers mean nothing to this program. */
+/**
+ * Checks the trailer section in [start, end), of the same form as the field lines of a head. Trailers mean nothing to
+ * this program.
+ */
 export function checkTrailers (bytes: Uint8Array, start: number, end: number, isStrict: boolean): void {
   readFields(bytes, start, end, null, invalid, isStrict)
 }

@@ -1,7 +1,13 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { CHUNK_LINE_MAX_BYTES, ResponseParser, SECTION_MAX_BYTES, STRICT_CHUNK_LINE_MAX_BYTES, STRICT_SECTION_MAX_BYTES } from './response-parser.js'
+import {
+  CHUNK_LINE_MAX_BYTES,
+  ResponseParser,
+  SECTION_MAX_BYTES,
+  STRICT_CHUNK_LINE_MAX_BYTES,
+  STRICT_SECTION_MAX_BYTES
+} from './response-parser.js'
 import { rawResponse, type RawResponse } from '../testing/arbitrary-response.js'
 import { requestThroughNode } from '../testing/node-parser.js'
 import { parseInPieces, type Parsed } from '../testing/parse-in-pieces.js'
@@ -21,19 +27,88 @@ const ACCEPTED: Array<[title: string, bytes: string, status: number, keepAlive: 
   ['white space around a value', crlf('HTTP/1.1 200 OK', 'CONTENT-LENGTH: \t 2 \t', '') + 'ok', 200, true, 'ok'],
   ['an empty value', crlf('HTTP/1.1 200 OK', 'X-Empty:', 'Content-Length: 0', ''), 200, true, ''],
   ['obs-text in a value', crlf('HTTP/1.1 200 OK', 'X: \xe9', 'Content-Length: 0', ''), 200, true, ''],
-  ['Connection: close', crlf('HTTP/1.1 200 OK', 'Connection: x, Close', 'Content-Length: 2', '') + 'ok', 200, false, 'ok'],
-  ['white space and commas around Connection: close', crlf('HTTP/1.1 200 OK', 'Connection: x , ,\tclose\t, y', 'Content-Length: 0', ''), 200, false, ''],
-  ['options that only look like close', crlf('HTTP/1.1 200 OK', 'Connection: closed, close\xa0, x close', 'Content-Length: 0', ''), 200, true, ''],
+  [
+    'Connection: close',
+    crlf('HTTP/1.1 200 OK', 'Connection: x, Close', 'Content-Length: 2', '') + 'ok',
+    200,
+    false,
+    'ok'
+  ],
+  [
+    'white space and commas around Connection: close',
+    crlf('HTTP/1.1 200 OK', 'Connection: x , ,\tclose\t, y', 'Content-Length: 0', ''),
+    200,
+    false,
+    ''
+  ],
+  [
+    'options that only look like close',
+    crlf('HTTP/1.1 200 OK', 'Connection: closed, close\xa0, x close', 'Content-Length: 0', ''),
+    200,
+    true,
+    ''
+  ],
   ['HTTP/1.0', crlf('HTTP/1.0 200 OK', 'Content-Length: 2', '') + 'ok', 200, false, 'ok'],
-  ['HTTP/1.0 with keep-alive', crlf('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Content-Length: 2', '') + 'ok', 200, true, 'ok'],
-  ['a body up to the end of the connection', crlf('HTTP/1.1 200 OK', '') + 'until the end', 200, false, 'until the end'],
+  [
+    'HTTP/1.0 with keep-alive',
+    crlf('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Content-Length: 2', '') + 'ok',
+    200,
+    true,
+    'ok'
+  ],
+  [
+    'a body up to the end of the connection',
+    crlf('HTTP/1.1 200 OK', '') + 'until the end',
+    200,
+    false,
+    'until the end'
+  ],
   ['an empty body up to the end of the connection', crlf('HTTP/1.1 200 OK', ''), 200, false, ''],
   ['204 without a body', crlf('HTTP/1.1 204 No Content', ''), 204, true, ''],
-  ['304 with the length of what it does not send', crlf('HTTP/1.1 304 Not Modified', 'Content-Length: 9', ''), 304, true, ''],
-  ['interim responses', crlf('HTTP/1.1 100 Continue', '', 'HTTP/1.1 103 Early Hints', 'Link: x', '', 'HTTP/1.1 500 No', 'Content-Length: 1', '') + 'x', 500, true, 'x'],
-  ['chunks', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: Chunked', '', '3', 'abc', '0A', '0123456789', '0', ''), 200, true, 'abc0123456789'],
-  ['chunk extensions', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1;a', 'x', '1;b="c;\\"d";e=f', 'y', '0;last', ''), 200, true, 'xy'],
-  ['trailers', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1', 'x', '0', 'Trailer: yes', 'Content-Length: 77', ''), 200, true, 'x'],
+  [
+    '304 with the length of what it does not send',
+    crlf('HTTP/1.1 304 Not Modified', 'Content-Length: 9', ''),
+    304,
+    true,
+    ''
+  ],
+  [
+    'interim responses',
+    crlf(
+      'HTTP/1.1 100 Continue',
+      '',
+      'HTTP/1.1 103 Early Hints',
+      'Link: x',
+      '',
+      'HTTP/1.1 500 No',
+      'Content-Length: 1',
+      ''
+    ) + 'x',
+    500,
+    true,
+    'x'
+  ],
+  [
+    'chunks',
+    crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: Chunked', '', '3', 'abc', '0A', '0123456789', '0', ''),
+    200,
+    true,
+    'abc0123456789'
+  ],
+  [
+    'chunk extensions',
+    crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1;a', 'x', '1;b="c;\\"d";e=f', 'y', '0;last', ''),
+    200,
+    true,
+    'xy'
+  ],
+  [
+    'trailers',
+    crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '1', 'x', '0', 'Trailer: yes', 'Content-Length: 77', ''),
+    200,
+    true,
+    'x'
+  ],
   ['a status above 599', crlf('HTTP/1.1 999 No', 'Content-Length: 2', '') + 'ok', 999, true, 'ok'],
   ['no chunk but the last', crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', '', '0', ''), 200, true, '']
 ]
@@ -65,7 +140,10 @@ const REFUSED: Array<[title: string, bytes: string]> = [
   ['two spaces before the status', crlf('HTTP/1.1  200 OK', 'Content-Length: 0', '')],
   ['a control character in the reason', crlf('HTTP/1.1 200 O\0K', 'Content-Length: 0', '')],
   ['101', crlf('HTTP/1.1 101 Switching Protocols', 'Upgrade: x', '')],
-  ['an interim response that ends the connection', crlf('HTTP/1.1 100 Continue', 'Connection: close', '', 'HTTP/1.1 200 OK', 'Content-Length: 0', '')],
+  [
+    'an interim response that ends the connection',
+    crlf('HTTP/1.1 100 Continue', 'Connection: close', '', 'HTTP/1.1 200 OK', 'Content-Length: 0', '')
+  ],
   ['an interim response in HTTP/1.0', crlf('HTTP/1.0 100 Continue', '', 'HTTP/1.1 200 OK', 'Content-Length: 0', '')],
   ['a field without a colon', head('Content-Length')],
   ['a field without a name', head(': x', 'Content-Length: 0')],
@@ -142,22 +220,64 @@ const LENIENT: Array<[title: string, bytes: string, status: number, keepAlive: b
   ['a list of the same length', head('Content-Length: 2,2 , 2') + 'ok', 200, true, 'ok'],
   ['white space before a colon', head('Content-Length \t: 2') + 'ok', 200, true, 'ok'],
   ['a folded line', head('X: y', '\tz', ' z', 'Content-Length: 2') + 'ok', 200, true, 'ok'],
-  ['a folded length', head('Content-Length:', ' 2 ', ' ', 'Connection: keep-alive,', '\tclose') + 'ok', 200, false, 'ok'],
+  [
+    'a folded length',
+    head('Content-Length:', ' 2 ', ' ', 'Connection: keep-alive,', '\tclose') + 'ok',
+    200,
+    false,
+    'ok'
+  ],
   ['a folded line with LF', 'HTTP/1.1 200 OK\nContent-Length:\n 2\nX: y\n z\n\nok', 200, true, 'ok'],
-  ['lines whose name is none', head('X Y: 3', ': 3', 'X\x01: 3', 'X\xe9: 3', '@: 3', 'Content-Length: 2') + 'ok', 200, true, 'ok'],
+  [
+    'lines whose name is none',
+    head('X Y: 3', ': 3', 'X\x01: 3', 'X\xe9: 3', '@: 3', 'Content-Length: 2') + 'ok',
+    200,
+    true,
+    'ok'
+  ],
   ['a control character in a value', head('X: a\x01b\x7f', 'Content-Length: 2') + 'ok', 200, true, 'ok'],
-  ['chunks with a length', head('Content-Length: 1', 'Transfer-Encoding: chunked') + '2\r\nok\r\n0\r\n\r\n', 200, true, 'ok'],
-  ['chunked twice', head('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked') + '2\r\nok\r\n0\r\n\r\n', 200, true, 'ok'],
+  [
+    'chunks with a length',
+    head('Content-Length: 1', 'Transfer-Encoding: chunked') + '2\r\nok\r\n0\r\n\r\n',
+    200,
+    true,
+    'ok'
+  ],
+  [
+    'chunked twice',
+    head('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked') + '2\r\nok\r\n0\r\n\r\n',
+    200,
+    true,
+    'ok'
+  ],
   ['a coding before chunks', head('Transfer-Encoding: gzip, chunked') + '2\r\nok\r\n0\r\n\r\n', 200, true, 'ok'],
-  ['another coding, and a length of no meaning', head('Transfer-Encoding: gzip', 'Content-Length: 1') + 'ok', 200, false, 'ok'],
+  [
+    'another coding, and a length of no meaning',
+    head('Transfer-Encoding: gzip', 'Content-Length: 1') + 'ok',
+    200,
+    false,
+    'ok'
+  ],
   ['identity with a length', head('Transfer-Encoding: identity', 'Content-Length: 2') + 'ok', 200, true, 'ok'],
-  ['chunks in HTTP/1.0, once', crlf('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Transfer-Encoding: chunked', '', '2', 'ok', '0', ''), 200, false, 'ok'],
+  [
+    'chunks in HTTP/1.0, once',
+    crlf('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Transfer-Encoding: chunked', '', '2', 'ok', '0', ''),
+    200,
+    false,
+    'ok'
+  ],
   ['spaces behind a chunk size', chunked('2  \t\r\nok\r\n0 \r\n\r\n'), 200, true, 'ok'],
   ['a space before a chunk extension', chunked('2 ;a\r\nok\r\n0\r\n\r\n'), 200, true, 'ok'],
   ['anything as a chunk extension', chunked('2;;="\x01 \r\nok\r\n0;\r\n\r\n'), 200, true, 'ok'],
   ['many zeros in a chunk size', chunked('0000000000000002\r\nok\r\n00000000000000000\r\n\r\n'), 200, true, 'ok'],
   ['chunks with bare LFs', chunked('1\no\n1 \nk\n0\nX: y\n\n'), 200, true, 'ok'],
-  ['an interim response that ends the connection', crlf('HTTP/1.1 100 Continue', 'Connection: close', '', 'HTTP/1.0 103 Hints', '') + head('Content-Length: 2') + 'ok', 200, true, 'ok'],
+  [
+    'an interim response that ends the connection',
+    crlf('HTTP/1.1 100 Continue', 'Connection: close', '', 'HTTP/1.0 103 Hints', '') + head('Content-Length: 2') + 'ok',
+    200,
+    true,
+    'ok'
+  ],
   ['bytes behind the body, which end the connection', head('Content-Length: 2') + 'okk', 200, false, 'ok'],
   ['bytes behind the last chunk', chunked('2\r\nok\r\n0\r\n\r\nx'), 200, false, 'ok'],
   ['a body with 204', crlf('HTTP/1.1 204 No Content', 'Content-Length: 1', '') + 'x', 204, false, '']
@@ -219,7 +339,15 @@ for (const [title, bytes, rule] of REFUSED_ALWAYS) {
 
 test('ResponseParser tells what came behind a response, and takes none of it for the next one', (t) => {
   const unread: number[] = []
-  const parser = new ResponseParser({ onBody () {}, onMessage: (_status, _keepAlive, bytes) => { unread.push(bytes) } }, false)
+  const parser = new ResponseParser(
+    {
+      onBody () {},
+      onMessage: (_status, _keepAlive, bytes) => {
+        unread.push(bytes)
+      }
+    },
+    false
+  )
   const bytes = bytesOf(head('Content-Length: 2') + 'ok')
   parser.expect()
   parser.feed(Buffer.concat([bytes, bytes]), 2 * bytes.length)
@@ -228,7 +356,9 @@ test('ResponseParser tells what came behind a response, and takes none of it for
 
 test('ResponseParser, strict, does not take a head that one which is not strict has accepted', (t) => {
   const bytes = bytesOf('HTTP/1.1 200\nContent-Length: 0\n\n')
-  for (const isStrict of [false, true, false, true]) t.is(parseInPieces(bytes, [], { isStrict }).error === null, !isStrict)
+  for (const isStrict of [false, true, false, true]) {
+    t.is(parseInPieces(bytes, [], { isStrict }).error === null, !isStrict)
+  }
 })
 
 test('ResponseParser refuses bytes before any request, and everything after it has thrown', (t) => {
@@ -256,7 +386,11 @@ test('ResponseParser refuses a response that came with the one before, even if i
 
 test('ResponseParser takes a response to HEAD as having no body', (t) => {
   for (const bytes of [head('Content-Length: 5'), head('Transfer-Encoding: chunked'), head('X: y')]) {
-    t.deepEqual(accepted(parseInPieces(bytesOf(bytes), [], { isHeadRequest: true })), { status: 200, keepAlive: true, body: '' })
+    t.deepEqual(accepted(parseInPieces(bytesOf(bytes), [], { isHeadRequest: true })), {
+      status: 200,
+      keepAlive: true,
+      body: ''
+    })
   }
 })
 
@@ -268,7 +402,10 @@ test('ResponseParser accepts a head of exactly the limit, and refuses one byte m
   for (const [isStrict, limit] of [[true, STRICT_SECTION_MAX_BYTES], [false, SECTION_MAX_BYTES]] as const) {
     for (const cuts of [[], [9_000], [9_000, 16_000, 17_000, 40_000]]) {
       t.is(parseInPieces(bytesOf(headOf(limit)), cuts, { isStrict }).message?.status, 200)
-      t.regex(String(parseInPieces(bytesOf(headOf(limit + 1)), cuts, { isStrict }).error), new RegExp(`at most ${limit} bytes`))
+      t.regex(
+        String(parseInPieces(bytesOf(headOf(limit + 1)), cuts, { isStrict }).error),
+        new RegExp(`at most ${limit} bytes`)
+      )
     }
   }
 })
@@ -280,7 +417,9 @@ test('ResponseParser parses one response after another on a connection, the same
     onBody (view, start, end) { bodies.push(view.toString('latin1', start, end)) },
     onMessage (status) { statuses.push(status) }
   }, true)
-  const responses = [200, 200, 404, 200, 200].map((status, i) => bytesOf(crlf(`HTTP/1.1 ${status} X`, 'Content-Length: 1', '') + String(i)))
+  const responses = [200, 200, 404, 200, 200].map((status, i) =>
+    bytesOf(crlf(`HTTP/1.1 ${status} X`, 'Content-Length: 1', '') + String(i))
+  )
   for (const response of responses) {
     parser.expect()
     parser.feed(response, response.length)
@@ -319,7 +458,9 @@ test('ResponseParser finds the same wherever the bytes are cut, right or wrong',
 test('ResponseParser reads what it accepts strictly in the same way without', (t) => {
   fc.assert(fc.property(mutated(), fc.array(fc.nat(400), { maxLength: 20 }), (bytes, cuts) => {
     const strict = parseInPieces(bytes, [])
-    if (strict.error === null && strict.message !== null) t.deepEqual(parseInPieces(bytes, cuts, { isStrict: false }), strict)
+    if (strict.error === null && strict.message !== null) {
+      t.deepEqual(parseInPieces(bytes, cuts, { isStrict: false }), strict)
+    }
   }), { numRuns: 1_500 })
   t.pass()
 })
@@ -331,14 +472,17 @@ test('ResponseParser agrees with node:http about valid responses cut anywhere', 
     if (current!.isUntilClose) socket.end()
   })
   t.teardown(() => server.close())
-  await fc.assert(fc.asyncProperty(rawResponse(), fc.array(fc.nat(2_000), { maxLength: 12 }), async (response, cuts) => {
-    const ours = parseInPieces(response.bytes, cuts)
-    current = response
-    const theirs = await requestThroughNode(server.port)
-    t.is(ours.error, null)
-    t.deepEqual({ ...ours.message, body: ours.body }, theirs)
-    t.true(ours.body.equals(response.body))
-  }), { numRuns: 300 })
+  await fc.assert(
+    fc.asyncProperty(rawResponse(), fc.array(fc.nat(2_000), { maxLength: 12 }), async (response, cuts) => {
+      const ours = parseInPieces(response.bytes, cuts)
+      current = response
+      const theirs = await requestThroughNode(server.port)
+      t.is(ours.error, null)
+      t.deepEqual({ ...ours.message, body: ours.body }, theirs)
+      t.true(ours.body.equals(response.body))
+    }),
+    { numRuns: 300 }
+  )
 })
 
 test('ResponseParser accepts nothing that node:http refuses or reads otherwise', async (t) => {
@@ -364,14 +508,16 @@ const FRAMING_WITH_TAB = /(content-length|transfer-encoding|connection):[^\r]*\t
 function mutated (): fc.Arbitrary<Buffer> {
   const byte = fc.oneof(fc.constantFrom(...bytesOf('\r\n\0 \t:;,019afxXHTP/.-+')), fc.nat(255))
   const mutation = fc.record({ at: fc.nat(300), removed: fc.nat(2), added: fc.array(byte, { maxLength: 2 }) })
-  return fc.tuple(rawResponse({ hasExtensions: false }), fc.array(mutation, { maxLength: 2 })).map(([response, mutations]) => {
-    let bytes = response.bytes
-    for (const { at, removed, added } of mutations) {
-      const from = at % (bytes.length + 1)
-      bytes = Buffer.concat([bytes.subarray(0, from), Buffer.from(added), bytes.subarray(from + removed)])
-    }
-    return bytes
-  })
+  return fc
+    .tuple(rawResponse({ hasExtensions: false }), fc.array(mutation, { maxLength: 2 }))
+    .map(([response, mutations]) => {
+      let bytes = response.bytes
+      for (const { at, removed, added } of mutations) {
+        const from = at % (bytes.length + 1)
+        bytes = Buffer.concat([bytes.subarray(0, from), Buffer.from(added), bytes.subarray(from + removed)])
+      }
+      return bytes
+    })
 }
 
 function everyByte (bytes: { readonly length: number }): number[] {

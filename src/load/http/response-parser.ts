@@ -4,7 +4,10 @@ import { Framing, checkBeginning, checkTrailers, invalid, parseHead, type Respon
 /** Most bytes of a status line with its fields, and of a trailer section: as Chromium, or if strict as node:http. */
 export const SECTION_MAX_BYTES = 262_144
 export const STRICT_SECTION_MAX_BYTES = 16_384
-/** Most bytes of a chunk line, its size, extensions and line end together: as Chromium, or if strict more than any origin sends. */
+/**
+ * Most bytes of a chunk line, its size, extensions and line end together: as Chromium, or if strict more than any
+ * origin sends.
+ */
 export const CHUNK_LINE_MAX_BYTES = 16_384
 export const STRICT_CHUNK_LINE_MAX_BYTES = 1_024
 /** Most bytes of empty lines before a response, as Chromium. A server may have sent them behind the body before. */
@@ -14,21 +17,34 @@ const KEPT_FIRST_BYTES = 16_384
 
 /** Receives what a response holds, inside `feed()` and `finish()`. */
 export interface ResponseHandler {
-  /** Body bytes [start, end) of `view`, which is valid during the call only. `offset`: how many body bytes came before. */
+  /**
+   * Body bytes [start, end) of `view`, which is valid during the call only. `offset`: how many body bytes came before.
+   */
   onBody (view: Buffer, start: number, end: number, offset: number): void
   /**
-   * The response is complete. The last call of a `feed()`; if `keepAlive`, the next request may be sent, and announced with
-   * `expect()`. The last `unreadBytes` of the view follow the response, and nobody asked for them; a strict parser throws there.
+   * The response is complete. The last call of a `feed()`; if `keepAlive`, the next request may be sent, and announced
+   * with `expect()`. The last `unreadBytes` of the view follow the response, and nobody asked for them; a strict parser
+   * throws there.
    */
   onMessage (status: number, keepAlive: boolean, unreadBytes: number): void
 }
 
-const State = { IDLE: 0, HEAD: 1, BODY: 2, CHUNK_LINE: 3, CHUNK_DATA: 4, CHUNK_END: 5, TRAILERS: 6, UNTIL_CLOSE: 7, BROKEN: 8 } as const
+const State = {
+  IDLE: 0,
+  HEAD: 1,
+  BODY: 2,
+  CHUNK_LINE: 3,
+  CHUNK_DATA: 4,
+  CHUNK_END: 5,
+  TRAILERS: 6,
+  UNTIL_CLOSE: 7,
+  BROKEN: 8
+} as const
 type State = typeof State[keyof typeof State]
 
 /**
- * The head parsed last, over all parsers of a thread. A server repeats its head byte for byte (the Date field changes once a
- * second), so comparing is nearly always all that is to do: 60 ns instead of a byte-wise scan.
+ * The head parsed last, over all parsers of a thread. A server repeats its head byte for byte (the Date field changes
+ * once a second), so comparing is nearly always all that is to do: 60 ns instead of a byte-wise scan.
  */
 interface LastHead {
   bytes: Buffer
@@ -41,15 +57,16 @@ const lastHeads: { readonly strict: LastHead, readonly lenient: LastHead } = {
 }
 
 /**
- * An incremental HTTP/1.1 response parser (RFC 9112). It takes bytes cut anywhere, in linear time; it keeps nothing of a view it
- * was fed but what belongs to an incomplete section or chunk line. 1xx responses are passed over, except 101, which nobody
- * asked for. Chunk extensions and trailers are dropped.
+ * An incremental HTTP/1.1 response parser (RFC 9112). It takes bytes cut anywhere, in linear time; it keeps nothing of
+ * a view it was fed but what belongs to an incomplete section or chunk line. 1xx responses are passed over, except 101,
+ * which nobody asked for. Chunk extensions and trailers are dropped.
  *
- * Strict, it accepts what the RFC lets a server send and nothing else: between programs of this package every deviation is a
- * fault of the way between them. Otherwise it accepts what curl and Chromium do, by the table in docs/BENCHMARKING.md.
+ * Strict, it accepts what the RFC lets a server send and nothing else: between programs of this package every deviation
+ * is a fault of the way between them. Otherwise it accepts what curl and Chromium do, by the table in
+ * docs/BENCHMARKING.md.
  *
- * `feed()` throws ERR_TUNNEL_HTTP_INVALID for whatever breaks the protocol, bytes that no request asked for included; the
- * parser is of no use after that.
+ * `feed()` throws ERR_TUNNEL_HTTP_INVALID for whatever breaks the protocol, bytes that no request asked for included;
+ * the parser is of no use after that.
  */
 export class ResponseParser {
   readonly #handler: ResponseHandler
@@ -83,7 +100,9 @@ export class ResponseParser {
   /** No response is expected: a byte now would be one that nobody asked for. */
   get isIdle (): boolean { return this.#state === State.IDLE }
 
-  /** A request is being sent: its response may come. `isHeadRequest`: the method is HEAD, so the response has no body. */
+  /**
+   * A request is being sent: its response may come. `isHeadRequest`: the method is HEAD, so the response has no body.
+   */
   expect (isHeadRequest = false): void {
     if (this.#state !== State.IDLE) throw invalid('a request is already waiting for its response')
     this.#isHeadRequest = isHeadRequest
@@ -103,7 +122,10 @@ export class ResponseParser {
     }
   }
 
-  /** The connection ended in good order: this completes a body that lasts until then. Whoever still waits after it waits in vain. */
+  /**
+   * The connection ended in good order: this completes a body that lasts until then. Whoever still waits after it waits
+   * in vain.
+   */
   finish (): void {
     if (this.#state === State.UNTIL_CLOSE) this.#complete()
   }
@@ -114,7 +136,13 @@ export class ResponseParser {
       case State.HEAD: return this.#onHeadBytes(view, position, end)
       case State.BODY: return this.#onBodyBytes(view, position, end, true)
       case State.CHUNK_LINE:
-        return this.#onLineBytes(view, position, end, true, this.#isStrict ? STRICT_CHUNK_LINE_MAX_BYTES : CHUNK_LINE_MAX_BYTES)
+        return this.#onLineBytes(
+          view,
+          position,
+          end,
+          true,
+          this.#isStrict ? STRICT_CHUNK_LINE_MAX_BYTES : CHUNK_LINE_MAX_BYTES
+        )
       case State.CHUNK_DATA: return this.#onBodyBytes(view, position, end, false)
       case State.CHUNK_END: return this.#onChunkEnd(view, position, end)
       case State.TRAILERS: return this.#onSectionBytes(view, position, end)
@@ -174,7 +202,9 @@ export class ResponseParser {
     this.#lastByte = lastByte
     this.#keep(view, start, limit)
     if (this.#state === State.HEAD) checkBeginning(this.#kept!, 0, this.#keptBytes, this.#isStrict)
-    if (this.#keptBytes === maxBytes) throw invalid(`${isOneLine ? 'a chunk line' : 'a header or trailer section'} must have at most ${maxBytes} bytes`)
+    if (this.#keptBytes === maxBytes) {
+      throw invalid(`${isOneLine ? 'a chunk line' : 'a header or trailer section'} must have at most ${maxBytes} bytes`)
+    }
     return limit
   }
 
@@ -189,7 +219,10 @@ export class ResponseParser {
     this.#keptBytes = bytes
   }
 
-  /** A chunk line or section is complete: [start, end) of `view`, after what was kept of it. `pieceEnd` is where the view's bytes end. */
+  /**
+   * A chunk line or section is complete: [start, end) of `view`, after what was kept of it. `pieceEnd` is where the
+   * view's bytes end.
+   */
   #onLines (view: Buffer, start: number, end: number, pieceEnd: number): void {
     let bytes = view
     let from = start
@@ -228,8 +261,18 @@ export class ResponseParser {
     }
     this.#head = head
     this.#remainingBytes = head.bodyBytes
-    if (this.#isHeadRequest || head.framing === Framing.NONE || (head.framing === Framing.LENGTH && head.bodyBytes === 0)) this.#complete(unread)
-    else this.#state = head.framing === Framing.LENGTH ? State.BODY : head.framing === Framing.CHUNKED ? State.CHUNK_LINE : State.UNTIL_CLOSE
+    if (
+      this.#isHeadRequest ||
+      head.framing === Framing.NONE ||
+      (head.framing === Framing.LENGTH && head.bodyBytes === 0)
+    ) { this.#complete(unread) } else {
+      this.#state =
+        head.framing === Framing.LENGTH
+          ? State.BODY
+          : head.framing === Framing.CHUNKED
+            ? State.CHUNK_LINE
+            : State.UNTIL_CLOSE
+    }
   }
 
   #onBodyBytes (view: Buffer, position: number, end: number, isWhole: boolean): number {
@@ -260,7 +303,10 @@ export class ResponseParser {
     return position
   }
 
-  /** `unread` bytes follow in the same piece. They came before the next request was sent, so they cannot be its response. */
+  /**
+   * `unread` bytes follow in the same piece. They came before the next request was sent, so they cannot be its
+   * response.
+   */
   #complete (unread = 0): void {
     if (unread > 0 && this.#isStrict) throw invalid('bytes follow the end of the response')
     const head = this.#head!

@@ -18,18 +18,32 @@ function starts (pace: OpenPace, count: number): number[] {
 }
 
 test('ArrivalPlan of constant arrivals begins at once and never drifts, whatever the rate', (t) => {
-  t.deepEqual(starts(paceOf({ arrivals: 'constant', ratePerSec: 3 }), 4), [0, 333_333_333, 666_666_667, 1e9].map((offset) => START_NS + offset))
+  t.deepEqual(
+    starts(paceOf({ arrivals: 'constant', ratePerSec: 3 }), 4),
+    [0, 333_333_333, 666_666_667, 1e9].map((offset) => START_NS + offset)
+  )
   for (const ratePerSec of [0.5, 7, 50_000]) {
     t.is(starts(paceOf({ arrivals: 'constant', ratePerSec }), 100_001).at(-1), START_NS + Math.round(1e14 / ratePerSec))
   }
 })
 
 test('ArrivalPlan of any number of threads together is the plan of one', (t) => {
-  fc.assert(fc.property(fc.constantFrom('constant' as const, 'poisson' as const), fc.integer({ min: 1, max: 5 }), fc.nat(), (arrivals, every, seed) => {
-    const pace = paceOf({ arrivals, seed })
-    const shares = Array.from({ length: every }, (_, first) => starts({ ...pace, share: { first, every } }, 40))
-    t.deepEqual(shares.flat().sort((a, b) => a - b), starts(pace, 40 * every))
-  }), { numRuns: 40 })
+  fc.assert(
+    fc.property(
+      fc.constantFrom('constant' as const, 'poisson' as const),
+      fc.integer({ min: 1, max: 5 }),
+      fc.nat(),
+      (arrivals, every, seed) => {
+        const pace = paceOf({ arrivals, seed })
+        const shares = Array.from({ length: every }, (_, first) => starts({ ...pace, share: { first, every } }, 40))
+        t.deepEqual(
+          shares.flat().sort((a, b) => a - b),
+          starts(pace, 40 * every)
+        )
+      }
+    ),
+    { numRuns: 40 }
+  )
 })
 
 test('ArrivalPlan ends after its limit', (t) => {
@@ -45,7 +59,9 @@ test('ArrivalPlan of Poisson arrivals depends on the seed and on nothing else', 
   t.notDeepEqual(starts(paceOf(), 100), starts(paceOf({ seed: 2 }), 100))
 })
 
-/** Kolmogorov and Smirnov's distance to the exponential distribution; 1.63 / √n is exceeded by one sample in a hundred. */
+/**
+ * Kolmogorov and Smirnov's distance to the exponential distribution; 1.63 / √n is exceeded by one sample in a hundred.
+ */
 test('ArrivalPlan of Poisson arrivals has exponential gaps (Kolmogorov-Smirnov, 1 %)', (t) => {
   const count = 20_000
   const times = [START_NS, ...starts(paceOf(), count)]
@@ -57,7 +73,10 @@ test('ArrivalPlan of Poisson arrivals has exponential gaps (Kolmogorov-Smirnov, 
   t.true(distance < 1.63 / Math.sqrt(count), String(distance))
 })
 
-/** Counts in intervals that do not overlap are independent, with their mean as variance: index of dispersion, and correlation of neighbours. */
+/**
+ * Counts in intervals that do not overlap are independent, with their mean as variance: index of dispersion, and
+ * correlation of neighbours.
+ */
 test('ArrivalPlan of Poisson arrivals has independent counts per interval (dispersion and correlation, 1 %)', (t) => {
   const intervals = 2_000
   const counts = new Array<number>(intervals).fill(0)
@@ -67,7 +86,10 @@ test('ArrivalPlan of Poisson arrivals has independent counts per interval (dispe
   const squares = counts.reduce((sum, count) => sum + (count - mean) ** 2, 0)
   t.true(Math.abs(mean - 10) < 2.58 * Math.sqrt(10 / intervals), `mean ${mean}`)
   // Chi-square with n - 1 degrees of freedom, which is nearly normal.
-  t.true(Math.abs(squares / mean - (intervals - 1)) < 2.58 * Math.sqrt(2 * (intervals - 1)), `dispersion ${squares / mean / (intervals - 1)}`)
+  t.true(
+    Math.abs(squares / mean - (intervals - 1)) < 2.58 * Math.sqrt(2 * (intervals - 1)),
+    `dispersion ${squares / mean / (intervals - 1)}`
+  )
   const products = counts.slice(1).reduce((sum, count, i) => sum + (count - mean) * (counts[i]! - mean), 0)
   t.true(Math.abs(products / squares) < 2.58 / Math.sqrt(intervals), `correlation ${products / squares}`)
 })

@@ -7,13 +7,18 @@ export interface OpenPace {
   readonly kind: 'open'
   /** Requests per second over all threads; above 0. */
   readonly ratePerSec: number
-  /** `constant`: one every 1/rate. `poisson`: independent of each other, as from many clients; gaps are exponential with mean 1/rate. */
+  /**
+   * `constant`: one every 1/rate. `poisson`: independent of each other, as from many clients; gaps are exponential with
+   * mean 1/rate.
+   */
   readonly arrivals: 'constant' | 'poisson'
   /** Of `poisson`: the same seed gives the same starts. */
   readonly seed: number
   /** Most connections over all threads, at least `concurrency`. */
   readonly maxConnections: number
-  /** The share of one thread: every `every`th start of the plan, from number `first` (0-based) on. Default: all of them. */
+  /**
+   * The share of one thread: every `every`th start of the plan, from number `first` (0-based) on. Default: all of them.
+   */
   readonly share?: { readonly first: number, readonly every: number }
 }
 
@@ -21,8 +26,8 @@ export interface OpenPace {
 export type Pace = { readonly kind: 'closed' } | OpenPace
 
 /**
- * The starts of a plan one after another. A start is computed from the beginning of the plan and never from the clock, so that falling behind moves
- * nothing. However many threads share a plan, together they have exactly its starts.
+ * The starts of a plan one after another. A start is computed from the beginning of the plan and never from the clock,
+ * so that falling behind moves nothing. However many threads share a plan, together they have exactly its starts.
  */
 export class ArrivalPlan {
   readonly #pace: OpenPace

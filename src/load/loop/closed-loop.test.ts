@@ -35,14 +35,33 @@ function setUp (settings: Partial<ConnectionSettings> = {}): Bench {
   let firstAttempts = 0
   let openSockets = 0
   const slice: SliceState = {
-    settings: { engine, target: tcpAddress('127.0.0.1', 1), connectTimeoutMs: 0, request: Buffer.from('GET'), isHead: false, isLast: false, isStrict: true, mayRetry: false, status: 200, createBodyCheck: () => new ExactBodyCheck(EXPECTED), scratch: Buffer.alloc(1_000), ...settings },
+    settings: {
+      engine,
+      target: tcpAddress('127.0.0.1', 1),
+      connectTimeoutMs: 0,
+      request: Buffer.from('GET'),
+      isHead: false,
+      isLast: false,
+      isStrict: true,
+      mayRetry: false,
+      status: 200,
+      createBodyCheck: () => new ExactBodyCheck(EXPECTED),
+      scratch: Buffer.alloc(1_000),
+      ...settings
+    },
     tally: new Tally(),
     isRunning: true,
     tryBegin: () => true,
     onSettled: () => {},
-    onFirstAttempt: () => { firstAttempts++ },
-    onOpen: () => { openSockets++ },
-    onClose: () => { openSockets-- }
+    onFirstAttempt: () => {
+      firstAttempts++
+    },
+    onOpen: () => {
+      openSockets++
+    },
+    onClose: () => {
+      openSockets--
+    }
   }
   slice.tally.setWindow(nowNs() - SECOND_NS, nowNs() + 60 * SECOND_NS)
   const loop = new ClosedLoop(slice)
@@ -66,7 +85,10 @@ function connected (settings: Partial<ConnectionSettings> = {}): Bench {
 
 const counts = (some: Partial<RequestCounts>): RequestCounts => ({ ...emptyCounts(), ...some })
 
-/** The connection was cut off after `failedAfterNs`, the loss entered, and a new one follows after the pause and not before. */
+/**
+ * The connection was cut off after `failedAfterNs`, the loss entered, and a new one follows after the pause and not
+ * before.
+ */
 function expectReplaced (t: ExecutionContext, bench: Bench, failedAfterNs: number): void {
   t.is(bench.socket(0).calls.at(-1), 'abort')
   bench.loop.sweep(failedAfterNs + 9e6, SECOND_NS)
@@ -171,7 +193,9 @@ test('ClosedLoop counts a bad status and keeps the connection', (t) => {
 
 test('ClosedLoop takes no status but 200 for a success, whatever the body', (t) => {
   const bench = connected()
-  for (const status of ['201 Created', '206 Partial Content', '302 Found']) bench.socket(0).arrive(response(EXPECTED, status))
+  for (const status of ['201 Created', '206 Partial Content', '302 Found']) {
+    bench.socket(0).arrive(response(EXPECTED, status))
+  }
   t.deepEqual(bench.counts(), counts({ sent: 3, badStatus: 3 }))
 })
 
@@ -298,7 +322,8 @@ test('ClosedLoop takes a reset of an idle connection for its orderly end', (t) =
 for (const [title, pieces] of [
   ['another response', [response(EXPECTED)]], ['a 408 that is none', ['HTTP/1.1 4', '09 Conflict']], ['garbage', ['x']]
 ] as const) {
-  test(`ClosedLoop drops an idle connection on which something else arrives (${title}), says so, and counts no request for it`, (t) => {
+  test(`ClosedLoop drops an idle connection on which something else arrives (${title}), says so, and counts no ` +
+    'request for it', (t) => {
     const bench = idle()
     for (const piece of pieces) bench.socket(0).arrive(piece)
     t.is(bench.socket(0).calls.at(-1), 'abort')
@@ -331,7 +356,8 @@ test('ClosedLoop makes no connection at once for one that ended before it served
   t.deepEqual(bench.problems(), [])
 })
 
-test('ClosedLoop ends a connection after the response to a request that asked for it, whatever the response says', (t) => {
+test('ClosedLoop ends a connection after the response to a request that asked for it, whatever the ' +
+  'response says', (t) => {
   const bench = connected({ isLast: true })
   bench.socket(0).arrive(response(EXPECTED, '200 OK', 'Connection: keep-alive\r\n'))
   t.deepEqual(bench.socket(0).calls, ['write', 'shutdown'])
@@ -378,7 +404,8 @@ const PASSED_EACH_OTHER: Array<[title: string, end: (socket: FakeSocket) => void
 ]
 
 for (const [title, end] of PASSED_EACH_OTHER) {
-  test(`ClosedLoop sends a request once more, on a new connection, where ${title} on a used one comes instead of a response`, (t) => {
+  test(`ClosedLoop sends a request once more, on a new connection, where ${title} on a used one comes instead of a ` +
+    'response', (t) => {
     const bench = connected(LENIENT)
     bench.socket(0).arrive(response(EXPECTED))
     const sentBefore = nowNs()
@@ -395,18 +422,29 @@ for (const [title, end] of PASSED_EACH_OTHER) {
     if (bench.openSockets() === 2) bench.socket(0).close()
     t.is(bench.openSockets(), 1)
     end(bench.socket(1))
-    t.is(bench.slice.tally.result(null, null).retried, 2, 'the next request on the new connection may be sent once more, too')
+    t.is(
+      bench.slice.tally.result(null, null).retried,
+      2,
+      'the next request on the new connection may be sent once more, too'
+    )
   })
 
-  test(`ClosedLoop counts ${title} instead of a response as an error on a new connection, of other methods, and if strict`, (t) => {
+  test(`ClosedLoop counts ${title} instead of a response as an error on a new connection, of other methods, and if ` +
+    'strict', (t) => {
     const outcome = title === 'a 408' ? 'badStatus' : 'reset'
     const fresh = connected(LENIENT)
     end(fresh.socket(0))
     const other = connected({ isStrict: false })
     other.socket(0).arrive(response(EXPECTED))
     end(other.socket(0))
-    t.deepEqual([fresh.counts(), other.counts()], [counts({ sent: 1, [outcome]: 1 }), counts({ sent: 2, ok: 1, [outcome]: 1 })])
-    t.deepEqual([fresh, other].map((bench) => bench.slice.tally.result(null, null).retried), [0, 0])
+    t.deepEqual(
+      [fresh.counts(), other.counts()],
+      [counts({ sent: 1, [outcome]: 1 }), counts({ sent: 2, ok: 1, [outcome]: 1 })]
+    )
+    t.deepEqual(
+      [fresh, other].map((bench) => bench.slice.tally.result(null, null).retried),
+      [0, 0]
+    )
   })
 }
 
@@ -453,7 +491,11 @@ test('ClosedLoop.stop() counts a request that waits for its second connection as
   t.is(bench.openSockets(), 0)
 })
 
-for (const [code, cure] of [['EADDRNOTAVAIL', /no local port.*ip_local_port_range/], ['EMFILE', /this process has no descriptor.*ulimit -n/], ['ENFILE', /this machine has no descriptor.*file-max/]] as const) {
+for (const [code, cure] of [
+  ['EADDRNOTAVAIL', /no local port.*ip_local_port_range/],
+  ['EMFILE', /this process has no descriptor.*ulimit -n/],
+  ['ENFILE', /this machine has no descriptor.*file-max/]
+] as const) {
   test(`ClosedLoop counts ${code} apart from what the server refused, with its cure`, (t) => {
     const bench = setUp()
     bench.socket(0).close(connectError(tcpAddress('127.0.0.1', 1), Object.assign(new Error(code), { code })))

@@ -3,8 +3,8 @@ import { retryPauseNs, type Loop, type SliceState } from './loop.js'
 import type { Outcome, Refusal } from '../record/tally.js'
 
 /**
- * One of the `concurrency` closed loops: one request on its way at any time, the next one sent when the last one is settled.
- * A connection that fails is replaced after a pause, one that the server ended in good order at once.
+ * One of the `concurrency` closed loops: one request on its way at any time, the next one sent when the last one is
+ * settled. A connection that fails is replaced after a pause, one that the server ended in good order at once.
  */
 export class ClosedLoop implements Loop, ConnectionOwner {
   readonly #slice: SliceState
@@ -90,7 +90,9 @@ export class ClosedLoop implements Loop, ConnectionOwner {
   }
 
   #sendNext (connection: Connection, nowNs: number): void {
-    if (connection.isIdle && this.#slice.isRunning && nowNs < this.#slice.tally.endNs && this.#slice.tryBegin()) connection.send(nowNs)
+    if (connection.isIdle && this.#slice.isRunning && nowNs < this.#slice.tally.endNs && this.#slice.tryBegin()) {
+      connection.send(nowNs)
+    }
   }
 
   #onFirstAttempt (): void {

@@ -1,7 +1,10 @@
 import type { ConnectionSettings } from '../http/connection.js'
 import type { Tally } from '../record/tally.js'
 
-/** Pause after a first failure; it doubles with every further one, so that a dead server costs little and is still asked. */
+/**
+ * Pause after a first failure; it doubles with every further one, so that a dead server costs little and is still
+ * asked.
+ */
 const RETRY_FIRST_MS = 10
 const RETRY_MAX_MS = 160
 

@@ -5,14 +5,18 @@ import { retryPauseNs, type Loop, type SliceState } from './loop.js'
 import { Pacer } from './pacer.js'
 import type { Outcome, Refusal } from '../record/tally.js'
 
-/** So many attempts to connect at a time: each takes the thread some ten microseconds, which must not make the plan late. */
+/**
+ * So many attempts to connect at a time: each takes the thread some ten microseconds, which must not make the plan
+ * late.
+ */
 const CONNECTING_MAX = 64
 
 /**
- * Sends by a plan and not by what the server does. A request that is due goes to the connection that has been idle longest, so that all of them are used
- * as by so many clients, and none sits until the server ends it. Without an idle one a connection is added where the limit allows it, and the request waits for
- * whichever is free first, oldest request first. What waits needs no queue: it is the part of the plan between its two cursors. All that is sent
- * was planned, and not before its time, so catching up never sends more than the plan has had.
+ * Sends by a plan and not by what the server does. A request that is due goes to the connection that has been idle
+ * longest, so that all of them are used as by so many clients, and none sits until the server ends it. Without an idle
+ * one a connection is added where the limit allows it, and the request waits for whichever is free first, oldest
+ * request first. What waits needs no queue: it is the part of the plan between its two cursors. All that is sent was
+ * planned, and not before its time, so catching up never sends more than the plan has had.
  */
 export class OpenLoop implements Loop, ConnectionOwner {
   readonly #slice: SliceState
@@ -95,7 +99,14 @@ export class OpenLoop implements Loop, ConnectionOwner {
 
   onOutcome (connection: Connection, outcome: Outcome, sentAtNs: number, nowNs: number, problem: string | null): void {
     this.#pacer.noteWork()
-    this.#slice.tally.addOutcome(outcome, sentAtNs, nowNs, connection.intendedNs, connection.status, connection.bodyBytes)
+    this.#slice.tally.addOutcome(
+      outcome,
+      sentAtNs,
+      nowNs,
+      connection.intendedNs,
+      connection.status,
+      connection.bodyBytes
+    )
     if (problem !== null) this.#slice.tally.addProblem(`${outcome}: ${problem}`)
     if (outcome === 'ok' || outcome === 'badStatus') this.#failures = 0
     this.#slice.onSettled(nowNs)

@@ -6,8 +6,18 @@ const PRECISION_NS = 10_000_000
 /** So early is the alarm set at first. */
 const MARGIN_NS = 3_000_000
 
-/** An engine of which the test decides when it rings, and sees whether it may sleep; and a clock that the test turns. */
-function fakeEngine (): { engine: Engine, clock: { ns: number }, now: () => number, ring: () => void, set: number[], awake: Set<Polled>, isClosed: () => boolean } {
+/**
+ * An engine of which the test decides when it rings, and sees whether it may sleep; and a clock that the test turns.
+ */
+function fakeEngine (): {
+  engine: Engine
+  clock: { ns: number }
+  now: () => number
+  ring: () => void
+  set: number[]
+  awake: Set<Polled>
+  isClosed: () => boolean
+} {
   const clock = { ns: 1e9 }
   const set: number[] = []
   const awake = new Set<Polled>()
@@ -15,10 +25,33 @@ function fakeEngine (): { engine: Engine, clock: { ns: number }, now: () => numb
   let closed = false
   const alarm = (onRing: () => void): Alarm => {
     ring = onRing
-    return { precisionNs: PRECISION_NS, set: (atNs) => { set.push(atNs) }, close: () => { closed = true } }
+    return {
+      precisionNs: PRECISION_NS,
+      set: (atNs) => {
+        set.push(atNs)
+      },
+      close: () => {
+        closed = true
+      }
+    }
   }
-  const engine = { alarm, pollUntilAsleep: (polled: Polled) => { awake.add(polled) } } as unknown as Engine
-  return { engine, clock, now: () => clock.ns, ring: () => { ring() }, set, awake, isClosed: () => closed }
+  const engine = {
+    alarm,
+    pollUntilAsleep: (polled: Polled) => {
+      awake.add(polled)
+    }
+  } as unknown as Engine
+  return {
+    engine,
+    clock,
+    now: () => clock.ns,
+    ring: () => {
+      ring()
+    },
+    set,
+    awake,
+    isClosed: () => closed
+  }
 }
 
 test('Pacer sets the alarm early, and stays awake for the rest', (t) => {
@@ -62,11 +95,15 @@ test('Pacer counts the time between two looks at the clock as idle, and only whe
   pacer.stop()
 })
 
-test('Pacer sets the alarm earlier after it rang late, up to a limit, and a little later after it rang in time', (t) => {
+test('Pacer sets the alarm earlier after it rang late, up to a limit, and a little later after it ' +
+  'rang in time', (t) => {
   const fake = fakeEngine()
   const HOUR_NS = 3_600_000_000_000
   const pacer = new Pacer(fake.engine, (now) => now + HOUR_NS, fake.now)
-  /** One start after another; each alarm rings at once, which is long before or (`late`) as if long after what it was set to. */
+  /**
+   * One start after another; each alarm rings at once, which is long before or (`late`) as if long after what it was
+   * set to.
+   */
   const ring = (late: boolean): number => {
     const nextNs = fake.now() + (late ? MARGIN_NS * 10 : HOUR_NS)
     pacer.start(nextNs)
@@ -77,7 +114,7 @@ test('Pacer sets the alarm earlier after it rang late, up to a limit, and a litt
   }
   ring(true)
   const grown = ring(false)
-  t.is(grown, MARGIN_NS + PRECISION_NS / 200 * 19)
+  t.is(grown, MARGIN_NS + (PRECISION_NS / 200) * 19)
   t.is(ring(false), grown - PRECISION_NS / 200)
   for (let i = 0; i < 1_000; i++) ring(false)
   t.is(ring(false), PRECISION_NS / 10)

@@ -3,15 +3,19 @@ import type { Alarm, Engine, Polled } from '../../engine/engine.js'
 
 /** The alarm is set so early that it rings in time in all cases but one in so many. */
 const LATE_ONE_IN = 20
-/** How early, in precisions of the alarm: at first, at least, at most. Small at first: a thread that never sleeps never learns. */
+/**
+ * How early, in precisions of the alarm: at first, at least, at most. Small at first: a thread that never sleeps never
+ * learns.
+ */
 const MARGIN_FIRST = 0.3
 const MARGIN_MIN = 0.1
 const MARGIN_MAX = 3
 
 /**
- * Calls `onDue` at planned times. Sleeps while the next one is further away than the alarm has lately been late, and stays awake for the rest: an idle loop
- * then turns every few microseconds. How late an alarm is depends on how deep the processor sleeps, and so on the rate; a margin for the worst would keep
- * the thread awake all the time at rates where it need not, and take a processor from what is measured.
+ * Calls `onDue` at planned times. Sleeps while the next one is further away than the alarm has lately been late, and
+ * stays awake for the rest: an idle loop then turns every few microseconds. How late an alarm is depends on how deep
+ * the processor sleeps, and so on the rate; a margin for the worst would keep the thread awake all the time at rates
+ * where it need not, and take a processor from what is measured.
  */
 export class Pacer implements Polled {
   readonly #engine: Engine
@@ -80,7 +84,10 @@ export class Pacer implements Polled {
     if (this.#alarmNs !== 0) {
       const isLate = this.#now() - this.#alarmNs > this.#marginNs
       const marginNs = this.#marginNs + (isLate ? LATE_ONE_IN - 1 : -1) * this.#stepNs
-      this.#marginNs = Math.min(this.#alarm.precisionNs * MARGIN_MAX, Math.max(this.#alarm.precisionNs * MARGIN_MIN, marginNs))
+      this.#marginNs = Math.min(
+        this.#alarm.precisionNs * MARGIN_MAX,
+        Math.max(this.#alarm.precisionNs * MARGIN_MIN, marginNs)
+      )
       this.#alarmNs = 0
     }
     this.poll()

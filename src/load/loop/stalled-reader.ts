@@ -18,7 +18,13 @@ export class StalledReader implements Reader {
   #isSettled = false
   #isStopped = false
 
-  constructor (engine: Engine, target: Address, connectTimeoutMs: number, request: Buffer, events: StalledReaderEvents) {
+  constructor (
+    engine: Engine,
+    target: Address,
+    connectTimeoutMs: number,
+    request: Buffer,
+    events: StalledReaderEvents
+  ) {
     this.#request = request
     this.#events = events
     this.#socket = engine.connect(target, this, { timeoutMs: connectTimeoutMs })
@@ -43,7 +49,9 @@ export class StalledReader implements Reader {
   end (): void {}
 
   close (error: TunnelError | null): void {
-    if (!this.#isStopped) this.#events.onProblem(`stalled reader: ${error === null ? 'the connection was closed' : error.message}`)
+    if (!this.#isStopped) {
+      this.#events.onProblem(`stalled reader: ${error === null ? 'the connection was closed' : error.message}`)
+    }
     this.#settle()
     this.#events.onClose()
   }

@@ -12,8 +12,11 @@ export interface LoadProgress {
 }
 
 /** Puts together what several threads tell: calls `onProgress` for a second when the last of them has told of it. */
-export function progressOfThreads (threads: number, onProgress: (progress: LoadProgress) => void): (progress: LoadProgress) => void {
-  const pending = new Map<number, { told: number, counts: RequestCounts, latency: Histogram }>()
+export function progressOfThreads (
+  threads: number,
+  onProgress: (progress: LoadProgress) => void
+): (progress: LoadProgress) => void {
+  const pending = new Map<number, { told: number; counts: RequestCounts; latency: Histogram }>()
   return ({ second, counts, latency }) => {
     const sum = pending.get(second) ?? { told: 0, counts: emptyCounts(), latency: new Histogram() }
     pending.set(second, sum)

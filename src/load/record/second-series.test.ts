@@ -11,7 +11,14 @@ test('SecondSeries puts an outcome into the second of its sending, and lists sec
   series.addOk(SECOND_NS - 1, 5 * SECOND_NS)
   series.addSent(2 * SECOND_NS)
   const { seconds, latency } = series.result(2.5 * SECOND_NS)
-  t.deepEqual(seconds.map(({ startMs, lengthMs, sent, ok }) => [startMs, lengthMs, sent, ok]), [[0, 1_000, 1, 1], [1_000, 1_000, 0, 0], [2_000, 500, 1, 0]])
+  t.deepEqual(
+    seconds.map(({ startMs, lengthMs, sent, ok }) => [startMs, lengthMs, sent, ok]),
+    [
+      [0, 1_000, 1, 1],
+      [1_000, 1_000, 0, 0],
+      [2_000, 500, 1, 0]
+    ]
+  )
   t.is(Histogram.decode(latency).count, 1)
 })
 
@@ -19,7 +26,8 @@ test('SecondSeries of a window that never opened has no second', (t) => {
   t.deepEqual(new SecondSeries().result(0).seconds, [])
 })
 
-test('SecondSeries keeps every outcome of a long window when old seconds are sealed, also one that comes too late', (t) => {
+test('SecondSeries keeps every outcome of a long window when old seconds are sealed, also one that ' +
+  'comes too late', (t) => {
   const series = new SecondSeries()
   const all = new Histogram()
   for (let second = 0; second < 300; second++) {
@@ -38,7 +46,12 @@ test('SecondSeries keeps every outcome of a long window when old seconds are sea
 })
 
 test('mergeSeconds() of several series equals one series bit for bit, and its seconds add up to the whole', (t) => {
-  const event = fc.record({ slice: fc.nat(2), atNs: fc.nat(3 * SECOND_NS - 1), latencyNs: fc.nat(1e9), isOk: fc.boolean() })
+  const event = fc.record({
+    slice: fc.nat(2),
+    atNs: fc.nat(3 * SECOND_NS - 1),
+    latencyNs: fc.nat(1e9),
+    isOk: fc.boolean()
+  })
   fc.assert(fc.property(fc.array(event, { maxLength: 40 }), (events) => {
     const slices = [0, 1, 2].map(() => new SecondSeries())
     const single = new SecondSeries()

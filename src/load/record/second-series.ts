@@ -2,7 +2,10 @@ import { Histogram } from '../../metrics/histogram.js'
 
 const SECOND_NS = 1e9
 
-/** So many seconds keep their histogram as it is, in 270 KB each. Older ones are encoded, which takes the thread about a millisecond. */
+/**
+ * So many seconds keep their histogram as it is, in 270 KB each. Older ones are encoded, which takes the thread about a
+ * millisecond.
+ */
 const LIVE_MAX = 120
 
 /** One second of the window, by the time of sending. Plain data. */
@@ -25,7 +28,10 @@ interface Bucket {
   latency: Histogram | string | null
 }
 
-/** The window cut into seconds. An outcome belongs to the second in which its request was sent, however much later it came. */
+/**
+ * The window cut into seconds. An outcome belongs to the second in which its request was sent, however much later it
+ * came.
+ */
 export class SecondSeries {
   readonly #buckets: Bucket[] = []
   readonly #total = new Histogram()
@@ -70,7 +76,13 @@ export class SecondSeries {
       const histogram = typeof latency === 'string' ? Histogram.decode(latency) : latency ?? EMPTY
       this.#total.merge(histogram)
       const startMs = index * 1_000
-      return { startMs, lengthMs: Math.min(1_000, Math.max(0, windowNs / 1e6 - startMs)), sent, ok, latency: typeof latency === 'string' ? latency : histogram.encode() }
+      return {
+        startMs,
+        lengthMs: Math.min(1_000, Math.max(0, windowNs / 1e6 - startMs)),
+        sent,
+        ok,
+        latency: typeof latency === 'string' ? latency : histogram.encode()
+      }
     })
     return { seconds, latency: this.#total.encode() }
   }

@@ -22,7 +22,9 @@ test('Tally counts a request sent and settled inside the window, with its latenc
 
 test('Tally does not count a request of the warm-up, even if it is settled inside the window', (t) => {
   const tally = tallyOf(1_000, 2_000)
-  for (const outcome of ['ok', 'badStatus', 'mismatch', 'timeout', 'reset'] as const) tally.addOutcome(outcome, 999, 1_500)
+  for (const outcome of ['ok', 'badStatus', 'mismatch', 'timeout', 'reset'] as const) {
+    tally.addOutcome(outcome, 999, 1_500)
+  }
   tally.addUnfinished(999)
   const result = tally.result(null, null)
   t.deepEqual(result.counts, emptyCounts())
@@ -39,7 +41,9 @@ test('Tally does not count a request sent at the end of the window or later', (t
 
 test('Tally counts what was settled after the window as unfinished, whatever became of it', (t) => {
   const tally = tallyOf(1_000, 2_000)
-  for (const outcome of ['ok', 'badStatus', 'mismatch', 'timeout', 'reset'] as const) tally.addOutcome(outcome, 1_500, 2_001)
+  for (const outcome of ['ok', 'badStatus', 'mismatch', 'timeout', 'reset'] as const) {
+    tally.addOutcome(outcome, 1_500, 2_001)
+  }
   tally.addUnfinished(1_999)
   const result = tally.result(null, null)
   t.deepEqual(result.counts, { ...emptyCounts(), sent: 6, unfinished: 6 })
@@ -73,7 +77,17 @@ test('Tally.addProblem() keeps the first five distinct ones', (t) => {
 test('Tally keeps the identity of counts, and mergeResults() equals one tally, whatever happens', (t) => {
   const event = fc.record({
     slice: fc.nat(2),
-    kind: fc.constantFrom<Outcome | 'unfinished' | 'refused' | 'connect'>('ok', 'ok', 'badStatus', 'mismatch', 'timeout', 'reset', 'unfinished', 'refused', 'connect'),
+    kind: fc.constantFrom<Outcome | 'unfinished' | 'refused' | 'connect'>(
+      'ok',
+      'ok',
+      'badStatus',
+      'mismatch',
+      'timeout',
+      'reset',
+      'unfinished',
+      'refused',
+      'connect'
+    ),
     sentAtNs: fc.nat(3_000),
     tookNs: fc.nat(2_000),
     lateNs: fc.nat(1_500)
@@ -111,7 +125,8 @@ test('mergeResults() knows no CPU time if one slice does not, and keeps problems
   t.is(merged.windowMs, 2)
 })
 
-test('Tally of an open loop takes the response from the intended start, the service from the sending, and the lag from one to the other', (t) => {
+test('Tally of an open loop takes the response from the intended start, the service from the sending, and the lag ' +
+  'from one to the other', (t) => {
   const tally = tallyOf(1_000, 5_000, true)
   tally.addOutcome('ok', 2_000, 2_300, 1_100)
   tally.addOutcome('ok', 1_500, 1_600, 500)
@@ -119,7 +134,8 @@ test('Tally of an open loop takes the response from the intended start, the serv
   for (const intendedNs of [999, 1_000, 4_999, 5_000]) tally.addOffered(intendedNs)
   for (const intendedNs of [4_999, 5_000]) tally.addUnsent(intendedNs)
   const { latency, response, lag, offered, unsent } = tally.result(null, null)
-  const recorded = (text: string | null): number[] => [...Histogram.decode(text!).recorded()].map(({ valueNs }) => valueNs)
+  const recorded = (text: string | null): number[] =>
+    [...Histogram.decode(text!).recorded()].map(({ valueNs }) => valueNs)
   t.deepEqual(recorded(latency), [100, 300])
   t.deepEqual(recorded(response), [1_100, 1_200])
   t.deepEqual(recorded(lag), [900, 1_000])
@@ -132,12 +148,20 @@ test('Tally of a closed loop has no response time and no plan', (t) => {
   t.deepEqual([response, lag, offered, unsent], [null, null, null, 0])
 })
 
-test('Tally puts a response into the second in which its request was sent, though it was to be sent and was answered in others', (t) => {
+test('Tally puts a response into the second in which its request was sent, though it was to be sent and was answered ' +
+  'in others', (t) => {
   const tally = tallyOf(0, 3e9, true)
   tally.addOutcome('ok', 1.5e9, 2.5e9, 0.5e9)
   tally.addRefused(2.5e9)
   const { seconds } = tally.result(null, null)
-  t.deepEqual(seconds.map(({ sent, ok }) => [sent, ok]), [[0, 0], [1, 1], [1, 0]])
+  t.deepEqual(
+    seconds.map(({ sent, ok }) => [sent, ok]),
+    [
+      [0, 0],
+      [1, 1],
+      [1, 0]
+    ]
+  )
 })
 
 test('Tally counts what was sent once more, and what this side was out of, where they belong to the window', (t) => {

@@ -13,9 +13,10 @@ const PROBLEMS_MAX = 5
 
 /**
  * The books of one slice. The rule, by clock readings alone and independent of when a timer fires:
- * a request counts if it was sent at or after the start of the window and before its end; its outcome counts if it was known by
- * the end, and is `unfinished` otherwise. A failed attempt to connect counts as one request, sent and refused, if it failed inside the window.
- * Each request is entered once, with its outcome, so `sent` is the sum of the outcomes. Throughput is `ok` divided by the window.
+ * a request counts if it was sent at or after the start of the window and before its end; its outcome counts if it was
+ * known by the end, and is `unfinished` otherwise. A failed attempt to connect counts as one request, sent and refused,
+ * if it failed inside the window. Each request is entered once, with its outcome, so `sent` is the sum of the outcomes.
+ * Throughput is `ok` divided by the window.
  */
 export class Tally {
   readonly #counts = emptyCounts()
@@ -24,7 +25,7 @@ export class Tally {
   /** By time of sending: of response times in an open loop, of service times in a closed one. */
   readonly #series = new SecondSeries()
   /** Open loop only: what is not in the series. */
-  readonly #open: { readonly service: Histogram, readonly lag: Histogram } | null
+  readonly #open: { readonly service: Histogram; readonly lag: Histogram } | null
   readonly #statuses = new Map<number, number>()
   #retried = 0
   #offered = 0
@@ -49,12 +50,18 @@ export class Tally {
     this.#endNs = Math.min(this.#endNs, nowNs)
   }
 
-  get startNs (): number { return this.#startNs }
+  get startNs (): number {
+    return this.#startNs
+  }
 
   /** When to send no more. */
-  get endNs (): number { return this.#endNs }
+  get endNs (): number {
+    return this.#endNs
+  }
 
-  get counts (): RequestCounts { return { ...this.#counts } }
+  get counts (): RequestCounts {
+    return { ...this.#counts }
+  }
 
   /** Of the second that contains `atNs`, so far; null where there is nothing. */
   peek (atNs: number): Histogram | null {
@@ -67,7 +74,14 @@ export class Tally {
   }
 
   /** `intendedNs`: when it should have been sent. `status`, `bodyBytes`: of the response, 0 without one. */
-  addOutcome (outcome: Outcome, sentAtNs: number, nowNs: number, intendedNs = sentAtNs, status = 0, bodyBytes = 0): void {
+  addOutcome (
+    outcome: Outcome,
+    sentAtNs: number,
+    nowNs: number,
+    intendedNs = sentAtNs,
+    status = 0,
+    bodyBytes = 0
+  ): void {
     if (outcome === 'ok' || outcome === 'badStatus') this.#allResponses++
     if (!this.#addSent(sentAtNs, intendedNs)) return
     if (nowNs > this.#endNs) {
@@ -159,7 +173,8 @@ export function mergeResults (results: readonly LoadResult[]): LoadResult {
     addCounts(counts, result.counts)
     for (const [status, count] of Object.entries(result.statuses)) statuses[status] = (statuses[status] ?? 0) + count
   }
-  const sum = (pick: (result: LoadResult) => number): number => results.reduce((total, result) => total + pick(result), 0)
+  const sum = (pick: (result: LoadResult) => number): number =>
+    results.reduce((total, result) => total + pick(result), 0)
   return {
     counts,
     // All the same, unless the slices were interrupted: then the longest, so that no rate comes out too high.

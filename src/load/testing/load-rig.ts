@@ -53,7 +53,11 @@ function checkSeconds (t: ExecutionContext, { counts, seconds, windowMs, latency
   t.deepEqual(seconds.map(({ startMs }) => startMs), seconds.map((_, index) => index * 1_000))
 }
 
-function checkOpenLoop (t: ExecutionContext, { counts, response, lag, offered, unsent }: LoadResult, job: LoadJob): void {
+function checkOpenLoop (
+  t: ExecutionContext,
+  { counts, response, lag, offered, unsent }: LoadResult,
+  job: LoadJob
+): void {
   t.is(Histogram.decode(response!).count, counts.ok)
   t.is(Histogram.decode(lag!).count, counts.sent - counts.refused)
   // A request of the warm-up may be sent in the window.
@@ -61,7 +65,12 @@ function checkOpenLoop (t: ExecutionContext, { counts, response, lag, offered, u
 }
 
 /** Runs a slice over an engine of its own, and checks that it leaves no socket open. */
-export async function runChecked (t: ExecutionContext, job: LoadJob, options: SliceOptions = {}, engine: Engine = createTestEngine()): Promise<LoadResult> {
+export async function runChecked (
+  t: ExecutionContext,
+  job: LoadJob,
+  options: SliceOptions = {},
+  engine: Engine = createTestEngine()
+): Promise<LoadResult> {
   try {
     const result = await runLoadSlice(engine, job, options)
     checkIdentity(t, result, job)
@@ -78,8 +87,16 @@ export async function serve (t: ExecutionContext, answer: Answer): Promise<RawSe
   return server
 }
 
-/** Loads a server until it has been asked `requests` times: what a test finds then does not depend on how fast the machine is. */
-export async function loadUntil (t: ExecutionContext, requests: number, answer: Answer, changes: Partial<LoadJob> = {}): Promise<LoadResult & { server: RawServer }> {
+/**
+ * Loads a server until it has been asked `requests` times: what a test finds then does not depend on how fast the
+ * machine is.
+ */
+export async function loadUntil (
+  t: ExecutionContext,
+  requests: number,
+  answer: Answer,
+  changes: Partial<LoadJob> = {}
+): Promise<LoadResult & { server: RawServer }> {
   const stopping = new AbortController()
   const server = await serve(t, (socket, index, path) => {
     answer(socket, index, path)

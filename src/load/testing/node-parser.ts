@@ -14,7 +14,11 @@ export async function requestThroughNode (port: number): Promise<{ status: numbe
     // An error may follow a response that looked complete.
     if (failures[0] !== undefined) throw failures[0]
     // Public on OutgoingMessage, but missing from the types of a ClientRequest.
-    return { status: response.statusCode!, keepAlive: (request as unknown as { shouldKeepAlive: boolean }).shouldKeepAlive, body: Buffer.concat(pieces) }
+    return {
+      status: response.statusCode!,
+      keepAlive: (request as unknown as { shouldKeepAlive: boolean }).shouldKeepAlive,
+      body: Buffer.concat(pieces)
+    }
   } finally {
     agent.destroy()
   }

@@ -7,24 +7,31 @@ export interface Parsed {
 }
 
 /**
- * Feeds `bytes`, which are the answer to one request and the end of the connection, cut at the offsets `cuts`. Every piece lies in
- * memory that is overwritten as soon as it has been fed.
+ * Feeds `bytes`, which are the answer to one request and the end of the connection, cut at the offsets `cuts`. Every
+ * piece lies in memory that is overwritten as soon as it has been fed.
  */
-export function parseInPieces (bytes: Buffer, cuts: readonly number[], { isHeadRequest = false, isStrict = true } = {}): Parsed {
+export function parseInPieces (
+  bytes: Buffer,
+  cuts: readonly number[],
+  { isHeadRequest = false, isStrict = true } = {}
+): Parsed {
   const pieces: Buffer[] = []
   let offset = 0
   let message: Parsed['message'] = null
-  const parser = new ResponseParser({
-    onBody (view, start, end, bodyOffset) {
-      if (bodyOffset !== offset) throw new Error(`Body offset must be ${offset}: it is ${bodyOffset}`)
-      offset += end - start
-      pieces.push(Buffer.from(view.subarray(start, end)))
+  const parser = new ResponseParser(
+    {
+      onBody (view, start, end, bodyOffset) {
+        if (bodyOffset !== offset) throw new Error(`Body offset must be ${offset}: it is ${bodyOffset}`)
+        offset += end - start
+        pieces.push(Buffer.from(view.subarray(start, end)))
+      },
+      onMessage (status, keepAlive) {
+        if (message !== null) throw new Error('A second message was found')
+        message = { status, keepAlive }
+      }
     },
-    onMessage (status, keepAlive) {
-      if (message !== null) throw new Error('A second message was found')
-      message = { status, keepAlive }
-    }
-  }, isStrict)
+    isStrict
+  )
   const scratch = Buffer.alloc(bytes.length + 8)
   const edges = [...new Set([0, ...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort((a, b) => a - b)
   let error: unknown = null

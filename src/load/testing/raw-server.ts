@@ -59,5 +59,8 @@ export async function refusedAddress (): Promise<Address> {
 /** The bytes of a response with a length. */
 export function response (body: Uint8Array | string, statusLine = '200 OK', fields = ''): Buffer {
   const bytes = Buffer.from(body)
-  return Buffer.concat([Buffer.from(`HTTP/1.1 ${statusLine}\r\nContent-Length: ${bytes.length}\r\n${fields}\r\n`), bytes])
+  return Buffer.concat([
+    Buffer.from(`HTTP/1.1 ${statusLine}\r\nContent-Length: ${bytes.length}\r\n${fields}\r\n`),
+    bytes
+  ])
 }

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 
-/** The C implementation of HdrHistogram by its Node binding, as far as tests use it. Knows nothing of hdr-histogram-js. */
+/**
+ * The C implementation of HdrHistogram by its Node binding, as far as tests use it. Knows nothing of hdr-histogram-js.
+ */
 interface NativeBinding {
   readonly totalCount: number
   setEncoded (base64: Buffer): void
@@ -17,7 +19,11 @@ const HOUR_NS = 3_600_000_000_000
 
 function load (): (new (lowest: number, highest: number, digits: number) => NativeBinding) | null {
   try {
-    return createRequire(import.meta.url)('native-hdr-histogram') as new (lowest: number, highest: number, digits: number) => NativeBinding
+    return createRequire(import.meta.url)('native-hdr-histogram') as new (
+      lowest: number,
+      highest: number,
+      digits: number
+    ) => NativeBinding
   } catch {
     return null
   }
@@ -25,8 +31,14 @@ function load (): (new (lowest: number, highest: number, digits: number) => Nati
 
 const Binding = load()
 
-/** The package has binaries for common systems; elsewhere it has to be compiled, and these tests are skipped where it was not. */
-export const NATIVE_MISSING = Binding === null ? 'native-hdr-histogram does not load on this system: `npm rebuild native-hdr-histogram` compiles it' : null
+/**
+ * The package has binaries for common systems; elsewhere it has to be compiled, and these tests are skipped where it
+ * was not.
+ */
+export const NATIVE_MISSING =
+  Binding === null
+    ? 'native-hdr-histogram does not load on this system: `npm rebuild native-hdr-histogram` compiles it'
+    : null
 
 /** Reads a histogram with the C implementation. Throws where that reads nothing. */
 export function readNative (base64: string): NativeBinding {
@@ -39,5 +51,7 @@ export function readNative (base64: string): NativeBinding {
 
 /** Distinct values, each the highest that cannot be told from it, with their counts. */
 export function nativeCounts (histogram: NativeBinding): Array<{ valueNs: number, count: number }> {
-  return histogram.recordedcounts().map(({ value, count }) => ({ valueNs: histogram.highestEquivalentValue(value), count }))
+  return histogram
+    .recordedcounts()
+    .map(({ value, count }) => ({ valueNs: histogram.highestEquivalentValue(value), count }))
 }

@@ -4,8 +4,8 @@ import { FrameType } from '../../frame/layout.js'
 import type { Claim, Constants, Transport, TransportHandler } from '../../transport/transport.js'
 
 /**
- * A transport that holds its user to the contract of `Transport`: every claim ends once, every payload is released once, and no
- * released memory is looked at (it is overwritten). Remembers every frame that passes.
+ * A transport that holds its user to the contract of `Transport`: every claim ends once, every payload is released
+ * once, and no released memory is looked at (it is overwritten). Remembers every frame that passes.
  */
 export class CheckedTransport implements Transport {
   readonly sent: FrameHeader[] = []
@@ -85,7 +85,10 @@ export class CheckedTransport implements Transport {
       publish: (bytes) => inner.publish(bytes),
       tryRewrite: (constant, bytes) => inner.tryRewrite(constant, bytes),
       claim: (constant, offset, bytes) => {
-        this.#check(offset >= 0 && bytes >= 1 && offset + bytes <= constant.bytes, `a claim of ${bytes} bytes at ${offset} of ${constant.bytes}`)
+        this.#check(
+          offset >= 0 && bytes >= 1 && offset + bytes <= constant.bytes,
+          `a claim of ${bytes} bytes at ${offset} of ${constant.bytes}`
+        )
         const claim = inner.claim(constant, offset, bytes)
         this.#claims.set(claim, 'committed')
         return claim

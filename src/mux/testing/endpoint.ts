@@ -1,6 +1,9 @@
 import type { Channel, ChannelHandler } from '../channel.js'
 
-/** One end of a channel as tests use it: sends a given body, keeps a copy of what it receives, and notes what it is told. */
+/**
+ * One end of a channel as tests use it: sends a given body, keeps a copy of what it receives, and notes what it is
+ * told.
+ */
 export class Endpoint implements ChannelHandler {
   channel!: Channel
   /** `accept`, `end`, `done`, `reset 4` (with its reason), in the order they came. */
@@ -16,13 +19,27 @@ export class Endpoint implements ChannelHandler {
   #pieceBytes: () => number = () => Infinity
   #endsAfter = false
 
-  get body (): Uint8Array { return Buffer.concat(this.received) }
-  get unsentBytes (): number { return this.#body.length - this.#position }
-  get ended (): boolean { return this.events.includes('end') }
-  get resets (): number { return this.events.filter((event) => event.startsWith('reset')).length }
+  get body (): Uint8Array {
+    return Buffer.concat(this.received)
+  }
+
+  get unsentBytes (): number {
+    return this.#body.length - this.#position
+  }
+
+  get ended (): boolean {
+    return this.events.includes('end')
+  }
+
+  get resets (): number {
+    return this.events.filter((event) => event.startsWith('reset')).length
+  }
 
   /** Sends `body` as credit and memory allow, in claims of at most `pieceBytes()`. */
-  send (body: Uint8Array, { end = false, pieceBytes = () => Infinity }: { end?: boolean, pieceBytes?: () => number } = {}): void {
+  send (
+    body: Uint8Array,
+    { end = false, pieceBytes = () => Infinity }: { end?: boolean; pieceBytes?: () => number } = {}
+  ): void {
     this.#body = body
     this.#position = 0
     this.#pieceBytes = pieceBytes
@@ -35,11 +52,25 @@ export class Endpoint implements ChannelHandler {
     for (const release of shuffle(this.#kept.splice(0))) release()
   }
 
-  onAccept (): void { this.events.push('accept') }
-  onEnd (): void { this.events.push('end') }
-  onDone (): void { this.events.push('done') }
-  onReset (reason: number): void { this.events.push(`reset ${reason}`) }
-  onClaimable (): void { this.#continue() }
+  onAccept (): void {
+    this.events.push('accept')
+  }
+
+  onEnd (): void {
+    this.events.push('end')
+  }
+
+  onDone (): void {
+    this.events.push('done')
+  }
+
+  onReset (reason: number): void {
+    this.events.push(`reset ${reason}`)
+  }
+
+  onClaimable (): void {
+    this.#continue()
+  }
 
   onData (view: Uint8Array, release: () => void): void {
     this.received.push(Uint8Array.from(view))

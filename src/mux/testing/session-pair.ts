@@ -2,7 +2,11 @@ import type { ExecutionContext } from 'ava'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES } from '../../frame/layout.js'
-import { createMemoryTransportPair, type MemoryTransport, type MemoryTransportOptions } from '../../transport/memory/memory-transport.js'
+import {
+  createMemoryTransportPair,
+  type MemoryTransport,
+  type MemoryTransportOptions
+} from '../../transport/memory/memory-transport.js'
 import { encodeHello, Role } from '../hello.js'
 import { DEFAULT_SESSION_OPTIONS, Session, type SessionHandler, type SessionOptions } from '../session.js'
 import { CheckedTransport } from './checked-transport.js'
@@ -31,28 +35,49 @@ export class Side {
   readonly closed: Promise<TunnelError | null>
   transportClosed = false
 
-  constructor (memory: MemoryTransport, role: Role, { limits, refuse, onChannel = (endpoint) => { endpoint.channel.accept() } }: SideOptions) {
+  constructor (
+    memory: MemoryTransport,
+    role: Role,
+    {
+      limits,
+      refuse,
+      onChannel = (endpoint) => {
+        endpoint.channel.accept()
+      }
+    }: SideOptions
+  ) {
     this.memory = memory
     this.transport = new CheckedTransport(memory)
     let resolveClosed: (error: TunnelError | null) => void
-    this.closed = new Promise((resolve) => { resolveClosed = resolve })
-    this.session = new Session(this.transport, { ...DEFAULT_SESSION_OPTIONS, ...QUIET, ...limits, role }, {
-      ...(refuse === undefined ? {} : { refuse }),
-      onReady: () => { this.events.push('ready') },
-      onGoAway: () => { this.events.push('go-away') },
-      onChannel: (channel) => {
-        const endpoint = new Endpoint()
-        endpoint.channel = channel
-        this.endpoints.push(endpoint)
-        onChannel(endpoint)
-        return endpoint
+    this.closed = new Promise((resolve) => {
+      resolveClosed = resolve
+    })
+    this.session = new Session(
+      this.transport,
+      { ...DEFAULT_SESSION_OPTIONS, ...QUIET, ...limits, role },
+      {
+        ...(refuse === undefined ? {} : { refuse }),
+        onReady: () => {
+          this.events.push('ready')
+        },
+        onGoAway: () => {
+          this.events.push('go-away')
+        },
+        onChannel: (channel) => {
+          const endpoint = new Endpoint()
+          endpoint.channel = channel
+          this.endpoints.push(endpoint)
+          onChannel(endpoint)
+          return endpoint
+        },
+        onClose: (error) => {
+          this.events.push('close')
+          this.closedWith = error
+          resolveClosed(error)
+        }
       },
-      onClose: (error) => {
-        this.events.push('close')
-        this.closedWith = error
-        resolveClosed(error)
-      }
-    }, queueMicrotask)
+      queueMicrotask
+    )
   }
 
   /** Opens a channel; null where the session does not allow it. */
@@ -73,7 +98,10 @@ export class Side {
 
   /** DATA payload bytes sent on a channel so far. */
   sentBytes (channelId: number): number {
-    return this.transport.sent.reduce((sum, frame) => sum + (frame.type === FrameType.DATA && frame.channelId === channelId ? frame.payloadBytes : 0), 0)
+    return this.transport.sent.reduce(
+      (sum, frame) => sum + (frame.type === FrameType.DATA && frame.channelId === channelId ? frame.payloadBytes : 0),
+      0
+    )
   }
 
   sentFrames (type: FrameType): FrameHeader[] {
@@ -88,11 +116,17 @@ export class Side {
     const { counters, channelCount } = this.session
     const problems = [...this.transport.problems]
     if (channelCount !== 0) problems.push(`${channelCount} channels are left`)
-    if (counters.channelsOpened !== counters.channelsClosed) problems.push(`${counters.channelsOpened} channels opened, ${counters.channelsClosed} closed`)
-    if (this.events.filter((event) => event === 'close').length !== 1 || this.events.at(-1) !== 'close') problems.push(`session events: ${this.events.join(', ')}`)
+    if (counters.channelsOpened !== counters.channelsClosed) {
+      problems.push(`${counters.channelsOpened} channels opened, ${counters.channelsClosed} closed`)
+    }
+    if (this.events.filter((event) => event === 'close').length !== 1 || this.events.at(-1) !== 'close') {
+      problems.push(`session events: ${this.events.join(', ')}`)
+    }
     for (const { events } of this.endpoints) {
       const ends = events.filter((event) => event.startsWith('reset') || event === 'done')
-      if (ends.length > 1 || (ends.length === 1 && events.at(-1) !== ends[0])) problems.push(`channel events: ${events.join(', ')}`)
+      if (ends.length > 1 || (ends.length === 1 && events.at(-1) !== ends[0])) {
+        problems.push(`channel events: ${events.join(', ')}`)
+      }
     }
     if (problems.length > 0) throw new Error(problems.join('; '))
   }
@@ -105,7 +139,10 @@ export interface SessionPairOptions {
 }
 
 /** A host and a plugin over a memory transport; both are held to every contract when the test ends. */
-export function createSessionPair (t: ExecutionContext, { host = {}, plugin = {}, transport = {} }: SessionPairOptions = {}): { host: Side, plugin: Side } {
+export function createSessionPair (
+  t: ExecutionContext,
+  { host = {}, plugin = {}, transport = {} }: SessionPairOptions = {}
+): { host: Side; plugin: Side } {
   const [a, b] = createMemoryTransportPair(transport)
   const pair = { host: new Side(a, Role.HOST, host), plugin: new Side(b, Role.PLUGIN, plugin) }
   pair.host.session.start()
@@ -117,7 +154,10 @@ export function createSessionPair (t: ExecutionContext, { host = {}, plugin = {}
   return pair
 }
 
-export async function createReadyPair (t: ExecutionContext, options?: SessionPairOptions): Promise<{ host: Side, plugin: Side }> {
+export async function createReadyPair (
+  t: ExecutionContext,
+  options?: SessionPairOptions
+): Promise<{ host: Side; plugin: Side }> {
   const pair = createSessionPair(t, options)
   await until(() => pair.host.session.ready && pair.plugin.session.ready, 'the handshake')
   return pair
@@ -160,7 +200,11 @@ export class RawPeer {
 }
 
 /** A session of `role` against a raw peer, before any handshake. */
-export function createVictim (t: ExecutionContext, role: Role, options: SideOptions = {}): { victim: Side, peer: RawPeer } {
+export function createVictim (
+  t: ExecutionContext,
+  role: Role,
+  options: SideOptions = {}
+): { victim: Side; peer: RawPeer } {
   const [a, b] = createMemoryTransportPair()
   const victim = new Side(a, role, options)
   const peer = new RawPeer(b)
@@ -169,14 +213,26 @@ export function createVictim (t: ExecutionContext, role: Role, options: SideOpti
   return { victim, peer }
 }
 
-export async function createReadyVictim (t: ExecutionContext, role: Role, options?: SideOptions): Promise<{ victim: Side, peer: RawPeer }> {
+export async function createReadyVictim (
+  t: ExecutionContext,
+  role: Role,
+  options?: SideOptions
+): Promise<{ victim: Side; peer: RawPeer }> {
   const pair = createVictim(t, role, options)
   pair.peer.inject(helloFrame(role === Role.HOST ? Role.PLUGIN : Role.HOST))
   await until(() => pair.victim.session.ready, 'the handshake')
   return pair
 }
 
-export function frame (type: FrameType, channelId: number, { argument = 0, flags = 0, payload = new Uint8Array(0) }: { argument?: number, flags?: number, payload?: Uint8Array } = {}): Uint8Array {
+export function frame (
+  type: FrameType,
+  channelId: number,
+  {
+    argument = 0,
+    flags = 0,
+    payload = new Uint8Array(0)
+  }: { argument?: number; flags?: number; payload?: Uint8Array } = {}
+): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + payload.length)
   encodeHeader(bytes, 0, type, channelId, payload.length, flags, argument)
   bytes.set(payload, HEADER_BYTES)
@@ -185,7 +241,9 @@ export function frame (type: FrameType, channelId: number, { argument = 0, flags
 
 export function helloFrame (role: Role, overrides: Partial<Parameters<typeof encodeHello>[0]> = {}): Uint8Array {
   const { maxPayloadBytes, windowBytes, maxChannels } = DEFAULT_SESSION_OPTIONS
-  return frame(FrameType.HELLO, 0, { payload: encodeHello({ role, transport: 'memory', maxPayloadBytes, windowBytes, maxChannels, ...overrides }) })
+  return frame(FrameType.HELLO, 0, {
+    payload: encodeHello({ role, transport: 'memory', maxPayloadBytes, windowBytes, maxChannels, ...overrides })
+  })
 }
 
 /** Turns of the event loop until `condition` holds; fails after 20 s. */
@@ -197,11 +255,19 @@ export async function until (condition: () => boolean, what: string): Promise<vo
   }
 }
 
-/** Turns of the event loop until nothing has moved on the link for a while: everything here is driven by turns, not by time. */
-export async function settled (...transports: Array<{ readonly counters: MemoryTransport['counters'] }>): Promise<void> {
-  const total = (): number => transports.reduce((sum, { counters }) => sum + counters.framesSent + counters.framesReceived, 0)
+/**
+ * Turns of the event loop until nothing has moved on the link for a while: everything here is driven by turns, not by
+ * time.
+ */
+export async function settled (
+  ...transports: Array<{ readonly counters: MemoryTransport['counters'] }>
+): Promise<void> {
+  const total = (): number =>
+    transports.reduce((sum, { counters }) => sum + counters.framesSent + counters.framesReceived, 0)
   for (let quietTurns = 0, last = total(); quietTurns < 10; quietTurns++) {
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     if (total() !== last) quietTurns = 0
     last = total()
   }

@@ -15,7 +15,10 @@ const UNKNOWN: ConnectionAddresses = {
 
 let isNodeDue = false
 
-/** Streams go on in ticks and promises, for which the epoll engine's loop leaves Node a turn within a millisecond, and at once where something is set for "immediately". */
+/**
+ * Streams go on in ticks and promises, for which the epoll engine's loop leaves Node a turn within a millisecond, and
+ * at once where something is set for "immediately".
+ */
 function askForNode (): void {
   if (isNodeDue) return
   isNodeDue = true

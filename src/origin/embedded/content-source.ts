@@ -16,7 +16,9 @@ export class ContentSource {
 
   get isConstant (): boolean { return this.#constant !== null }
 
-  /** Sends the sequence from `at` on, at most to `end`. Returns how many bytes; 0: no credit; -1: it has to be copied. */
+  /**
+   * Sends the sequence from `at` on, at most to `end`. Returns how many bytes; 0: no credit; -1: it has to be copied.
+   */
   trySend (channel: ServerChannel, at: number, end: number): number {
     if (this.#constant === null) return -1
     const from = at % PERIOD_BYTES

@@ -14,8 +14,9 @@ export interface DateClock {
 }
 
 /**
- * A response, or the head of one, that differs from one time to the next in its `Date` field only. In a link's memory it is written once a second and sent from
- * there. A version that a slow client still has to read is left alone and another one is used; when all are, the block has to be copied for some time.
+ * A response, or the head of one, that differs from one time to the next in its `Date` field only. In a link's memory
+ * it is written once a second and sent from there. A version that a slow client still has to read is left alone and
+ * another one is used; when all are, the block has to be copied for some time.
  */
 export class DatedBlock {
   readonly #constants: ServerConstants

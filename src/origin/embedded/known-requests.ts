@@ -13,8 +13,8 @@ const MAX_KNOWN = 8
 const MAX_BYTES = 1024
 
 /**
- * Clients repeat their requests byte for byte, so comparing is nearly always all the parsing there is to do. Whole heads only, without a body: their end is in
- * their own bytes, so what follows one does not matter.
+ * Clients repeat their requests byte for byte, so comparing is nearly always all the parsing there is to do. Whole
+ * heads only, without a body: their end is in their own bytes, so what follows one does not matter.
  */
 export class KnownRequests {
   #known: KnownRequest[] = []
@@ -30,7 +30,10 @@ export class KnownRequests {
 
   add (view: Uint8Array, start: number, end: number, block: DatedBlock, contentBytes: number): void {
     if (end - start > MAX_BYTES) return
-    this.#known = [{ bytes: new Uint8Array(view.subarray(start, end)), block, contentBytes }, ...this.#known.slice(0, MAX_KNOWN - 1)]
+    this.#known = [
+      { bytes: new Uint8Array(view.subarray(start, end)), block, contentBytes },
+      ...this.#known.slice(0, MAX_KNOWN - 1)
+    ]
   }
 }
 

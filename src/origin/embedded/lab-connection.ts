@@ -16,7 +16,10 @@ interface Input {
   at: number
 }
 
-/** One client's connection: its requests are answered one after the other; while a response waits for its client, what was sent meanwhile stays unreleased, and the client runs out of credit. */
+/**
+ * One client's connection: its requests are answered one after the other; while a response waits for its client, what
+ * was sent meanwhile stays unreleased, and the client runs out of credit.
+ */
 export class LabConnection implements ServerChannelHandler, RequestHandler {
   readonly #link: LabLink
   readonly #channel: ServerChannel
@@ -185,7 +188,15 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     const answer = route(method, pathOf(target))
     if (answer.kind === 'fixed') return this.#sendFixed(answer, method === 'HEAD')
     const isHead = method === 'HEAD'
-    if (answer.kind === 'content') return this.#send(200, ['Content-Type', answer.contentType], answer.body.bytes, isHead ? 0 : answer.body.bytes, null)
+    if (answer.kind === 'content') {
+      return this.#send(
+        200,
+        ['Content-Type', answer.contentType],
+        answer.body.bytes,
+        isHead ? 0 : answer.body.bytes,
+        null
+      )
+    }
     const body = this.#echo!
     this.#echo = null
     this.#send(200, ['Content-Type', head.contentType ?? BINARY], body.bytes, 0, body)
@@ -214,7 +225,10 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     return this.#head?.isHttp10 === true ? 'Connection: keep-alive\r\n' : ''
   }
 
-  /** A claim of its own: it leaves before a body comes. Without memory just now the client has to go on by itself, as RFC 9110 has it do after a time. */
+  /**
+   * A claim of its own: it leaves before a body comes. Without memory just now the client has to go on by itself, as
+   * RFC 9110 has it do after a time.
+   */
   #writeContinue (): void {
     const claim = this.#channel.claim(CONTINUE.length)
     if (claim === null || claim.length < CONTINUE.length) return
@@ -248,7 +262,10 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     else this.#refuse(new RequestRefusal(400, 'the client ended inside it'))
   }
 
-  /** This side sends no more. What the client still sends is read and dropped for a while, so that the last response is not lost to a reset. */
+  /**
+   * This side sends no more. What the client still sends is read and dropped for a while, so that the last response is
+   * not lost to a reset.
+   */
   #end (): void {
     if (this.#isEnded) return
     this.#isEnded = true

@@ -72,9 +72,21 @@ class FakeChannel implements ServerChannel {
 
 const LIMITS: TimeLimits = { headTicks: 3, bodyTicks: 4, idleTicks: 5, lingerTicks: 2, stalledTicks: 7 }
 
-function open (t: { teardown (task: () => void): void }, constants = new FakeConstants()): { link: LabLink, channel: FakeChannel, connection: LabConnection, send (text: string): void, constants: FakeConstants, ticks (count: number): void } {
+function open (
+  t: { teardown(task: () => void): void },
+  constants = new FakeConstants()
+): {
+    link: LabLink
+    channel: FakeChannel
+    connection: LabConnection
+    send(text: string): void
+    constants: FakeConstants
+    ticks(count: number): void
+  } {
   const link = new LabLink(constants, LIMITS)
-  t.teardown(() => { link.close() })
+  t.teardown(() => {
+    link.close()
+  })
   const channel = new FakeChannel(constants)
   const connection = link.onChannel(channel) as LabConnection
   return {
@@ -82,7 +94,11 @@ function open (t: { teardown (task: () => void): void }, constants = new FakeCon
     channel,
     connection,
     constants,
-    send: (text) => { connection.onData(Buffer.from(text, 'latin1'), () => { channel.released++ }) },
+    send: (text) => {
+      connection.onData(Buffer.from(text, 'latin1'), () => {
+        channel.released++
+      })
+    },
     ticks: (count) => {
       for (let i = 0; i < count; i++) {
         link.tick++
@@ -117,26 +133,45 @@ test('LabConnection copies where the link has no room for constants', (t) => {
 })
 
 for (const room of [Infinity, 0]) {
-  test(`LabConnection goes on wherever credit ends, and keeps nothing that it has not room to answer (constants: ${room})`, (t) => {
+  test('LabConnection goes on wherever credit ends, and keeps nothing that it has not room to answer (constants: ' +
+    `${room})`, (t) => {
     const constants = new FakeConstants()
     constants.room = room
     const { channel, connection, send } = open(t, constants)
-    const requests = requestHead('GET', '/small') + requestHead('GET', '/large') + requestHead('HEAD', '/large') + requestHead('GET', '/nothing') + requestHead('GET', '/bytes/70000') +
-      requestHead('POST', '/echo', 'Content-Length: 5') + 'hello' + requestHead('GET', '/small')
+    const requests =
+      requestHead('GET', '/small') +
+      requestHead('GET', '/large') +
+      requestHead('HEAD', '/large') +
+      requestHead('GET', '/nothing') +
+      requestHead('GET', '/bytes/70000') +
+      requestHead('POST', '/echo', 'Content-Length: 5') +
+      'hello' +
+      requestHead('GET', '/small')
     channel.credit = 0
     send(requests)
     send(requests)
     t.is(channel.released, 0)
     t.is(channel.sent.length, 0)
     for (let i = 0; i < 100_000 && channel.released < 2; i++) {
-      channel.credit += 1 + i % 7 * 300
+      channel.credit += 1 + (i % 7) * 300
       connection.onClaimable()
     }
     channel.credit = Infinity
     connection.onClaimable()
     const methods = ['GET', 'GET', 'HEAD', 'GET', 'GET', 'POST', 'GET']
     const replies = parseResponses(channel.sent, [...methods, ...methods])
-    t.deepEqual(replies.map(({ status, body }) => [status, status === 404 ? 0 : body.length]), [...Array(2)].flatMap(() => [[200, 2], [200, 262_144], [200, 0], [404, 0], [200, 70_000], [200, 5], [200, 2]]))
+    t.deepEqual(
+      replies.map(({ status, body }) => [status, status === 404 ? 0 : body.length]),
+      [...Array(2)].flatMap(() => [
+        [200, 2],
+        [200, 262_144],
+        [200, 0],
+        [404, 0],
+        [200, 70_000],
+        [200, 5],
+        [200, 2]
+      ])
+    )
     t.is(Buffer.compare(replies[8]!.body, contentBytes(262_144)), 0)
     t.is(channel.released, 2)
   })
@@ -144,7 +179,11 @@ for (const room of [Infinity, 0]) {
 
 test('LabConnection answers what it refuses once, ends, and throws away what follows', (t) => {
   for (const [text, status] of [
-    [`POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${requestHead('GET', '/small')}`, 400],
+    [
+      'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: ' +
+      `chunked\r\n\r\n0\r\n\r\n${requestHead('GET', '/small')}`,
+      400
+    ],
     [requestHead('GET', '/small').replace('1.1', '3.0'), 505],
     [requestHead('POST', '/echo', 'Content-Length: 268435457'), 413],
     [requestHead('POST', '/small', 'Content-Length: 268435457'), 413],
@@ -155,18 +194,29 @@ test('LabConnection answers what it refuses once, ends, and throws away what fol
     send(text)
     send(requestHead('GET', '/small'))
     const replies = parseResponses(channel.sent)
-    t.deepEqual(replies.map((reply) => [reply.status, reply.headers.connection]), [[status, 'close']], text.slice(0, 60))
+    t.deepEqual(
+      replies.map((reply) => [reply.status, reply.headers.connection]),
+      [[status, 'close']],
+      text.slice(0, 60)
+    )
     t.is(channel.ended, 1)
     t.is(channel.released, 2)
   }
 })
 
 test('LabConnection ends after Connection: close and for HTTP/1.0, and answers both', (t) => {
-  for (const request of [requestHead('GET', '/large', 'Connection: close'), 'GET /large HTTP/1.0\r\n\r\n', 'HEAD /large HTTP/1.0\r\n\r\n']) {
+  for (const request of [
+    requestHead('GET', '/large', 'Connection: close'),
+    'GET /large HTTP/1.0\r\n\r\n',
+    'HEAD /large HTTP/1.0\r\n\r\n'
+  ]) {
     const { channel, send } = open(t)
     send(request + requestHead('GET', '/small'))
     const replies = parseResponses(channel.sent, [request.slice(0, 4).trim()])
-    t.deepEqual(replies.map(({ status, headers }) => [status, headers['content-length'], headers.connection]), [[200, '262144', 'close']])
+    t.deepEqual(
+      replies.map(({ status, headers }) => [status, headers['content-length'], headers.connection]),
+      [[200, '262144', 'close']]
+    )
     t.is(channel.ended, 1)
   }
 })
@@ -313,7 +363,10 @@ test('DatedBlock changes its date in a version that nobody reads, and is copied 
   }
   const first = block.constant!
   t.is(block.constant, first)
-  t.is(Buffer.from(constants.contents.get(first)!).toString(), 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\nok')
+  t.is(
+    Buffer.from(constants.contents.get(first)!).toString(),
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\nok'
+  )
   pass()
   t.is(block.constant, first)
   t.regex(Buffer.from(constants.contents.get(first)!).toString(), /00:00:01 GMT/)

@@ -5,7 +5,13 @@ import { ContentSource } from './content-source.js'
 import { type DateClock, DatedBlock } from './dated-block.js'
 import { KnownRequests } from './known-requests.js'
 import { LabConnection, type TimeLimits } from './lab-connection.js'
-import type { EmbeddedLink, EmbeddedServer, ServerChannel, ServerChannelHandler, ServerConstants } from './server-channel.js'
+import type {
+  EmbeddedLink,
+  EmbeddedServer,
+  ServerChannel,
+  ServerChannelHandler,
+  ServerConstants
+} from './server-channel.js'
 
 /** As those of the origin on node:http, where that has one. */
 const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5, stalledTicks: 60 }
@@ -15,7 +21,10 @@ interface Prepared {
   readonly contentBytes: number
 }
 
-/** The lab's own endpoints (`routes.ts`), answered inside the plugin: what benchmarks ask for leaves from memory that it was written to once. */
+/**
+ * The lab's own endpoints (`routes.ts`), answered inside the plugin: what benchmarks ask for leaves from memory that it
+ * was written to once.
+ */
 export function labServer (limits: TimeLimits = TIME_LIMITS, nowMs = Date.now): EmbeddedServer {
   return { attach: (constants) => new LabLink(constants, limits, nowMs) }
 }

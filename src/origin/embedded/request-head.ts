@@ -1,10 +1,24 @@
 import { METHODS } from 'node:http'
-import { CR, DEL, hasOption, isToken, LF, parseChunkLine as parseChunk, parseContentLength, readFields, SP, tokenEnd } from '../../base/http-grammar.js'
+import {
+  CR,
+  DEL,
+  hasOption,
+  isToken,
+  LF,
+  parseChunkLine as parseChunk,
+  parseContentLength,
+  readFields,
+  SP,
+  tokenEnd
+} from '../../base/http-grammar.js'
 
 /** What node:http knows, in capitals. CONNECT is left out: what follows it is no HTTP, and nothing here takes it. */
 export const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
 
-/** HTTP/1.1 request heads (RFC 9112), over bytes that lie whole in one array: as strict as the grammar of fields, and with a status for each refusal. */
+/**
+ * HTTP/1.1 request heads (RFC 9112), over bytes that lie whole in one array: as strict as the grammar of fields, and
+ * with a status for each refusal.
+ */
 
 export interface RequestHead {
   readonly method: string
@@ -46,12 +60,16 @@ export function parseRequestHead (bytes: Uint8Array, start: number, end: number)
   const method = latin1(bytes, start, position)
   const targetStart = ++position
   while (bytes[position]! > SP && bytes[position]! < DEL) position++
-  if (position === targetStart || bytes[position] !== SP) throw refusal('its target must be visible ASCII characters and end with a space')
+  if (position === targetStart || bytes[position] !== SP) {
+    throw refusal('its target must be visible ASCII characters and end with a space')
+  }
   const target = latin1(bytes, targetStart, position)
   const versionStart = position + 1
   const lineEnd = bytes.indexOf(CR, versionStart)
   const version = latin1(bytes, versionStart, lineEnd)
-  if (bytes[lineEnd + 1] !== LF || !/^HTTP\/\d\.\d$/.test(version)) throw refusal('its version must be HTTP/1.1 or HTTP/1.0')
+  if (bytes[lineEnd + 1] !== LF || !/^HTTP\/\d\.\d$/.test(version)) {
+    throw refusal('its version must be HTTP/1.1 or HTTP/1.0')
+  }
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') throw refusal('its version must be HTTP/1.1 or HTTP/1.0', 505)
   if (!KNOWN_METHODS.has(method)) throw refusal('its method must be a known one, in capitals, and not CONNECT', 501)
   return new FieldReader(method, target, version === 'HTTP/1.1').read(bytes, lineEnd + 2, end)
@@ -115,12 +133,27 @@ class FieldReader {
 
   onField (bytes: Uint8Array, nameStart: number, nameEnd: number, start: number, end: number): void {
     switch (nameEnd - nameStart) {
-      case 4: if (isToken(bytes, nameStart, nameEnd, 'host')) this.#onHost(); break
-      case 6: if (isToken(bytes, nameStart, nameEnd, 'expect')) this.#onExpect(bytes, start, end); break
-      case 10: if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#onConnection(bytes, start, end); break
-      case 12: if (isToken(bytes, nameStart, nameEnd, 'content-type')) this.#contentType = latin1(bytes, start, end); break
-      case 14: if (isToken(bytes, nameStart, nameEnd, 'content-length')) this.#bodyBytes = parseContentLength(bytes, start, end, this.#bodyBytes, refusal); break
-      case 17: if (isToken(bytes, nameStart, nameEnd, 'transfer-encoding')) this.#onTransferEncoding(latin1(bytes, start, end).toLowerCase())
+      case 4:
+        if (isToken(bytes, nameStart, nameEnd, 'host')) this.#onHost()
+        break
+      case 6:
+        if (isToken(bytes, nameStart, nameEnd, 'expect')) this.#onExpect(bytes, start, end)
+        break
+      case 10:
+        if (isToken(bytes, nameStart, nameEnd, 'connection')) this.#onConnection(bytes, start, end)
+        break
+      case 12:
+        if (isToken(bytes, nameStart, nameEnd, 'content-type')) this.#contentType = latin1(bytes, start, end)
+        break
+      case 14:
+        if (isToken(bytes, nameStart, nameEnd, 'content-length')) {
+          this.#bodyBytes = parseContentLength(bytes, start, end, this.#bodyBytes, refusal)
+        }
+        break
+      case 17:
+        if (isToken(bytes, nameStart, nameEnd, 'transfer-encoding')) {
+          this.#onTransferEncoding(latin1(bytes, start, end).toLowerCase())
+        }
     }
   }
 
@@ -141,7 +174,9 @@ class FieldReader {
 
   #onTransferEncoding (codings: string): void {
     if (this.#codings !== null) throw refusal('Transfer-Encoding must not be repeated')
-    if (codings !== 'chunked') throw refusal('Transfer-Encoding must be chunked, and nothing else', /[\t ,]chunked$/.test(codings) ? 501 : 400)
+    if (codings !== 'chunked') {
+      throw refusal('Transfer-Encoding must be chunked, and nothing else', /[\t ,]chunked$/.test(codings) ? 501 : 400)
+    }
     this.#codings = codings
   }
 }

@@ -19,8 +19,9 @@ const State = { HEAD: 0, BODY: 1, CHUNK_LINE: 2, CHUNK_DATA: 3, CHUNK_END: 4, TR
 type State = typeof State[keyof typeof State]
 
 /**
- * A strict, incremental HTTP/1.1 request parser. It takes bytes cut anywhere, in linear time, and keeps nothing of a view but what belongs to an incomplete
- * section or chunk line (at most 16 KiB). `feed()` throws RequestRefusal for whatever breaks the protocol; the reader is of no use after that.
+ * A strict, incremental HTTP/1.1 request parser. It takes bytes cut anywhere, in linear time, and keeps nothing of a
+ * view but what belongs to an incomplete section or chunk line (at most 16 KiB). `feed()` throws RequestRefusal for
+ * whatever breaks the protocol; the reader is of no use after that.
  */
 export class RequestReader {
   readonly #handler: RequestHandler
@@ -84,7 +85,9 @@ export class RequestReader {
   }
 
   #checkSection (bytes: number): void {
-    if (this.#keptBytes + bytes > SECTION_MAX_BYTES) throw new RequestRefusal(431, `its head must have at most ${SECTION_MAX_BYTES} bytes`)
+    if (this.#keptBytes + bytes > SECTION_MAX_BYTES) {
+      throw new RequestRefusal(431, `its head must have at most ${SECTION_MAX_BYTES} bytes`)
+    }
   }
 
   #completeSection (view: Uint8Array, from: number, to: number): void {
@@ -126,7 +129,9 @@ export class RequestReader {
   #onChunkLine (view: Uint8Array, start: number, end: number): number {
     const lineFeed = view.subarray(start, end).indexOf(LF)
     const to = lineFeed === -1 ? end : start + lineFeed + 1
-    if (this.#keptBytes + to - start > CHUNK_LINE_MAX_BYTES) throw new RequestRefusal(400, `a chunk line must have at most ${CHUNK_LINE_MAX_BYTES} bytes`)
+    if (this.#keptBytes + to - start > CHUNK_LINE_MAX_BYTES) {
+      throw new RequestRefusal(400, `a chunk line must have at most ${CHUNK_LINE_MAX_BYTES} bytes`)
+    }
     const isWhole = this.#keptBytes === 0 && lineFeed !== -1
     if (!isWhole) this.#keep(view, start, to)
     if (lineFeed === -1) return end
@@ -140,7 +145,9 @@ export class RequestReader {
   #onChunkEnd (view: Uint8Array, start: number, end: number): number {
     let position = start
     for (; position < end && this.#remainingBytes > 0; position++, this.#remainingBytes--) {
-      if (view[position] !== (this.#remainingBytes === 2 ? CR : LF)) throw new RequestRefusal(400, 'chunk data must be followed by CRLF')
+      if (view[position] !== (this.#remainingBytes === 2 ? CR : LF)) {
+        throw new RequestRefusal(400, 'chunk data must be followed by CRLF')
+      }
     }
     if (this.#remainingBytes === 0) this.#state = State.CHUNK_LINE
     return position

@@ -6,7 +6,10 @@ import type { ServerChannel } from './server-channel.js'
 /** Copied pieces of a response are this long at most, so that one channel does not fill the link's memory in one go. */
 const COPIED_PIECE_BYTES = 65_536
 
-/** Sends one response after the other on a channel, as far as credit and memory allow; `pump()` goes on with the rest. It keeps no copy of a body. */
+/**
+ * Sends one response after the other on a channel, as far as credit and memory allow; `pump()` goes on with the rest.
+ * It keeps no copy of a body.
+ */
 export class ResponseWriter {
   readonly #channel: ServerChannel
   readonly #content: ContentSource
@@ -32,7 +35,8 @@ export class ResponseWriter {
     this.#contentEnd = contentBytes
     const sent = constant === null ? 0 : this.#channel.sendConstant(constant, 0, constant.bytes)
     if (sent === block.length) return contentBytes === 0 || this.pump()
-    // What could not be sent is kept as it is now: its place in the link's memory may change before the rest of it leaves.
+    // What could not be sent is kept as it is now: its place in the link's memory may change before the rest of it
+    // leaves.
     this.#head = new Uint8Array(block.bytes.subarray(sent))
     this.#headAt = 0
     return this.pump()
@@ -49,7 +53,10 @@ export class ResponseWriter {
     return this.pump()
   }
 
-  /** Goes on where credit or memory ended. Returns whether all of it is sent; otherwise the channel's `onClaimable()` follows. */
+  /**
+   * Goes on where credit or memory ended. Returns whether all of it is sent; otherwise the channel's `onClaimable()`
+   * follows.
+   */
   pump (): boolean {
     while (this.#head !== null) {
       if (!this.#copyPiece()) return false
@@ -70,7 +77,8 @@ export class ResponseWriter {
   #copyPiece (): boolean {
     const headLeft = this.#head === null ? 0 : this.#head.length - this.#headAt
     const copiesContent = !this.#content.isConstant
-    const bodyLeft = this.#body !== null ? this.#body.bytes - this.#bodyAt : copiesContent ? this.#contentEnd - this.#contentAt : 0
+    const bodyLeft =
+      this.#body !== null ? this.#body.bytes - this.#bodyAt : copiesContent ? this.#contentEnd - this.#contentAt : 0
     const wanted = Math.min(headLeft + bodyLeft, COPIED_PIECE_BYTES)
     if (wanted === 0) {
       this.#body = null
@@ -87,7 +95,8 @@ export class ResponseWriter {
       if (this.#headAt === this.#head.length) this.#head = null
     }
     while (used < room) {
-      const view = this.#body !== null ? this.#body.viewAt(this.#bodyAt) : this.#content.viewAt(this.#contentAt, this.#contentEnd)
+      const view =
+        this.#body !== null ? this.#body.viewAt(this.#bodyAt) : this.#content.viewAt(this.#contentAt, this.#contentEnd)
       const piece = view.length > room - used ? view.subarray(0, room - used) : view
       claim.set(piece, used)
       used += piece.length

@@ -1,8 +1,8 @@
 import type { ConnectionAddresses } from '../../base/address.js'
 
 /**
- * What a server inside the plugin needs of the tunnel: channels that carry bytes, and memory for what it sends again and again. The tunnel's own channels
- * and links satisfy these; origins know no more of the tunnel than this.
+ * What a server inside the plugin needs of the tunnel: channels that carry bytes, and memory for what it sends again
+ * and again. The tunnel's own channels and links satisfy these; origins know no more of the tunnel than this.
  */
 
 /** One connection of a client. */
@@ -17,7 +17,10 @@ export interface ServerChannel {
   claim (bytes?: number): Uint8Array | null
   /** The first `bytes` bytes of the claim are to be sent. `copied`: the program copied them there. */
   commit (bytes: number, copied?: boolean): void
-  /** Sends up to `bytes` bytes of a constant, behind what was committed. Returns how many; 0: no credit, and `onClaimable()` follows. */
+  /**
+   * Sends up to `bytes` bytes of a constant, behind what was committed. Returns how many; 0: no credit, and
+   * `onClaimable()` follows.
+   */
   sendConstant (constant: ServerConstant, offset: number, bytes: number): number
   /** Half-close. */
   end (): void

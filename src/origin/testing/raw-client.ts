@@ -60,20 +60,28 @@ export class RawClient {
     return this.#pieces[0]!
   }
 
-  /** The first `count` final responses to requests with `methods` (all GET where left out); those with status 100 count too. */
+  /**
+   * The first `count` final responses to requests with `methods` (all GET where left out); those with status 100 count
+   * too.
+   */
   async responses (count: number, methods: readonly string[] = []): Promise<RawResponse[]> {
     return parseResponses(await this.received(received => parseResponses(received, methods).length >= count), methods)
   }
 }
 
-/** Whole responses at the start of `bytes`. A body is as long as Content-Length says, and absent for HEAD and status 100. */
+/**
+ * Whole responses at the start of `bytes`. A body is as long as Content-Length says, and absent for HEAD and status
+ * 100.
+ */
 export function parseResponses (bytes: Buffer, methods: readonly string[] = []): RawResponse[] {
   const responses: RawResponse[] = []
   for (let at = 0; ;) {
     const headEnd = bytes.indexOf('\r\n\r\n', at)
     if (headEnd === -1) return responses
     const [statusLine = '', ...lines] = bytes.toString('latin1', at, headEnd).split('\r\n')
-    const headers = Object.fromEntries(lines.map(line => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]))
+    const headers = Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()])
+    )
     const status = Number(statusLine.split(' ')[1])
     const bodyBytes = status === 100 || methods[responses.length] === 'HEAD' ? 0 : Number(headers['content-length'])
     const bodyStart = headEnd + 4

@@ -10,12 +10,29 @@ type Row = Record<string, string>
 function parseCsv (text: string): Row[] {
   const [header = '', ...lines] = text.trimEnd().split('\n')
   const columns = header.split(',')
-  return lines.map(line => Object.fromEntries((line.match(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g) ?? []).slice(0, columns.length)
-    .map((field, at) => [columns[at] ?? '', field.replace(/,$/, '').replace(/^"|"$/g, '').replaceAll('""', '"')])))
+  return lines.map((line) =>
+    Object.fromEntries(
+      (line.match(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g) ?? [])
+        .slice(0, columns.length)
+        .map((field, at) => [columns[at] ?? '', field.replace(/,$/, '').replace(/^"|"$/g, '').replaceAll('""', '"')])
+    )
+  )
 }
 
-const open = makeOpenRound([[{ serviceNs: 1_000_000, lagNs: 500_000 }, { serviceNs: 3_000_000, lagNs: 10 }], [{ serviceNs: 2_000_000, lagNs: 100 }]], { counts: { timeout: 1, unfinished: 2 }, unsent: 4 })
-const RESULT: RunResult = makeResult([makeCell('stream', { rounds: [open] }), makeCell('baseline', { rounds: [makeRound({ ok: 1_000 })] })])
+const open = makeOpenRound(
+  [
+    [
+      { serviceNs: 1_000_000, lagNs: 500_000 },
+      { serviceNs: 3_000_000, lagNs: 10 }
+    ],
+    [{ serviceNs: 2_000_000, lagNs: 100 }]
+  ],
+  { counts: { timeout: 1, unfinished: 2 }, unsent: 4 }
+)
+const RESULT: RunResult = makeResult([
+  makeCell('stream', { rounds: [open] }),
+  makeCell('baseline', { rounds: [makeRound({ ok: 1_000 })] })
+])
 
 test('renderRoundsCsv() has a row per round, with empty fields for what is not there or withheld', t => {
   const [stream, baseline] = parseCsv(renderRoundsCsv(RESULT))
@@ -39,21 +56,44 @@ test('renderRoundsCsv() has a row per round, with empty fields for what is not t
     lag_p50_ns: '100',
     lag_max_ns: '500223'
   })
-  t.like(baseline, { arm: 'baseline', rps: '1000', service_p90_ns: '1000447', service_p99_ns: '1000447', service_p99_9_ns: '', response_p50_ns: '', lag_max_ns: '', offered: '', unsent: '0' })
+  t.like(baseline, {
+    arm: 'baseline',
+    rps: '1000',
+    service_p90_ns: '1000447',
+    service_p99_ns: '1000447',
+    service_p99_9_ns: '',
+    response_p50_ns: '',
+    lag_max_ns: '',
+    offered: '',
+    unsent: '0'
+  })
 })
 
 test('renderSecondsCsv() has a row per second', t => {
-  t.deepEqual(parseCsv(renderSecondsCsv(RESULT)).map(({ arm, start_ms: start, sent, ok, rps }) => [arm, start, sent, ok, rps]), [['stream', '0', '2', '2', '2'], ['stream', '1000', '1', '1', '1']])
+  t.deepEqual(
+    parseCsv(renderSecondsCsv(RESULT)).map(({ arm, start_ms: start, sent, ok, rps }) => [arm, start, sent, ok, rps]),
+    [
+      ['stream', '0', '2', '2', '2'],
+      ['stream', '1000', '1', '1', '1']
+    ]
+  )
 })
 
 test('renderHistogramsCsv() read again gives every histogram bit for bit', t => {
   const rows = parseCsv(renderHistogramsCsv(RESULT))
   for (const cell of RESULT.cells) {
     for (const round of cell.rounds) {
-      for (const [series, encoded] of [['service', round.latency], ['response', round.response], ['lag', round.lag], ['connect', round.connect]] as const) {
+      for (const [series, encoded] of [
+        ['service', round.latency],
+        ['response', round.response],
+        ['lag', round.lag],
+        ['connect', round.connect]
+      ] as const) {
         const again = new Histogram()
         for (const row of rows) {
-          if (row.arm === cell.arm && row.series === series) for (let i = 0; i < Number(row.count); i++) again.recordNs(Number(row.value_ns))
+          if (row.arm === cell.arm && row.series === series) {
+            for (let i = 0; i < Number(row.count); i++) again.recordNs(Number(row.value_ns))
+          }
         }
         t.is(again.encode(), encoded ?? encodeNs([]), `${cell.arm} ${series}`)
       }

@@ -11,36 +11,93 @@ const CELL_COLUMNS = ['arm', 'transport', 'size', 'concurrency', 'round']
 
 type Field = string | number | null | undefined
 
-/** One row per round of every cell: what became of its requests, its rate and its percentiles. Empty: not there, or withheld for want of samples. */
+/**
+ * One row per round of every cell: what became of its requests, its rate and its percentiles. Empty: not there, or
+ * withheld for want of samples.
+ */
 export function renderRoundsCsv (result: RunResult): string {
   const columns = [
-    ...CELL_COLUMNS, 'position', 'started_at', 'window_ms', 'rps',
-    'sent', 'ok', 'bad_status', 'mismatch', 'timeout', 'reset', 'refused', 'exhausted', 'unfinished', 'offered', 'unsent', 'body_bytes',
+    ...CELL_COLUMNS,
+    'position',
+    'started_at',
+    'window_ms',
+    'rps',
+    'sent',
+    'ok',
+    'bad_status',
+    'mismatch',
+    'timeout',
+    'reset',
+    'refused',
+    'exhausted',
+    'unfinished',
+    'offered',
+    'unsent',
+    'body_bytes',
     ...SERIES.flatMap(latencyColumns)
   ]
   return renderCsv(columns, eachRound(result, (cell, round) => {
     const { sent, ok, badStatus, mismatch, timeout, reset, refused, exhausted = 0, unfinished } = round.counts
-    return [[
-      ...cellFields(cell, round), round.position, round.startedAt, round.windowMs, rateOf(round).ratePerSec,
-      sent, ok, badStatus, mismatch, timeout, reset, refused, exhausted, unfinished, round.offered, round.unsent, round.bodyBytes,
-      ...SERIES.flatMap(series => latencyFields(encodedSeries(round, series)))
-    ]]
+    return [
+      [
+        ...cellFields(cell, round),
+        round.position,
+        round.startedAt,
+        round.windowMs,
+        rateOf(round).ratePerSec,
+        sent,
+        ok,
+        badStatus,
+        mismatch,
+        timeout,
+        reset,
+        refused,
+        exhausted,
+        unfinished,
+        round.offered,
+        round.unsent,
+        round.bodyBytes,
+        ...SERIES.flatMap((series) => latencyFields(encodedSeries(round, series)))
+      ]
+    ]
   }))
 }
 
 /** One row per second of every round, by time of sending. Only the header where the result has no seconds. */
 export function renderSecondsCsv (result: RunResult): string {
   const columns = [...CELL_COLUMNS, 'start_ms', 'length_ms', 'sent', 'ok', 'rps', ...latencyColumns('latency')]
-  return renderCsv(columns, eachRound(result, (cell, round) => (round.seconds ?? []).map(({ startMs, lengthMs, sent, ok, latency }) =>
-    [...cellFields(cell, round), startMs, lengthMs, sent, ok, lengthMs === 0 ? null : ok / (lengthMs / 1_000), ...latencyFields(latency)])))
+  return renderCsv(
+    columns,
+    eachRound(result, (cell, round) =>
+      (round.seconds ?? []).map(({ startMs, lengthMs, sent, ok, latency }) => [
+        ...cellFields(cell, round),
+        startMs,
+        lengthMs,
+        sent,
+        ok,
+        lengthMs === 0 ? null : ok / (lengthMs / 1_000),
+        ...latencyFields(latency)
+      ])
+    )
+  )
 }
 
-/** The histograms themselves: one row per distinct value (the highest of those that the histogram cannot tell apart) with its count. */
+/**
+ * The histograms themselves: one row per distinct value (the highest of those that the histogram cannot tell apart)
+ * with its count.
+ */
 export function renderHistogramsCsv (result: RunResult): string {
   return renderCsv([...CELL_COLUMNS, 'series', 'value_ns', 'count'], eachRound(result, (cell, round) =>
     [...SERIES, 'connect' as const].flatMap(series => {
       const encoded = series === 'connect' ? round.connect : encodedSeries(round, series)
-      return encoded === null ? [] : [...Histogram.decode(encoded).recorded()].map(({ valueNs, count }) => [...cellFields(cell, round), series, valueNs, count])
+      return encoded === null
+        ? []
+        : [...Histogram.decode(encoded).recorded()].map(({ valueNs, count }) => [
+            ...cellFields(cell, round),
+            series,
+            valueNs,
+            count
+          ])
     })))
 }
 
@@ -53,14 +110,22 @@ function cellFields (cell: CellResult, round: RoundResult): Field[] {
 }
 
 function latencyColumns (name: string): string[] {
-  return [...PERCENTILES.map(percentile => `${name}_p${String(percentile).replace('.', '_')}_ns`), `${name}_mean_ns`, `${name}_max_ns`]
+  return [
+    ...PERCENTILES.map((percentile) => `${name}_p${String(percentile).replace('.', '_')}_ns`),
+    `${name}_mean_ns`,
+    `${name}_max_ns`
+  ]
 }
 
 function latencyFields (encoded: string | null): Field[] {
   if (encoded === null) return [...PERCENTILES, 'mean', 'max'].map(() => null)
   const histogram = Histogram.decode(encoded)
   const orNull = (valueNs: number): number | null => histogram.count === 0 ? null : valueNs
-  return [...PERCENTILES.map(percentile => percentileOrNull(histogram, percentile)), orNull(histogram.meanNs), orNull(histogram.maxNs)]
+  return [
+    ...PERCENTILES.map((percentile) => percentileOrNull(histogram, percentile)),
+    orNull(histogram.meanNs),
+    orNull(histogram.maxNs)
+  ]
 }
 
 /** RFC 4180, with line feeds. */

@@ -18,11 +18,24 @@ export function exportFiles (result: RunResult, format: ExportFormat): Map<strin
   const all = { ...result, cells: pairs.flatMap<CellResult>(pair => pair) }
   const cells = all.cells.filter(cell => cell.rounds.length > 0)
   switch (format) {
-    case 'hgrm': return new Map(cells.flatMap(cell => seriesOf(cell).map(series =>
-      [`${stems.get(cell)}-${series}.hgrm`, renderHgrm(mergeSeries(cell, series))] as const)))
-    case 'hlog': return new Map([['latency.hlog', renderHlog(all)]])
-    case 'csv': return new Map([['rounds.csv', renderRoundsCsv(all)], ['seconds.csv', renderSecondsCsv(all)], ['histograms.csv', renderHistogramsCsv(all)]])
-    case 'oha': return new Map(cells.map(cell => [`${stems.get(cell)}.json`, renderOha(cell)]))
+    case 'hgrm':
+      return new Map(
+        cells.flatMap((cell) =>
+          seriesOf(cell).map(
+            (series) => [`${stems.get(cell)}-${series}.hgrm`, renderHgrm(mergeSeries(cell, series))] as const
+          )
+        )
+      )
+    case 'hlog':
+      return new Map([['latency.hlog', renderHlog(all)]])
+    case 'csv':
+      return new Map([
+        ['rounds.csv', renderRoundsCsv(all)],
+        ['seconds.csv', renderSecondsCsv(all)],
+        ['histograms.csv', renderHistogramsCsv(all)]
+      ])
+    case 'oha':
+      return new Map(cells.map((cell) => [`${stems.get(cell)}.json`, renderOha(cell)]))
   }
 }
 
@@ -34,14 +47,22 @@ export function exportFiles (result: RunResult, format: ExportFormat): Map<strin
 function withEqualLoad ({ cells, metadata: { options } }: RunResult): Array<[CellResult] | [CellResult, CellResult]> {
   const shiftMs = equalLoadWarmupMs(options) - options.warmupMs
   const arms = new Set(cells.map(({ arm }) => arm))
-  return cells.map(({ equalLoad, ...cell }) => equalLoad === undefined
-    ? [cell]
-    : [cell, {
-        ...cell,
-        arm: unlike(arms, `${cell.arm}-equal-load`),
-        rounds: equalLoad.rounds.map(round => ({ ...round, startedAt: new Date(Date.parse(round.startedAt) + shiftMs).toISOString() })),
-        failures: equalLoad.failures
-      }])
+  return cells.map(({ equalLoad, ...cell }) =>
+    equalLoad === undefined
+      ? [cell]
+      : [
+          cell,
+          {
+            ...cell,
+            arm: unlike(arms, `${cell.arm}-equal-load`),
+            rounds: equalLoad.rounds.map((round) => ({
+              ...round,
+              startedAt: new Date(Date.parse(round.startedAt) + shiftMs).toISOString()
+            })),
+            failures: equalLoad.failures
+          }
+        ]
+  )
 }
 
 /** The name, numbered where an arm of the run has it. */

@@ -13,7 +13,12 @@ function randomHistogram (seed: number, samples: number): Histogram {
   return Histogram.decode(histogram.encode())
 }
 
-interface Row { readonly valueMs: number, readonly percentile: number, readonly count: number, readonly rest: number | undefined }
+interface Row {
+  readonly valueMs: number
+  readonly percentile: number
+  readonly count: number
+  readonly rest: number | undefined
+}
 
 /** Reads the format as its plotters do: by spaces. */
 function parseHgrm (text: string): { rows: Row[], trailer: Map<string, number> } {
@@ -22,31 +27,47 @@ function parseHgrm (text: string): { rows: Row[], trailer: Map<string, number> }
     const [valueMs = NaN, percentile = NaN, count = NaN, rest] = line.trim().split(/\s+/).map(Number)
     return { valueMs, percentile, count, rest }
   })
-  const trailer = new Map(lines.filter(line => line.startsWith('#[')).flatMap(line => [...line.matchAll(/([A-Z][A-Za-z ]*?) *= +([\d.]+)/g)].map(([, key = '', value]) => [key, Number(value)] as const)))
+  const trailer = new Map(
+    lines
+      .filter((line) => line.startsWith('#['))
+      .flatMap((line) =>
+        [...line.matchAll(/([A-Z][A-Za-z ]*?) *= +([\d.]+)/g)].map(
+          ([, key = '', value]) => [key, Number(value)] as const
+        )
+      )
+  )
   return { rows, trailer }
 }
 
-testNative('renderHgrm() says of every row and of the trailer what the C implementation reads from the same histogram', t => {
-  const histogram = randomHistogram(7, 20_000)
-  const native = readNative(histogram.encode())
-  const { rows, trailer } = parseHgrm(renderHgrm(histogram))
-  // That implementation does not step to 100 twice.
-  const steps = native.percentiles(5)
-  t.true(rows.length >= steps.length && steps.length > 50)
-  for (const [at, { percentile, value }] of steps.slice(0, -1).entries()) {
-    t.true(Math.abs((rows[at]?.percentile ?? 0) * 100 - percentile) < 1e-9, `row ${at}`)
-    t.is(Math.round((rows[at]?.valueMs ?? 0) * 1e6), native.highestEquivalentValue(value), `row ${at}`)
+testNative(
+  'renderHgrm() says of every row and of the trailer what the C implementation reads from the same histogram',
+  (t) => {
+    const histogram = randomHistogram(7, 20_000)
+    const native = readNative(histogram.encode())
+    const { rows, trailer } = parseHgrm(renderHgrm(histogram))
+    // That implementation does not step to 100 twice.
+    const steps = native.percentiles(5)
+    t.true(rows.length >= steps.length && steps.length > 50)
+    for (const [at, { percentile, value }] of steps.slice(0, -1).entries()) {
+      t.true(Math.abs((rows[at]?.percentile ?? 0) * 100 - percentile) < 1e-9, `row ${at}`)
+      t.is(Math.round((rows[at]?.valueMs ?? 0) * 1e6), native.highestEquivalentValue(value), `row ${at}`)
+    }
+    const counts = native.recordedcounts()
+    for (const { valueMs, count } of rows) {
+      t.is(
+        count,
+        counts.filter(({ value }) => value <= Math.round(valueMs * 1e6)).reduce((sum, { count }) => sum + count, 0)
+      )
+    }
+    const near = (name: string, expectedNs: number): void => {
+      t.true(Math.abs((trailer.get(name) ?? NaN) * 1e6 - expectedNs) <= expectedNs * 1e-6, name)
+    }
+    near('Mean', native.mean())
+    near('StdDeviation', native.stddev())
+    near('Max', native.max())
+    t.is(trailer.get('Total count'), native.totalCount)
   }
-  const counts = native.recordedcounts()
-  for (const { valueMs, count } of rows) {
-    t.is(count, counts.filter(({ value }) => value <= Math.round(valueMs * 1e6)).reduce((sum, { count }) => sum + count, 0))
-  }
-  const near = (name: string, expectedNs: number): void => { t.true(Math.abs((trailer.get(name) ?? NaN) * 1e6 - expectedNs) <= expectedNs * 1e-6, name) }
-  near('Mean', native.mean())
-  near('StdDeviation', native.stddev())
-  near('Max', native.max())
-  t.is(trailer.get('Total count'), native.totalCount)
-})
+)
 
 test('renderHgrm() has the header, columns and trailer of the format, in milliseconds', t => {
   const histogram = new Histogram()

@@ -8,8 +8,9 @@ const MS_DECIMALS = 6
 const TICKS_PER_HALF_DISTANCE = 5
 
 /**
- * A percentile distribution as HdrHistogram's `outputPercentileDistribution()` prints it, values in milliseconds: what its plotters
- * read. Values have six decimals, not three, so that nothing of a nanosecond is lost; readers split at spaces.
+ * A percentile distribution as HdrHistogram's `outputPercentileDistribution()` prints it, values in milliseconds: what
+ * its plotters read. Values have six decimals, not three, so that nothing of a nanosecond is lost; readers split at
+ * spaces.
  */
 export function renderHgrm (histogram: Histogram): string {
   const { meanNs, stdDeviationNs, maxNs, count, bucketCount, subBucketCount } = histogram

@@ -8,19 +8,31 @@ import { renderHlog, tagOf } from './hlog.js'
 
 const testNative = NATIVE_MISSING === null ? test : test.skip
 
-interface Line { readonly tag: string, readonly startSec: number, readonly lengthSec: number, readonly maxMs: number, readonly encoded: string }
+interface Line {
+  readonly tag: string
+  readonly startSec: number
+  readonly lengthSec: number
+  readonly maxMs: number
+  readonly encoded: string
+}
 
 /** Reads the format by its description, with nothing of the library that encodes. */
 function parseHlog (text: string): { lines: Line[], comments: string[] } {
   const all = text.trimEnd().split('\n')
   const lines = all.filter(line => !/^[#"]/.test(line)).map(line => {
-    const [, tag = '', startSec, lengthSec, maxMs, encoded = ''] = /^Tag=([^, \n]+),(\d+\.\d+),(\d+\.\d+),(\d+\.\d+),([A-Za-z0-9+/]+=*)$/.exec(line) ?? []
+    const [, tag = '', startSec, lengthSec, maxMs, encoded = ''] =
+      /^Tag=([^, \n]+),(\d+\.\d+),(\d+\.\d+),(\d+\.\d+),([A-Za-z0-9+/]+=*)$/.exec(line) ?? []
     return { tag, startSec: Number(startSec), lengthSec: Number(lengthSec), maxMs: Number(maxMs), encoded }
   })
   return { lines, comments: all.filter(line => line.startsWith('#')) }
 }
 
-const rounds = [0, 1].map(round => makeSecondsRound([[1_000, 2_000, 5_000_000], [3_000], []], { round, startedAt: `2026-01-02T03:04:${10 + round * 10}.250Z` }))
+const rounds = [0, 1].map((round) =>
+  makeSecondsRound([[1_000, 2_000, 5_000_000], [3_000], []], {
+    round,
+    startedAt: `2026-01-02T03:04:${10 + round * 10}.250Z`
+  })
+)
 const RESULT = makeResult([
   makeCell('baseline', { rounds }),
   makeCell('stream', { rounds: rounds.map(one => ({ ...one, startedAt: one.startedAt.replace('0.250Z', '5.000Z') })) })
@@ -31,9 +43,15 @@ testNative('renderHlog() holds, as the C implementation reads it, exactly what w
   for (const cell of RESULT.cells) {
     const [sum, recorded] = [new Map<number, number>(), new Map<number, number>()]
     for (const { encoded } of lines.filter(({ tag }) => tag === tagOf(cell))) {
-      for (const { valueNs, count } of nativeCounts(readNative(encoded))) sum.set(valueNs, (sum.get(valueNs) ?? 0) + count)
+      for (const { valueNs, count } of nativeCounts(readNative(encoded))) {
+        sum.set(valueNs, (sum.get(valueNs) ?? 0) + count)
+      }
     }
-    for (const { latency } of cell.rounds) for (const { valueNs, count } of Histogram.decode(latency).recorded()) recorded.set(valueNs, (recorded.get(valueNs) ?? 0) + count)
+    for (const { latency } of cell.rounds) {
+      for (const { valueNs, count } of Histogram.decode(latency).recorded()) {
+        recorded.set(valueNs, (recorded.get(valueNs) ?? 0) + count)
+      }
+    }
     t.deepEqual(new Map([...sum].sort(([a], [b]) => a - b)), recorded)
     t.is([...sum.values()].reduce((a, b) => a + b), 8)
   }
@@ -60,7 +78,9 @@ test('renderHlog() has a line per second in order of time, with times in seconds
     '#[BaseTime: 1767323045.000 (seconds since epoch)]',
     '#[StartTime: 1767323045.000 (seconds since epoch), 2026-01-02T03:04:05.000Z]'
   ])
-  t.true(renderHlog(RESULT).includes('\n"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'))
+  t.true(
+    renderHlog(RESULT).includes('\n"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n')
+  )
 })
 
 test('renderHlog() is read by a log reader with the tags and absolute times', t => {
@@ -74,7 +94,15 @@ test('renderHlog() is read by a log reader with the tags and absolute times', t 
 test('renderHlog() of an open loop has response times under the cell and the other two under tags of their own', t => {
   const round = makeOpenRound([[{ serviceNs: 1_000_000, lagNs: 500_000 }], [{ serviceNs: 2_000_000, lagNs: 100 }]])
   const { lines, comments } = parseHlog(renderHlog(makeResult([makeCell('stream', { rounds: [round] })])))
-  t.deepEqual(lines.map(({ tag, lengthSec }) => [tag, lengthSec]), [['small/c8/stream', 1], ['small/c8/stream/service', 2], ['small/c8/stream/lag', 2], ['small/c8/stream', 1]])
+  t.deepEqual(
+    lines.map(({ tag, lengthSec }) => [tag, lengthSec]),
+    [
+      ['small/c8/stream', 1],
+      ['small/c8/stream/service', 2],
+      ['small/c8/stream/lag', 2],
+      ['small/c8/stream', 1]
+    ]
+  )
   const sum = new Histogram()
   for (const { tag, encoded } of lines) if (tag === 'small/c8/stream') sum.merge(Histogram.decode(encoded))
   t.is(sum.encode(), round.response as string)

@@ -3,7 +3,9 @@ import { renderOha, toOha } from './oha.js'
 import { encodeNs, makeCell, makeRound } from '../testing/fixture.js'
 
 test('toOha() gives every time in seconds: 1.5 ms is 0.0015', t => {
-  const oha = toOha(makeCell('stream', { rounds: [makeRound({ ok: 10, latencyNs: 1_500_000, connect: encodeNs([250_000]) })] }))
+  const oha = toOha(
+    makeCell('stream', { rounds: [makeRound({ ok: 10, latencyNs: 1_500_000, connect: encodeNs([250_000]) })] })
+  )
   t.is(oha.latencyPercentiles.p50, 0.0015)
   t.deepEqual([oha.summary.average, oha.summary.slowest], [0.0015, 0.0015])
   // The lowest value that the histogram cannot tell from 1.5 ms.
@@ -13,12 +15,26 @@ test('toOha() gives every time in seconds: 1.5 ms is 0.0015', t => {
 })
 
 test('toOha() counts verified responses only, over the time of all rounds', t => {
-  const oha = toOha(makeCell('stream', {
-    rounds: [
-      makeRound({ round: 0, ok: 300, windowMs: 1_000, bodyBytes: 600, counts: { timeout: 50, badStatus: 30, mismatch: 10, unfinished: 8 } }),
-      makeRound({ round: 1, ok: 100, windowMs: 3_000, bodyBytes: 200, counts: { reset: 7, refused: 3, unfinished: 8 } })
-    ]
-  }))
+  const oha = toOha(
+    makeCell('stream', {
+      rounds: [
+        makeRound({
+          round: 0,
+          ok: 300,
+          windowMs: 1_000,
+          bodyBytes: 600,
+          counts: { timeout: 50, badStatus: 30, mismatch: 10, unfinished: 8 }
+        }),
+        makeRound({
+          round: 1,
+          ok: 100,
+          windowMs: 3_000,
+          bodyBytes: 200,
+          counts: { reset: 7, refused: 3, unfinished: 8 }
+        })
+      ]
+    })
+  )
   t.is(oha.summary.total, 4)
   t.is(oha.summary.requestsPerSec, 100)
   t.is(oha.summary.successRate, 0.8)
@@ -27,12 +43,19 @@ test('toOha() counts verified responses only, over the time of all rounds', t =>
   t.is(oha.summary.sizePerSec, 200)
   t.deepEqual(oha.statusCodeDistribution, { 200: 400 })
   t.deepEqual(oha.errorDistribution, {
-    'unexpected status code': 30, 'unexpected response': 10, timeout: 50, 'connection reset': 7, 'connection refused': 3, 'aborted due to deadline': 16
+    'unexpected status code': 30,
+    'unexpected response': 10,
+    timeout: 50,
+    'connection reset': 7,
+    'connection refused': 3,
+    'aborted due to deadline': 16
   })
 })
 
 test('toOha() gives null, not 0, for bytes that an external generator did not tell', t => {
-  const { summary } = toOha(makeCell('stream', { rounds: [makeRound({ ok: 300 }), makeRound({ round: 1, ok: 100, bodyBytes: null })] }))
+  const { summary } = toOha(
+    makeCell('stream', { rounds: [makeRound({ ok: 300 }), makeRound({ round: 1, ok: 100, bodyBytes: null })] })
+  )
   t.deepEqual([summary.totalData, summary.sizePerRequest, summary.sizePerSec], [null, null, null])
 })
 
@@ -46,8 +69,26 @@ test('toOha() summarizes RPS over the rounds', t => {
 
 test('toOha() has the keys of oha', t => {
   const oha = toOha(makeCell('stream'))
-  t.deepEqual(Object.keys(oha), ['summary', 'responseTimeHistogram', 'latencyPercentiles', 'rps', 'details', 'statusCodeDistribution', 'errorDistribution'])
-  t.deepEqual(Object.keys(oha.summary), ['successRate', 'total', 'slowest', 'fastest', 'average', 'requestsPerSec', 'totalData', 'sizePerRequest', 'sizePerSec'])
+  t.deepEqual(Object.keys(oha), [
+    'summary',
+    'responseTimeHistogram',
+    'latencyPercentiles',
+    'rps',
+    'details',
+    'statusCodeDistribution',
+    'errorDistribution'
+  ])
+  t.deepEqual(Object.keys(oha.summary), [
+    'successRate',
+    'total',
+    'slowest',
+    'fastest',
+    'average',
+    'requestsPerSec',
+    'totalData',
+    'sizePerRequest',
+    'sizePerSec'
+  ])
   for (const percentiles of [oha.latencyPercentiles, oha.rps.percentiles]) {
     t.deepEqual(Object.keys(percentiles), ['p10', 'p25', 'p50', 'p75', 'p90', 'p95', 'p99', 'p99.9', 'p99.99'])
   }
@@ -66,9 +107,12 @@ test('toOha() puts every response into one of eleven bins', t => {
   t.true(Math.abs((edges[10] ?? 0) - 0.686) < 0.001)
 })
 
-for (const [state, rounds, total] of [['without a right response', [makeRound({ ok: 0 })], 1], ['without a round', [], 0]] as const) {
-  test(`toOha() gives null, never NaN, for a cell ${state}`, t => {
-    const oha = toOha(makeCell('stream', { rounds: rounds.map(round => ({ ...round, connect: encodeNs([]) })) }))
+for (const [state, rounds, total] of [
+  ['without a right response', [makeRound({ ok: 0 })], 1],
+  ['without a round', [], 0]
+] as const) {
+  test(`toOha() gives null, never NaN, for a cell ${state}`, (t) => {
+    const oha = toOha(makeCell('stream', { rounds: rounds.map((round) => ({ ...round, connect: encodeNs([]) })) }))
     t.is(oha.summary.total, total)
     t.is(oha.summary.requestsPerSec, rounds.length === 0 ? null : 0)
     t.is(oha.summary.successRate, null)

@@ -4,19 +4,24 @@ import type { CellResult, RoundResult } from '../../result/run-result.js'
 import { mergeHistograms } from '../../analysis/statistics.js'
 
 /**
- * A cell in the shape of `oha --output-format json` (https://github.com/hatoo/oha, src/printer.rs), so that scripts written
- * for that keep working. All rounds of the cell together. **All times are in seconds.** null where there is nothing to tell,
- * as with oha, whose serializer writes NaN as null.
+ * A cell in the shape of `oha --output-format json` (https://github.com/hatoo/oha, src/printer.rs), so that scripts
+ * written for that keep working. All rounds of the cell together. **All times are in seconds.** null where there is
+ * nothing to tell, as with oha, whose serializer writes NaN as null.
  *
  * It differs from oha where oha's figure would mislead:
- * - `requestsPerSec` and every latency count verified responses only (status 200, whole, every byte as expected). oha counts
+ * - `requestsPerSec` and every latency count verified responses only (status 200, whole, every byte as expected). oha
+ *   counts
  *   errors and requests cut off at the end as well.
- * - `successRate` is verified responses over all requests except those unfinished at the end; a wrong body is no success.
+ * - `successRate` is verified responses over all requests except those unfinished at the end; a wrong body is no
+ *   success.
  * - `rps` is over the rounds (of a single load, over its seconds), not over slices of 10 ms.
  * - `firstByte…` is left out (older versions of oha have none either), and `DNSLookup` is null: neither is measured.
- * - `metrics` is left out, in which oha 1.16 says again what `summary` and `latencyPercentiles` say, latencies in rounded milliseconds.
- * - In an open loop latencies are response times, from the intended start: what oha reports with `--latency-correction`.
- * - `latencyPercentiles` are given from the first sample on, as oha does; SUMMARY.md withholds them below a sample count.
+ * - `metrics` is left out, in which oha 1.16 says again what `summary` and `latencyPercentiles` say, latencies in
+ *   rounded milliseconds.
+ * - In an open loop latencies are response times, from the intended start: what oha reports with
+ *   `--latency-correction`.
+ * - `latencyPercentiles` are given from the first sample on, as oha does; SUMMARY.md withholds them below a sample
+ *   count.
  */
 export interface OhaResult {
   readonly summary: {
@@ -64,7 +69,9 @@ export function renderOha (cell: CellResult): string {
 
 /** What the figures are taken from: rounds of a cell, or one load. */
 export interface OhaSource {
-  readonly rounds: ReadonlyArray<Pick<RoundResult, 'windowMs' | 'counts' | 'bodyBytes' | 'latency' | 'response' | 'connect'>>
+  readonly rounds: ReadonlyArray<
+    Pick<RoundResult, 'windowMs' | 'counts' | 'bodyBytes' | 'latency' | 'response' | 'connect'>
+  >
   /** Responses by status; absent: those that were verified, all of status 200. */
   readonly statuses?: Readonly<Record<string, number>>
   /** See `LoadResult.retried`; absent: none. */
@@ -77,7 +84,10 @@ export function toOha ({ rounds, statuses, retried = 0, ratesPerSec }: OhaSource
   const counts = emptyCounts()
   for (const round of rounds) addCounts(counts, round.counts)
   const total = rounds.reduce((sum, round) => sum + round.windowMs, 0) / 1_000
-  const totalData = rounds.reduce<number | null>((sum, { bodyBytes }) => sum === null || bodyBytes === null ? null : sum + bodyBytes, 0)
+  const totalData = rounds.reduce<number | null>(
+    (sum, { bodyBytes }) => (sum === null || bodyBytes === null ? null : sum + bodyBytes),
+    0
+  )
   const finished = counts.sent - counts.unfinished
   const latency = mergeHistograms(rounds.map(round => round.response ?? round.latency))
   const { average, fastest, slowest } = timesOf(latency)
@@ -95,10 +105,12 @@ export function toOha ({ rounds, statuses, retried = 0, ratesPerSec }: OhaSource
       ...(retried === 0 ? {} : { retried })
     },
     responseTimeHistogram: binsOf(latency),
-    latencyPercentiles: percentilesOf(percentile => latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))),
+    latencyPercentiles: percentilesOf((percentile) =>
+      latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))
+    ),
     rps: rpsOf(ratesPerSec ?? rounds.map(rateOf)),
     details: {
-      DNSDialup: timesOf(mergeHistograms(rounds.map(round => round.connect))),
+      DNSDialup: timesOf(mergeHistograms(rounds.map((round) => round.connect))),
       DNSLookup: { average: null, fastest: null, slowest: null }
     },
     statusCodeDistribution: withoutZeros(statuses ?? { 200: counts.ok }),
@@ -130,14 +142,21 @@ function toSeconds (durationNs: number): number {
 
 function timesOf (histogram: Histogram): OhaTimes {
   if (histogram.count === 0) return { average: null, fastest: null, slowest: null }
-  return { average: toSeconds(histogram.meanNs), fastest: toSeconds(histogram.minNs), slowest: toSeconds(histogram.maxNs) }
+  return {
+    average: toSeconds(histogram.meanNs),
+    fastest: toSeconds(histogram.minNs),
+    slowest: toSeconds(histogram.maxNs)
+  }
 }
 
 function percentilesOf (valueAt: (percentile: number) => number | null): Record<string, number | null> {
   return Object.fromEntries(PERCENTILES.map(percentile => [`p${percentile}`, valueAt(percentile)]))
 }
 
-/** Eleven bins of equal width from the fastest response to the slowest, or to three times the mean if that is less; the last bin takes the rest. */
+/**
+ * Eleven bins of equal width from the fastest response to the slowest, or to three times the mean if that is less; the
+ * last bin takes the rest.
+ */
 function binsOf (histogram: Histogram): Record<string, number> {
   const { minNs, maxNs, meanNs, count } = histogram
   const widthNs = (Math.min(maxNs, 3 * meanNs) - minNs) / BINS

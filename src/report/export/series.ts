@@ -1,7 +1,10 @@
 import { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult } from '../../result/run-result.js'
 
-/** What of a response was timed. `service`: sent to last byte; `response`: intended start to last byte; `lag`: intended start to sent. */
+/**
+ * What of a response was timed. `service`: sent to last byte; `response`: intended start to last byte; `lag`: intended
+ * start to sent.
+ */
 export type Series = 'service' | 'response' | 'lag'
 
 const FIELDS = { service: 'latency', response: 'response', lag: 'lag' } as const
@@ -11,9 +14,14 @@ export function encodedSeries (round: RoundResult, series: Series): string | nul
   return round[FIELDS[series]] ?? null
 }
 
-/** The series that any round of the cell has, the leading one first: response time in an open loop, service time in a closed one. */
+/**
+ * The series that any round of the cell has, the leading one first: response time in an open loop, service time in a
+ * closed one.
+ */
 export function seriesOf (cell: Pick<CellResult, 'rounds'>): Series[] {
-  return (['response', 'service', 'lag'] as const).filter(series => cell.rounds.some(round => encodedSeries(round, series) !== null))
+  return (['response', 'service', 'lag'] as const).filter((series) =>
+    cell.rounds.some((round) => encodedSeries(round, series) !== null)
+  )
 }
 
 /** All rounds of the cell added up. */

@@ -1,3 +1,4 @@
+/* eslint-disable @stylistic/max-len -- output as it is printed */
 import test from 'ava'
 import { renderSummary } from './summary.js'
 import { makeCell, makeCounters, makeResult, makeRounds, realisticResult } from '../testing/fixture.js'
@@ -6,14 +7,34 @@ test('renderSummary() writes this', t => {
   const cpu = { host: { userUs: 9_000, systemUs: 11_000 }, load: { userUs: 2_000, systemUs: 4_000 } }
   const tunnel = {
     host: makeCounters({ copiedBytesSent: 80_000, zeroCopyBytesReceived: 190_000, creditStalls: 1 }),
-    plugin: makeCounters({ copiedBytesReceived: 80_000, zeroCopyBytesSent: 189_990, copiedBytesSent: 10, exhausted: 500, parkedReads: 5, spinUs: 6_000 })
+    plugin: makeCounters({
+      copiedBytesReceived: 80_000,
+      zeroCopyBytesSent: 189_990,
+      copiedBytesSent: 10,
+      exhausted: 500,
+      parkedReads: 5,
+      spinUs: 6_000
+    })
   }
-  const result = makeResult([
-    makeCell('baseline', { rounds: makeRounds([4_000, 5_000, 4_500], { latencyNs: 1_778_000 }) }),
-    makeCell('stream', { rounds: makeRounds([1_000, 1_500, 1_260], { latencyNs: 4_000_000, cpu, counts: { reset: 1 }, problems: ['cut | off'], tunnel }) }),
-    makeCell('shm', { rounds: [], failures: ['No memory'] })
-  ], { seed: 7, segment: { slotBytes: 65_536, slots: 512, ringEntries: 1_024, inlineBytes: 1_000 } })
-  t.is(renderSummary(result), `# HTTP tunnel benchmark
+  const result = makeResult(
+    [
+      makeCell('baseline', { rounds: makeRounds([4_000, 5_000, 4_500], { latencyNs: 1_778_000 }) }),
+      makeCell('stream', {
+        rounds: makeRounds([1_000, 1_500, 1_260], {
+          latencyNs: 4_000_000,
+          cpu,
+          counts: { reset: 1 },
+          problems: ['cut | off'],
+          tunnel
+        })
+      }),
+      makeCell('shm', { rounds: [], failures: ['No memory'] })
+    ],
+    { seed: 7, segment: { slotBytes: 65_536, slots: 512, ringEntries: 1_024, inlineBytes: 1_000 } }
+  )
+  t.is(
+    renderSummary(result),
+    `# HTTP tunnel benchmark
 
 - **Date:** 2026-01-02 03:04:05 UTC to 2026-01-02 03:14:05 UTC
 - **Program:** http-tunnel-bench 0.1.0, commit 0123456789ab
@@ -57,20 +78,22 @@ Details. CPU is the time per response, user + system:
 | stream    |           8 | response  |                569,970 |                  30 |   99.99 % |            n/a |             n/a |              n/a |          1,500 |           15 |             0 |           4.8 |
 | stream    |           8 | request   |                      0 |             240,000 |       0 % |            n/a |             n/a |              n/a |              0 |            0 |             3 |           0.0 |
 
-"Copied" means copied in user space, by the program, on one side of the tunnel or on both; a stream's bytes are copied twice
-by the kernel on top, into the socket and out of it, which these counters do not show, and shared memory's are not. Bytes are
-payload with HTTP heads, all rounds together, over connecting, warm-up and window; a frame counts only when both sides had
-counted it by the time they were sampled. Doorbells sent and saved are per 1,000 requests; a stream has none. Doorbells missed
-are those of the direction's receiver; all else is its sender's: claims refused found no free slot or buffer. Spinning is CPU time per
-response in which that side looked for work instead of sleeping; it is part of the side's CPU above.
+"Copied" means copied in user space, by the program, on one side of the tunnel or on
+both; a stream's bytes are copied twice by the kernel on top, into the socket and out of it, which these counters do
+not show, and shared memory's are not. Bytes are payload with HTTP heads, all rounds together, over connecting, warm-up
+and window; a frame counts only when both sides had counted it by the time they were sampled. Doorbells sent and saved
+are per 1,000 requests; a stream has none. Doorbells missed are those of the direction's receiver; all else is its
+sender's: claims refused found no free slot or buffer. Spinning is CPU time per response in which that side looked for
+work instead of sleeping; it is part of the side's CPU above.
 
 ## Reading the results
 
-RPS counts verified responses only: status 200, whole, every byte as expected. It is the median over the rounds, with the
-slowest and the fastest round in parentheses. "RPS vs Baseline" compares an arm with direct HTTP in the same round and then
-takes the median of these ratios: 0.31× means 31 requests in the time of 100. Percentiles come from the histograms of all
-rounds merged. Load is a closed loop: a connection sends its next request when it has the last response, so once the
-machine is busy latency is concurrency ÷ RPS, and a lower RPS shows again as a higher p50.
+RPS counts verified responses only: status 200, whole, every byte as expected. It is the median
+over the rounds, with the slowest and the fastest round in parentheses. "RPS vs Baseline" compares an arm with direct
+HTTP in the same round and then takes the median of these ratios: 0.31× means 31 requests in the time of 100.
+Percentiles come from the histograms of all rounds merged. Load is a closed loop: a connection sends its next request
+when it has the last response, so once the machine is busy latency is concurrency ÷ RPS, and a lower RPS shows again as
+a higher p50.
 
 ### What does the tunnel cost against direct HTTP?
 
@@ -109,7 +132,8 @@ machine is busy latency is concurrency ÷ RPS, and a lower RPS shows again as a 
 ---
 
 Render this summary again from its \`result.json\`: \`tunnel-bench report DIR\`, where DIR is the directory of this file.
-`)
+`
+  )
 })
 
 test('renderSummary() is the same for the same result', t => {
@@ -118,13 +142,18 @@ test('renderSummary() is the same for the same result', t => {
 
 test('renderSummary() has one table for each size, with these columns', t => {
   const lines = renderSummary(realisticResult()).split('\n')
-  t.is(lines.filter(line => line === '| Transport | Concurrency | RPS | p50 (ms) | p99 (ms) | RPS vs Baseline |').length, 2)
+  t.is(
+    lines.filter((line) => line === '| Transport | Concurrency | RPS | p50 (ms) | p99 (ms) | RPS vs Baseline |').length,
+    2
+  )
   t.true(lines.includes('## Small responses (2 bytes)'))
   t.true(lines.includes('## Large responses (256 KiB)'))
 })
 
 test('renderSummary() has a row for each cell of each size, failed ones included', t => {
-  const rows = renderSummary(realisticResult()).split('\n').filter(line => /^\| (baseline|baseline#2|stream|shm) +\|/.test(line))
+  const rows = renderSummary(realisticResult())
+    .split('\n')
+    .filter((line) => /^\| (baseline|baseline#2|stream|shm) +\|/.test(line))
   // In two tables each; and a row per direction for each tunnel that was measured.
   t.is(rows.length, 2 * 32 + 2 * 15)
   t.regex(rows.join('\n'), /\| shm +\| +256 \| +failed \| +— \| +— \| +— \|/)
@@ -139,11 +168,19 @@ test('renderSummary() has equally many columns in every row of a table, whatever
 })
 
 test('renderSummary() keeps a failure with a pipe and a line break on its line', t => {
-  t.true(renderSummary(realisticResult()).includes('\n- shm, large responses, 256 connections: failed. The host ended with exit code 1 \\| see its log second line.\n'))
+  t.true(
+    renderSummary(realisticResult()).includes(
+      '\n- shm, large responses, 256 connections: failed. The host ended with exit code 1 \\| see its log second ' +
+      'line.\n'
+    )
+  )
 })
 
 test('renderSummary() survives a run that came to nothing', t => {
-  const result = { ...makeResult([], { arms: ['baseline', 'stream'], sizes: ['small'], concurrency: [1] }), finishedAt: null }
+  const result = {
+    ...makeResult([], { arms: ['baseline', 'stream'], sizes: ['small'], concurrency: [1] }),
+    finishedAt: null
+  }
   const text = renderSummary(result)
   t.true(text.includes('UTC, not finished\n'))
   t.true(text.includes('## Small responses\n'))

@@ -5,21 +5,54 @@ import { makeCell, makeCounters, makeResult, makeRound, realisticResult } from '
 import { tunnelTableOf } from './tunnel-table.js'
 
 const TUNNEL = {
-  host: makeCounters({ copiedBytesSent: 80_000, payloadBytesSent: 80_000, zeroCopyBytesReceived: 262_344_000, payloadBytesReceived: 262_344_000, doorbellsSent: 125, doorbellsSaved: 4_000, doorbellsMissed: 1, exhausted: 9, creditStalls: 1_234 }),
-  plugin: makeCounters({ copiedBytesReceived: 80_000, payloadBytesReceived: 80_000, zeroCopyBytesSent: 262_344_000, payloadBytesSent: 262_344_000, doorbellsSent: 250, parkedReads: 7, spinUs: 2_500 })
+  host: makeCounters({
+    copiedBytesSent: 80_000,
+    payloadBytesSent: 80_000,
+    zeroCopyBytesReceived: 262_344_000,
+    payloadBytesReceived: 262_344_000,
+    doorbellsSent: 125,
+    doorbellsSaved: 4_000,
+    doorbellsMissed: 1,
+    exhausted: 9,
+    creditStalls: 1_234
+  }),
+  plugin: makeCounters({
+    copiedBytesReceived: 80_000,
+    payloadBytesReceived: 80_000,
+    zeroCopyBytesSent: 262_344_000,
+    payloadBytesSent: 262_344_000,
+    doorbellsSent: 250,
+    parkedReads: 7,
+    spinUs: 2_500
+  })
 }
 
-const tunnelCell = (arm: string, allResponses = 1_000): CellResult => makeCell(arm, { size: 'large', rounds: [makeRound({ allResponses, tunnel: TUNNEL })] })
+const tunnelCell = (arm: string, allResponses = 1_000): CellResult =>
+  makeCell(arm, { size: 'large', rounds: [makeRound({ allResponses, tunnel: TUNNEL })] })
 
 function rowsOf (...cells: CellResult[]): ReadonlyArray<readonly string[]> {
   return tunnelTableOf(summarizeRun(makeResult(cells)), 'large')!.rows
 }
 
 test('tunnelTableOf() has a row for each direction, with doorbells per 1,000 requests', t => {
-  t.deepEqual(tunnelTableOf(summarizeRun(makeResult([tunnelCell('shm')])), 'large')!.columns.map(({ title }) => title), [
-    'Transport', 'Concurrency', 'Direction', 'tunnel_zero_copy_bytes', 'tunnel_copied_bytes', 'Zero copy',
-    'Doorbells sent', 'Doorbells saved', 'Doorbells missed', 'Claims refused', 'Parked reads', 'Credit stalls', 'Spinning (µs)'
-  ])
+  t.deepEqual(
+    tunnelTableOf(summarizeRun(makeResult([tunnelCell('shm')])), 'large')!.columns.map(({ title }) => title),
+    [
+      'Transport',
+      'Concurrency',
+      'Direction',
+      'tunnel_zero_copy_bytes',
+      'tunnel_copied_bytes',
+      'Zero copy',
+      'Doorbells sent',
+      'Doorbells saved',
+      'Doorbells missed',
+      'Claims refused',
+      'Parked reads',
+      'Credit stalls',
+      'Spinning (µs)'
+    ]
+  )
   t.deepEqual(rowsOf(makeCell('baseline', { size: 'large' }), tunnelCell('shm')), [
     ['shm', '8', 'response', '262,344,000', '0', '100 %', '250', '0', '1', '0', '7', '0', '2.5'],
     ['shm', '8', 'request', '0', '80,000', '0 %', '125', '4,000', '0', '9', '0', '1,234', '0.0']
@@ -38,5 +71,8 @@ test('tunnelTableOf() is null where no tunnel was sampled', t => {
 
 test('tunnelTableOf() skips a cell that failed', t => {
   const rows = tunnelTableOf(summarizeRun(realisticResult()), 'large')!.rows
-  t.deepEqual(rows.filter(([arm]) => arm === 'shm').map(([, concurrency]) => concurrency), ['1', '1', '8', '8', '64', '64'])
+  t.deepEqual(
+    rows.filter(([arm]) => arm === 'shm').map(([, concurrency]) => concurrency),
+    ['1', '1', '8', '8', '64', '64']
+  )
 })

@@ -22,9 +22,21 @@ const COLUMNS = [
 ]
 
 function rowOf (cell: CellSummary, { responses }: TunnelSummary, counts: DirectionSummary): string[] {
-  const { direction, zeroCopyBytes, copiedBytes, doorbellsSent, doorbellsSaved, doorbellsMissed, exhausted, parkedReads, creditStalls, spinUs } = counts
+  const {
+    direction,
+    zeroCopyBytes,
+    copiedBytes,
+    doorbellsSent,
+    doorbellsSaved,
+    doorbellsMissed,
+    exhausted,
+    parkedReads,
+    creditStalls,
+    spinUs
+  } = counts
   const bytes = zeroCopyBytes + copiedBytes
-  const perThousand = (count: number): string => responses === 0 ? WITHHELD : formatSignificant(count / responses * 1_000)
+  const perThousand = (count: number): string =>
+    responses === 0 ? WITHHELD : formatSignificant((count / responses) * 1_000)
   const doorbells = [perThousand(doorbellsSent), perThousand(doorbellsSaved), formatCount(doorbellsMissed)]
   return [
     cell.arm,
@@ -42,9 +54,10 @@ function rowOf (cell: CellSummary, { responses }: TunnelSummary, counts: Directi
 }
 
 /** What stands below the table. */
-export const HOW_TUNNELS_COUNT = `"Copied" means copied in user space, by the program, on one side of the tunnel or on both; a stream's bytes are copied twice
-by the kernel on top, into the socket and out of it, which these counters do not show, and shared memory's are not. Bytes are
-payload with HTTP heads, all rounds together, over connecting, warm-up and window; a frame counts only when both sides had
-counted it by the time they were sampled. Doorbells sent and saved are per 1,000 requests; a stream has none. Doorbells missed
-are those of the direction's receiver; all else is its sender's: claims refused found no free slot or buffer. Spinning is CPU time per
-response in which that side looked for work instead of sleeping; it is part of the side's CPU above.`
+export const HOW_TUNNELS_COUNT = `"Copied" means copied in user space, by the program, on one side of the tunnel or on
+both; a stream's bytes are copied twice by the kernel on top, into the socket and out of it, which these counters do
+not show, and shared memory's are not. Bytes are payload with HTTP heads, all rounds together, over connecting, warm-up
+and window; a frame counts only when both sides had counted it by the time they were sampled. Doorbells sent and saved
+are per 1,000 requests; a stream has none. Doorbells missed are those of the direction's receiver; all else is its
+sender's: claims refused found no free slot or buffer. Spinning is CPU time per response in which that side looked for
+work instead of sleeping; it is part of the side's CPU above.`

@@ -1,13 +1,12 @@
 import { formatAddedUs, formatCount, formatDuration, formatMs, formatRatio, formatRps } from '../../base/units.js'
-import { describeMachine } from '../../judge/context-notes.js'
 import { drawTable } from '../console-tables.js'
 import { addedNs, PERCENTILES, responseOf } from '../../analysis/equal-load.js'
 import { describeFinding, withSeverity } from '../../judge/findings.js'
 import { invalidText, renderValidity, renderWarnings } from '../run/findings-text.js'
-import { bulletList, escapeMarkdown, renderMarkdownTable } from '../markdown.js'
+import { renderMarkdownTable } from '../markdown.js'
 import type { Finding } from '../../result/run-result.js'
 import { mergeHistograms, percentileOrNull, rateOf, spreadOf } from '../../analysis/statistics.js'
-import { describeSegment, formatDate } from '../run/summary.js'
+import { whatSwept } from '../what-ran.js'
 import { isInvalidInSweep, supportOf, supportText, sweepFindings } from '../../judge/sweep-findings.js'
 import { sweepPlotOf } from './sweep-plot.js'
 import { kneeRateOf } from '../../analysis/sweep-rates.js'
@@ -15,52 +14,60 @@ import type { Knee, SweepArm, SweepResult } from '../../result/sweep-result.js'
 import { figure, INVALID_MARK, msText, NOT_USED, spreadText, text, WITHHELD, type Table } from '../tables.js'
 import { formatShare } from '../../analysis/phrases.js'
 
-/** SUMMARY.md of a sweep: the same text for the same result, always. Ends with a line break. `findings` saves finding them again. */
+/**
+ * SUMMARY.md of a sweep: the same text for the same result, always. Ends with a line break. `findings` saves finding
+ * them again.
+ */
 export function renderSweep (result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): string {
   const { p99BoundMs, precision } = result.metadata.options
-  return [
-    '# HTTP tunnel benchmark: latency against load',
-    whatRan(result),
-    '## Validity',
-    renderValidity(findings, { command: 'sweep', marked: 'Their knees and rates' }),
-    '## Knees',
-    `The highest rate at which p99 of the response times is at most ${formatDuration(p99BoundMs)}, at least 99 % of what was offered is answered right, and nothing fails. A rate counts
-when two probes of it agree. The search ends when the next rate that broke the bound is at most ${formatCount(precision * 100)} % higher, and both said the same when they were asked again.
-The last columns tell how many of their probes agree.`,
-    renderMarkdownTable(kneeTable(result, findings), 'padded'),
-    '## Latency at common rates',
-    `All arms are sent the same plan (an open loop). Times are response times: from when a request should have been sent to the last byte. Beyond an arm's knee
-they grow with the length of the measurement. *Added* is the difference to direct HTTP in the same round: the median, with the range.`,
-    ...(result.ratesPerSec.length === 0 ? ['Not measured.'] : [renderMarkdownTable(curveTable(result, findings), 'padded')]),
-    ...(sweepPlotOf(result) === null ? [] : ['![Response time against load](sweep.svg)']),
-    '### Warnings',
-    renderWarnings(findings),
-    '---',
-    'Render this summary again from its `sweep.json`: `tunnel-bench report DIR`, where DIR is the directory of this file.'
-  ].join('\n\n') + '\n'
+  return (
+    [
+      '# HTTP tunnel benchmark: latency against load',
+      whatSwept(result),
+      '## Validity',
+      renderValidity(findings, { command: 'sweep', marked: 'Their knees and rates' }),
+      '## Knees',
+      `The highest rate at which p99 of the response times is at most ${formatDuration(p99BoundMs)}, at least 99 % of
+what was offered is answered right, and nothing fails. A rate counts when two probes of it agree. The search ends when
+the next rate that broke the bound is at most ${formatCount(precision * 100)} % higher, and both said the same when they
+were asked again. The last columns tell how many of their probes agree.`,
+      renderMarkdownTable(kneeTable(result, findings), 'padded'),
+      '## Latency at common rates',
+      `All arms are sent the same plan (an open loop). Times are response times: from when a request should have been
+sent to the last byte. Beyond an arm's knee they grow with the length of the measurement. *Added* is the difference to
+direct HTTP in the same round: the median, with the range.`,
+      ...(result.ratesPerSec.length === 0
+        ? ['Not measured.']
+        : [renderMarkdownTable(curveTable(result, findings), 'padded')]),
+      ...(sweepPlotOf(result) === null ? [] : ['![Response time against load](sweep.svg)']),
+      '### Warnings',
+      renderWarnings(findings),
+      '---',
+      'Render this summary again from its `sweep.json`: `tunnel-bench report DIR`, where DIR is the directory of ' +
+        'this file.'
+    ].join('\n\n') + '\n'
+  )
 }
 
 /** The tables for a terminal, and below them what speaks against them. Ends with a line break. */
 export function renderSweepConsole (result: SweepResult, findings: readonly Finding[] = sweepFindings(result)): string {
   const [invalid, warnings] = [invalidText(findings), withSeverity(findings, 'warning')]
-  return [
-    'Knees', drawTable(kneeTable(result, findings)),
-    ...(result.ratesPerSec.length === 0 ? [] : ['Response times at common rates; added: to the baseline of the same round', drawTable(curveTable(result, findings))]),
-    ...(invalid === null ? [] : [invalid]),
-    ...(warnings.length === 0 ? [] : [`Warnings\n\n${warnings.map(finding => `  ${finding.code} ${describeFinding(finding)}`).join('\n')}`])
-  ].join('\n\n') + '\n'
-}
-
-function whatRan ({ startedAt, finishedAt, metadata }: SweepResult): string {
-  const { program, machine, versions, engine, server, options } = metadata
-  return bulletList([
-    ['Date', `${formatDate(startedAt)}${finishedAt === null ? ', not finished' : ` to ${formatDate(finishedAt)}`}`],
-    ['Program', `${program.name} ${program.version}${program.commit === null ? '' : `, commit ${program.commit.slice(0, 12)}${program.dirty === true ? ' with changes' : ''}`}`],
-    ['Machine', describeMachine(machine)],
-    ['Runs on', `Node.js ${versions.node ?? 'unknown'}, ${engine} engine, ${server} origin server, roles in ${options.mode}`],
-    ['Load', `${options.size} responses; ${formatCount(options.connections)} connections${options.maxConnections > options.connections ? `, up to ${formatCount(options.maxConnections)}` : ''}; ${options.arrivals} arrivals; ${formatDuration(options.durationMs)} each after ${formatDuration(options.warmupMs)} of warm-up; ${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} of each rate; ${options.loadThreads} load ${options.loadThreads === 1 ? 'thread' : 'threads'}; seed ${options.seed}`],
-    ...(options.segment === null ? [] : [['Shared memory', describeSegment(options.segment)]])
-  ].map(([label, words]) => `**${label}:** ${escapeMarkdown(words ?? '')}`))
+  return (
+    [
+      'Knees',
+      drawTable(kneeTable(result, findings)),
+      ...(result.ratesPerSec.length === 0
+        ? []
+        : [
+            'Response times at common rates; added: to the baseline of the same round',
+            drawTable(curveTable(result, findings))
+          ]),
+      ...(invalid === null ? [] : [invalid]),
+      ...(warnings.length === 0
+        ? []
+        : [`Warnings\n\n${warnings.map((finding) => `  ${finding.code} ${describeFinding(finding)}`).join('\n')}`])
+    ].join('\n\n') + '\n'
+  )
 }
 
 function referenceOf (result: SweepResult): SweepArm | null {
@@ -70,7 +77,15 @@ function referenceOf (result: SweepResult): SweepArm | null {
 function kneeTable (result: SweepResult, findings: readonly Finding[]): Table {
   const reference = kneeRateOf(referenceOf(result)?.knee ?? null)
   return {
-    columns: [text('Transport'), figure('Knee (RPS)'), figure('Knee vs Baseline'), figure('Closed loop (RPS)'), figure('Probes'), figure('Met at the knee'), figure('Broken above')],
+    columns: [
+      text('Transport'),
+      figure('Knee (RPS)'),
+      figure('Knee vs Baseline'),
+      figure('Closed loop (RPS)'),
+      figure('Probes'),
+      figure('Met at the knee'),
+      figure('Broken above')
+    ],
     rows: result.arms.map(({ arm, knee, closedPerSec, probes }) => {
       const rate = kneeRateOf(knee)
       const { met, broken } = supportOf(knee)
@@ -80,7 +95,7 @@ function kneeTable (result: SweepResult, findings: readonly Finding[]): Table {
         rate === null || reference === null ? WITHHELD : formatRatio(rate / reference),
         closedPerSec === null ? WITHHELD : formatRps(closedPerSec),
         formatCount(probes.length),
-        ...[met, broken].map(end => end === null ? NOT_USED : supportText(end))
+        ...[met, broken].map((end) => (end === null ? NOT_USED : supportText(end)))
       ]
     })
   }
@@ -112,8 +127,10 @@ function curveTable (result: SweepResult, findings: readonly Finding[]): Table {
         formatRps(ratePerSec),
         arm.arm,
         marked(rps === null ? WITHHELD : formatRps(rps.median), isInvalidInSweep(findings, arm.arm, ratePerSec)),
-        ...PERCENTILES.map(percentile => msText(percentileOrNull(merged, percentile))),
-        ...added.map(percentile => arm === reference ? '' : spreadText(addedNs(rounds, base?.rounds ?? [], percentile), formatAddedUs))
+        ...PERCENTILES.map((percentile) => msText(percentileOrNull(merged, percentile))),
+        ...added.map((percentile) =>
+          arm === reference ? '' : spreadText(addedNs(rounds, base?.rounds ?? [], percentile), formatAddedUs)
+        )
       ]
     }))
   }

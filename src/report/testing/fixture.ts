@@ -2,7 +2,12 @@ import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import type { CpuUsage } from '../../metrics/cpu.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult, RunOptions, RunResult } from '../../result/run-result.js'
-import { LATER_TUNNEL_COUNTERS, TUNNEL_COUNTERS, type TunnelCounters, type TunnelRound } from '../../result/tunnel-counters.js'
+import {
+  LATER_TUNNEL_COUNTERS,
+  TUNNEL_COUNTERS,
+  type TunnelCounters,
+  type TunnelRound
+} from '../../result/tunnel-counters.js'
 
 /** An encoded histogram with `count` samples of each value. */
 export function encodeNs (valuesNs: readonly number[], count = 1): string {
@@ -23,7 +28,8 @@ export interface RoundSpec extends Partial<Omit<RoundResult, 'counts'>> {
 export function makeRound (spec: RoundSpec = {}): RoundResult {
   const { ok = 2_000, latencyNs = 1_000_000, counts: partialCounts, ...rest } = spec
   const counts = { ...emptyCounts(), ok, ...partialCounts }
-  const sent = counts.ok + counts.badStatus + counts.mismatch + counts.timeout + counts.reset + counts.refused + counts.unfinished
+  const sent =
+    counts.ok + counts.badStatus + counts.mismatch + counts.timeout + counts.reset + counts.refused + counts.unfinished
   return {
     round: 0,
     position: 0,
@@ -54,7 +60,10 @@ export function makeRounds (rps: readonly number[], spec: RoundSpec = {}): Round
 
 /** Counters that are 0 but for these. */
 export function makeCounters (counts: Partial<TunnelCounters> = {}): TunnelCounters {
-  return { ...Object.fromEntries([...TUNNEL_COUNTERS, ...LATER_TUNNEL_COUNTERS].map(name => [name, 0])) as TunnelCounters, ...counts }
+  return {
+    ...(Object.fromEntries([...TUNNEL_COUNTERS, ...LATER_TUNNEL_COUNTERS].map((name) => [name, 0])) as TunnelCounters),
+    ...counts
+  }
 }
 
 export function makeCell (arm: string, spec: Partial<CellResult> = {}): CellResult {
@@ -78,18 +87,25 @@ export function makeResult (cells: readonly CellResult[], options: Partial<RunOp
     finishedAt: '2026-01-02T03:14:05.000Z',
     metadata: {
       program: { name: 'http-tunnel-bench', version: '0.1.0', commit: '0123456789abcdef', dirty: false },
-      machine: { cpuModel: 'Example CPU', cpus: 2, memoryBytes: 4_294_967_296, os: 'Linux', kernel: '6.1.0', arch: 'x64' },
+      machine: {
+        cpuModel: 'Example CPU',
+        cpus: 2,
+        memoryBytes: 4_294_967_296,
+        os: 'Linux',
+        kernel: '6.1.0',
+        arch: 'x64'
+      },
       versions: { node: '20.20.2', v8: '11.3', 'uWebSockets.js': '20.51.0' },
       engine: 'node',
       server: 'uws',
       options: {
         mode: 'threads',
-        arms: [...new Set(cells.map(cell => cell.arm))],
-        sizes: [...new Set(cells.map(cell => cell.size))],
-        concurrency: [...new Set(cells.map(cell => cell.concurrency))],
+        arms: [...new Set(cells.map((cell) => cell.arm))],
+        sizes: [...new Set(cells.map((cell) => cell.size))],
+        concurrency: [...new Set(cells.map((cell) => cell.concurrency))],
         durationMs: 1_000,
         warmupMs: 500,
-        rounds: Math.max(1, ...cells.map(cell => cell.rounds.length)),
+        rounds: Math.max(1, ...cells.map((cell) => cell.rounds.length)),
         server: 'auto',
         engine: 'auto',
         loadThreads: 1,
@@ -117,14 +133,16 @@ const REALISTIC = [
 ] as const
 
 /**
- * A whole matrix with every kind of event in it: an A/A arm, errors, a failed cell, a partial one, too few samples, a wide
- * spread, an origin that fell back, a dirty commit. The same on every call.
+ * A whole matrix with every kind of event in it: an A/A arm, errors, a failed cell, a partial one, too few samples, a
+ * wide spread, an origin that fell back, a dirty commit. The same on every call.
  */
 export function realisticResult (): RunResult {
   const rounds = 3
   const cells = REALISTIC.flatMap(({ size, concurrency, rps, shares }) => {
     const arms = { baseline: 1, 'baseline#2': 1.01, ...shares }
-    return Object.entries(arms).map(([arm, share], place) => realisticCell({ arm, size, concurrency, rps: rps * share, rounds, place }))
+    return Object.entries(arms).map(([arm, share], place) =>
+      realisticCell({ arm, size, concurrency, rps: rps * share, rounds, place })
+    )
   })
   const result = makeResult(cells, { rounds, durationMs: 5_000, warmupMs: 1_000 })
   const metadata = { ...result.metadata, server: 'node', program: { ...result.metadata.program, dirty: true } }
@@ -136,7 +154,12 @@ interface RealisticSpec { arm: string, size: string, concurrency: number, rps: n
 function realisticCell ({ arm, size, concurrency, rps, rounds, place }: RealisticSpec): CellResult {
   const tunnel = !arm.startsWith('baseline')
   if (arm === 'shm' && size === 'large' && concurrency === 256) {
-    return makeCell(arm, { size, concurrency, rounds: [], failures: ['The host ended with exit code 1 | see its log\nsecond line'] })
+    return makeCell(arm, {
+      size,
+      concurrency,
+      rounds: [],
+      failures: ['The host ended with exit code 1 | see its log\nsecond line']
+    })
   }
   const results: RoundResult[] = []
   for (let round = 0; round < rounds; round++) {
@@ -150,8 +173,16 @@ function realisticCell ({ arm, size, concurrency, rps, rounds, place }: Realisti
     const samples = size === 'large' && concurrency === 1 && tunnel ? 250 : 2_000
     for (let i = 0; i < samples; i++) latency.recordNs(meanNs * (0.7 - 0.3 * Math.log(1 - (i + 0.5) / samples)))
     const failed = arm === 'stream' && concurrency === 256 && size === 'small'
-    const cpu: Record<string, CpuUsage | null> = { load: { userUs: ok * 2.3, systemUs: ok * 9.4 }, origin: { userUs: ok * 2.1, systemUs: ok * 8.4 } }
-    if (tunnel) Object.assign(cpu, { host: { userUs: ok * 9.2, systemUs: ok * 11.1 }, plugin: round === 0 && arm === 'shm' ? null : { userUs: ok * 8.8, systemUs: ok * 10.7 } })
+    const cpu: Record<string, CpuUsage | null> = {
+      load: { userUs: ok * 2.3, systemUs: ok * 9.4 },
+      origin: { userUs: ok * 2.1, systemUs: ok * 8.4 }
+    }
+    if (tunnel) {
+      Object.assign(cpu, {
+        host: { userUs: ok * 9.2, systemUs: ok * 11.1 },
+        plugin: round === 0 && arm === 'shm' ? null : { userUs: ok * 8.8, systemUs: ok * 10.7 }
+      })
+    }
     results.push(makeRound({
       round,
       position: (place + round) % 4,
@@ -167,20 +198,47 @@ function realisticCell ({ arm, size, concurrency, rps, rounds, place }: Realisti
       tunnel: tunnel ? realisticTunnel(arm, ok, size === 'large' ? 262_144 + 200 : 190) : null
     }))
   }
-  return makeCell(arm, { size, concurrency, rounds: results, failures: results.length < rounds ? ['Round 2: the load generator could not connect within 5s'] : [] })
+  return makeCell(arm, {
+    size,
+    concurrency,
+    rounds: results,
+    failures: results.length < rounds ? ['Round 2: the load generator could not connect within 5s'] : []
+  })
 }
 
 /** Responses in whole slots and requests in descriptors; a host on the stream copies what it accepts. */
 function realisticTunnel (arm: string, requests: number, responseBytes: number): TunnelRound {
   const [requestBytes, bytes] = [requests * 80, requests * responseBytes]
   const bulk = arm === 'shm' && responseBytes > 1_024
-  const sent = (payloadBytesSent: number, zero: boolean): Partial<TunnelCounters> =>
-    ({ framesSent: requests, payloadBytesSent, zeroCopyBytesSent: zero ? payloadBytesSent : 0, copiedBytesSent: zero ? 0 : payloadBytesSent })
-  const received = (payloadBytesReceived: number, zero: boolean): Partial<TunnelCounters> =>
-    ({ framesReceived: requests, payloadBytesReceived, zeroCopyBytesReceived: zero ? payloadBytesReceived : 0, copiedBytesReceived: zero ? 0 : payloadBytesReceived })
-  const bells = arm === 'shm' ? { doorbellsSent: Math.round(requests / 9), doorbellsSaved: Math.round(requests / 3) } : {}
+  const sent = (payloadBytesSent: number, zero: boolean): Partial<TunnelCounters> => ({
+    framesSent: requests,
+    payloadBytesSent,
+    zeroCopyBytesSent: zero ? payloadBytesSent : 0,
+    copiedBytesSent: zero ? 0 : payloadBytesSent
+  })
+  const received = (payloadBytesReceived: number, zero: boolean): Partial<TunnelCounters> => ({
+    framesReceived: requests,
+    payloadBytesReceived,
+    zeroCopyBytesReceived: zero ? payloadBytesReceived : 0,
+    copiedBytesReceived: zero ? 0 : payloadBytesReceived
+  })
+  const bells =
+    arm === 'shm' ? { doorbellsSent: Math.round(requests / 9), doorbellsSaved: Math.round(requests / 3) } : {}
   return {
-    host: makeCounters({ ...sent(requestBytes, false), ...received(bytes, bulk), ...bells, flushes: requests, creditStalls: 3 }),
-    plugin: makeCounters({ ...sent(bytes, bulk), ...received(requestBytes, false), ...bells, flushes: requests, exhausted: 5, parkedReads: 2 })
+    host: makeCounters({
+      ...sent(requestBytes, false),
+      ...received(bytes, bulk),
+      ...bells,
+      flushes: requests,
+      creditStalls: 3
+    }),
+    plugin: makeCounters({
+      ...sent(bytes, bulk),
+      ...received(requestBytes, false),
+      ...bells,
+      flushes: requests,
+      exhausted: 5,
+      parkedReads: 2
+    })
   }
 }

@@ -10,18 +10,34 @@ export function encodeEach (valuesNs: readonly number[]): string {
 
 /** Seconds with these latencies, one list for each. */
 export function makeSeconds (latenciesNs: ReadonlyArray<readonly number[]>): RoundSecond[] {
-  return latenciesNs.map((valuesNs, second) => ({ startMs: second * 1_000, lengthMs: 1_000, sent: valuesNs.length, ok: valuesNs.length, latency: encodeEach(valuesNs) }))
+  return latenciesNs.map((valuesNs, second) => ({
+    startMs: second * 1_000,
+    lengthMs: 1_000,
+    sent: valuesNs.length,
+    ok: valuesNs.length,
+    latency: encodeEach(valuesNs)
+  }))
 }
 
 /** A closed-loop round whose requests took so long, second by second. */
 export function makeSecondsRound (latenciesNs: ReadonlyArray<readonly number[]>, spec: RoundSpec = {}): RoundResult {
-  return makeRound({ ok: latenciesNs.flat().length, windowMs: latenciesNs.length * 1_000, latency: encodeEach(latenciesNs.flat()), seconds: makeSeconds(latenciesNs), unsent: 0, ...spec })
+  return makeRound({
+    ok: latenciesNs.flat().length,
+    windowMs: latenciesNs.length * 1_000,
+    latency: encodeEach(latenciesNs.flat()),
+    seconds: makeSeconds(latenciesNs),
+    unsent: 0,
+    ...spec
+  })
 }
 
 /** An open-loop round: each request was sent `lagNs` late and then took `serviceNs`. */
-export function makeOpenRound (requests: ReadonlyArray<ReadonlyArray<{ readonly serviceNs: number, readonly lagNs: number }>>, spec: RoundSpec = {}): RoundResult {
+export function makeOpenRound (
+  requests: ReadonlyArray<ReadonlyArray<{ readonly serviceNs: number; readonly lagNs: number }>>,
+  spec: RoundSpec = {}
+): RoundResult {
   const all = requests.flat()
-  const responses = requests.map(second => second.map(({ serviceNs, lagNs }) => serviceNs + lagNs))
+  const responses = requests.map((second) => second.map(({ serviceNs, lagNs }) => serviceNs + lagNs))
   return makeSecondsRound(responses, {
     latency: encodeEach(all.map(({ serviceNs }) => serviceNs)),
     response: encodeEach(responses.flat()),

@@ -13,9 +13,15 @@ export interface PointSpec {
 }
 
 /** A round at 200 requests a second. */
-export function makePointRound ({ ok = 200, serviceNs = 1_000_000, lagNs = 1_000, busy = 0.1, lengthSec = 1 }: PointSpec = {}, round = 0): RoundResult {
+export function makePointRound (
+  { ok = 200, serviceNs = 1_000_000, lagNs = 1_000, busy = 0.1, lengthSec = 1 }: PointSpec = {},
+  round = 0
+): RoundResult {
   const offered = 200 * lengthSec
-  return makeOpenRound(Array.from({ length: lengthSec }, () => new Array(ok).fill({ serviceNs, lagNs })), { round, busy, offered, unsent: offered - ok * lengthSec })
+  return makeOpenRound(
+    Array.from({ length: lengthSec }, () => new Array(ok).fill({ serviceNs, lagNs })),
+    { round, busy, offered, unsent: offered - ok * lengthSec }
+  )
 }
 
 /** Two rounds. */
@@ -34,7 +40,13 @@ export function makeArm (arm: string, spec: Partial<SweepArm> = {}): SweepArm {
     transport: arm.replace(/#.*$/, ''),
     closedPerSec: 1_400,
     probes: [makeProbe(1_000, true), makeProbe(1_020, false)],
-    knee: { kind: 'found', ratePerSec: 1_000, brokenAtPerSec: 1_020, votes: { met: 4, broken: 0 }, brokenVotes: { met: 0, broken: 4 } },
+    knee: {
+      kind: 'found',
+      ratePerSec: 1_000,
+      brokenAtPerSec: 1_020,
+      votes: { met: 4, broken: 0 },
+      brokenVotes: { met: 0, broken: 4 }
+    },
     points: [],
     failures: [],
     ...spec

@@ -2,7 +2,13 @@ import fc from 'fast-check'
 import { layOut, MAX_SEGMENT_BYTES, type SegmentSizes } from '../segment-sizes.js'
 
 /** The smallest segment there is: 132 KiB. */
-export const SMALLEST_SIZES: SegmentSizes = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 0 }
+export const SMALLEST_SIZES: SegmentSizes = {
+  slotBytes: 1024,
+  slots: 16,
+  ringEntries: 64,
+  inlineBytes: 512,
+  constantBytes: 0
+}
 
 /** Sizes that keep every rule. */
 export const arbitrarySizes: fc.Arbitrary<SegmentSizes> = fc.record({

@@ -34,9 +34,9 @@ export const BROKEN_STEPS: Readonly<Record<string, EndpointSteps>> = {
     publish,
     wake,
     sleep: steps([
-      (m) => m.peerFrames.refresh() ? 4 : (m.waitFor & WaitFor.ROOM) === 0 ? 3 : 1,
-      (m) => m.peerReleases.refresh() ? 4 : 2,
-      (m) => m.frames.refresh() ? 4 : 3,
+      (m) => (m.peerFrames.refresh() ? 4 : (m.waitFor & WaitFor.ROOM) === 0 ? 3 : 1),
+      (m) => (m.peerReleases.refresh() ? 4 : 2),
+      (m) => (m.frames.refresh() ? 4 : 3),
       (m) => {
         Atomics.store(m.words, m.ownWait, m.waitFor)
         return DONE
@@ -95,11 +95,13 @@ export const BROKEN_STEPS: Readonly<Record<string, EndpointSteps>> = {
     wake,
     publish: [
       ...withStep(publish, 4, () => 5),
-      ...steps([(m) => {
-        Atomics.store(m.words, m.peerWait, 0)
-        m.bell = true
-        return DONE
-      }])
+      ...steps([
+        (m) => {
+          Atomics.store(m.words, m.peerWait, 0)
+          m.bell = true
+          return DONE
+        }
+      ])
     ]
   },
   'does not tell of entries that it has read': {
@@ -120,7 +122,11 @@ export const BROKEN_STEPS: Readonly<Record<string, EndpointSteps>> = {
   },
   'does not look for released slots before it sleeps': { publish, wake, sleep: withStep(sleep, 2, () => 3) },
   'does not look how far the peer has read before it sleeps': { publish, wake, sleep: withStep(sleep, 3, () => DONE) },
-  'does not look for frames before it sleeps': { publish, wake, sleep: withStep(sleep, 1, (m) => (m.waitFor & WaitFor.ROOM) === 0 ? DONE : 2) },
+  'does not look for frames before it sleeps': {
+    publish,
+    wake,
+    sleep: withStep(sleep, 1, (m) => ((m.waitFor & WaitFor.ROOM) === 0 ? DONE : 2))
+  },
   'stays awake and lets the peer believe that it sleeps': {
     publish,
     wake,
@@ -132,10 +138,12 @@ export const BROKEN_STEPS: Readonly<Record<string, EndpointSteps>> = {
   'wakes and lets the peer believe that it sleeps': {
     publish,
     sleep,
-    wake: steps([(m) => {
-      m.waitFor = 0
-      return DONE
-    }])
+    wake: steps([
+      (m) => {
+        m.waitFor = 0
+        return DONE
+      }
+    ])
   },
   'touches shared memory twice in one step': {
     publish,

@@ -1,6 +1,9 @@
 import { Snapshot } from './snapshot.js'
 
-/** One side of a protocol: a program whose every step touches shared memory at most once, and by `Atomics`, which is how it is noticed. */
+/**
+ * One side of a protocol: a program whose every step touches shared memory at most once, and by `Atomics`, which is how
+ * it is noticed.
+ */
 export interface Actor {
   readonly name: string
   /** In how many ways it can go on; 0: it waits for the other one, or has ended. */
@@ -15,7 +18,10 @@ export interface Model {
   readonly parts: readonly object[]
   /** Throws a `Violation`. Called in every state. */
   check (): void
-  /** All work is done. From every state there must be a way to such a one: else something was lost, or both wait for each other. */
+  /**
+   * All work is done. From every state there must be a way to such a one: else something was lost, or both wait for
+   * each other.
+   */
   isDone (): boolean
   /** Throws a `Violation`. Called where no actor can go on. */
   checkRest (): void
@@ -40,9 +46,10 @@ export interface Failure {
 const MAX_STATES = 4_000_000
 
 /**
- * Runs the actors' steps in every order there is, as a breadth-first search over states, which are visited once each however many ways lead there.
- * Between two steps is where another thread may come; sequential consistency is what Atomics promise. A step that touches nothing shared commutes
- * with all steps of the others, so one order stands for all (Godefroid, "Partial-order methods for the verification of concurrent systems", 1996).
+ * Runs the actors' steps in every order there is, as a breadth-first search over states, which are visited once each
+ * however many ways lead there. Between two steps is where another thread may come; sequential consistency is what
+ * Atomics promise. A step that touches nothing shared commutes with all steps of the others, so one order stands for
+ * all (Godefroid, "Partial-order methods for the verification of concurrent systems", 1996).
  */
 export function explore (model: Model): Exploration {
   const snapshot = new Snapshot(model.parts)
@@ -71,13 +78,22 @@ export function explore (model: Model): Exploration {
   }
   const fail = (message: string, id: number, ...path: number[]): Exploration => {
     for (let at = id; at > 0; at = parents[at]!) path.push(moves[at]!)
-    return { states: states.length, transitions: edges.length / 2, failure: { message, schedule: replay(path.reverse()) } }
+    return {
+      states: states.length,
+      transitions: edges.length / 2,
+      failure: { message, schedule: replay(path.reverse()) }
+    }
   }
   /** All steps of one actor from state `id`. Returns whether none of them touches shared memory. */
-  const expand = (id: number, actor: number, choices: number, into: Array<{ move: number, state: string }>): boolean => {
+  const expand = (
+    id: number,
+    actor: number,
+    choices: number,
+    into: Array<{ move: number; state: string }>
+  ): boolean => {
     let isLocal = true
     for (let choice = 0; choice < choices; choice++) {
-      const move = actor << 8 | choice
+      const move = (actor << 8) | choice
       snapshot.load(states[id]!)
       counter.count = 0
       try {
@@ -126,7 +142,9 @@ export function explore (model: Model): Exploration {
         }
         edges.push(id, nextId)
       }
-      if (states.length > MAX_STATES) throw new Error(`Cannot explore this model: it has more than ${MAX_STATES} states: make it smaller`)
+      if (states.length > MAX_STATES) {
+        throw new Error(`Cannot explore this model: it has more than ${MAX_STATES} states: make it smaller`)
+      }
     }
     const lost = firstWithoutWayTo(done, edges, states.length)
     if (lost >= 0) return fail('there is no way from here to the end of the work', lost)

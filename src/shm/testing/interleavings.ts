@@ -2,7 +2,15 @@ import test from 'ava'
 import { explore, printSchedule } from './explorer.js'
 import { linkModel, type LinkModelOptions } from './link-model.js'
 
-export const SMALL: LinkModelOptions = { ringEntries: 2, slots: 2, sends: [1, 1], inlineEvery: 2, ownWakes: 0, keeps: 0, start: 0 }
+export const SMALL: LinkModelOptions = {
+  ringEntries: 2,
+  slots: 2,
+  sends: [1, 1],
+  inlineEvery: 2,
+  ownWakes: 0,
+  keeps: 0,
+  start: 0
+}
 
 export type Models = ReadonlyArray<readonly [what: string, options: Partial<LinkModelOptions>]>
 

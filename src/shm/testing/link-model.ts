@@ -35,10 +35,16 @@ export function linkModel ({ ringEntries, slots, sends, ...options }: LinkModelO
       sides.forEach((side, i) => {
         const { name, pool, endpoint } = side
         if (endpoint.asleepFor === 0) throw new Violation(`${name} stands still awake`)
-        if (endpoint.peerFrames.refresh()) throw new Violation(`${name} sleeps, a frame lies unread, and no bell is on its way`)
-        if (!side.isFinished) throw new Violation(`${name} sleeps, has sent ${side.sent} of ${side.sends}, and no bell is on its way`)
+        if (endpoint.peerFrames.refresh()) {
+          throw new Violation(`${name} sleeps, a frame lies unread, and no bell is on its way`)
+        }
+        if (!side.isFinished) {
+          throw new Violation(`${name} sleeps, has sent ${side.sent} of ${side.sends}, and no bell is on its way`)
+        }
         const unread = (words[layout.directions[i]!.releasePosition >> 2]! - endpoint.peerReleases.taken) | 0
-        if (pool.available + unread !== slots) throw new Violation(`${name} has ${pool.available} of ${slots} slots, and ${unread} lie in the release ring`)
+        if (pool.available + unread !== slots) {
+          throw new Violation(`${name} has ${pool.available} of ${slots} slots, and ${unread} lie in the release ring`)
+        }
       })
     }
   }

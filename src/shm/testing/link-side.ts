@@ -62,9 +62,9 @@ export interface EndpointFields {
 }
 
 /**
- * One side of a link as a program of single steps, with the turn of `ShmLink`: take what came, take slots back, send, publish, sleep. A frame's
- * descriptor is its number and its slot, in one word; its payload is its number. What is not used any more is cleared, so that states are the same
- * where only the past differs.
+ * One side of a link as a program of single steps, with the turn of `ShmLink`: take what came, take slots back, send,
+ * publish, sleep. A frame's descriptor is its number and its slot, in one word; its payload is its number. What is not
+ * used any more is cleared, so that states are the same where only the past differs.
  */
 export class LinkSide implements Actor {
   readonly name: string
@@ -118,51 +118,69 @@ export class LinkSide implements Actor {
     this.ownWakes = options.ownWakes
     this.ringWords = layout.directions[side].ring >> 2
     this.slotWords = layout.directions[side].slots >> 2
-    this.peerRingWords = layout.directions[1 - side as ShmSide].ring >> 2
-    this.peerSlotWords = layout.directions[1 - side as ShmSide].slots >> 2
+    this.peerRingWords = layout.directions[(1 - side) as ShmSide].ring >> 2
+    this.peerSlotWords = layout.directions[(1 - side) as ShmSide].slots >> 2
   }
 
-  get isFinished (): boolean { return this.sent === this.sends && this.received === this.peer.sends && this.keptSlots.length === 0 }
+  get isFinished (): boolean {
+    return this.sent === this.sends && this.received === this.peer.sends && this.keptSlots.length === 0
+  }
 
   choices (): number {
     switch (this.at) {
       // A bell, something of its own, or the release of something kept.
-      case At.IDLE: return (this.bells[this.side]! > 0 ? 1 : 0) + (this.ownWakes > 0 ? 1 : 0) + this.keptSlots.length
+      case At.IDLE:
+        return (this.bells[this.side]! > 0 ? 1 : 0) + (this.ownWakes > 0 ? 1 : 0) + this.keptSlots.length
       // Goes on, or leaves the rest for the next turn.
-      case At.TAKE: return 2
+      case At.TAKE:
+        return 2
       // Releases the payload at once, or keeps it.
-      case At.CHOOSE: return this.keptSlots.length < this.options.keeps ? 2 : 1
+      case At.CHOOSE:
+        return this.keptSlots.length < this.options.keeps ? 2 : 1
       // Goes on, or publishes what there is, or has no more before something else wakes it.
-      case At.SEND: return 1 + (this.wrote ? 1 : 0) + (this.ownWakes > 0 && this.sent < this.sends ? 1 : 0)
-      default: return 1
+      case At.SEND:
+        return 1 + (this.wrote ? 1 : 0) + (this.ownWakes > 0 && this.sent < this.sends ? 1 : 0)
+      default:
+        return 1
     }
   }
 
   step (choice: number): string {
     switch (this.at) {
-      case At.IDLE: return this.leaveIdle(choice)
-      case At.WAKE: return this.runInner(this.steps.wake, 'wakes', At.POLL)
-      case At.POLL: return this.go(this.endpoint.peerFrames.refresh() ? At.TAKE : At.COLLECT, 'looks for frames')
-      case At.TAKE: return this.take(choice)
+      case At.IDLE:
+        return this.leaveIdle(choice)
+      case At.WAKE:
+        return this.runInner(this.steps.wake, 'wakes', At.POLL)
+      case At.POLL:
+        return this.go(this.endpoint.peerFrames.refresh() ? At.TAKE : At.COLLECT, 'looks for frames')
+      case At.TAKE:
+        return this.take(choice)
       case At.FREE_ENTRY: {
         this.endpoint.peerFrames.publish()
         return this.go(At.READ, 'gives back an entry')
       }
-      case At.READ: return this.read()
-      case At.CHOOSE: return this.choose(choice)
-      case At.LOOK: return this.look()
-      case At.RELEASE: return this.release()
+      case At.READ:
+        return this.read()
+      case At.CHOOSE:
+        return this.choose(choice)
+      case At.LOOK:
+        return this.look()
+      case At.RELEASE:
+        return this.release()
       case At.PUBLISH_RELEASE: {
         this.endpoint.releases.publish()
         return this.go(At.LOOK, 'publishes a release')
       }
-      case At.COLLECT: return this.go(this.endpoint.peerReleases.refresh() ? At.COLLECT_NEXT : At.SEND, 'looks for released slots')
+      case At.COLLECT:
+        return this.go(this.endpoint.peerReleases.refresh() ? At.COLLECT_NEXT : At.SEND, 'looks for released slots')
       case At.COLLECT_NEXT: {
         this.place = this.endpoint.peerReleases.tryNext()
         return this.go(this.place < 0 ? At.SEND : At.COLLECT_ONE, 'takes a released slot')
       }
-      case At.COLLECT_ONE: return this.collect()
-      case At.SEND: return this.send(choice)
+      case At.COLLECT_ONE:
+        return this.collect()
+      case At.SEND:
+        return this.send(choice)
       case At.PUBLISH_EARLY: {
         this.endpoint.frames.publish()
         return this.go(this.slot < 0 ? At.WRITE : At.FILL, 'publishes early')
@@ -171,7 +189,8 @@ export class LinkSide implements Actor {
         Atomics.store(this.words, this.slotWords + this.slot, this.sent)
         return this.go(At.WRITE, `fills slot ${this.slot}`)
       }
-      case At.WRITE: return this.write()
+      case At.WRITE:
+        return this.write()
       case At.MAKE_ROOM: {
         const { frames } = this.endpoint
         const moved = frames.refresh()
@@ -180,9 +199,12 @@ export class LinkSide implements Actor {
         this.waits = this.options.trustsRefresh === true && !hasRoom
         return this.go(hasRoom ? At.SEND : At.PUBLISH, 'looks how far the peer has read')
       }
-      case At.PUBLISH: return this.publish()
-      case At.RING: return this.ringBell()
-      default: return this.sleep()
+      case At.PUBLISH:
+        return this.publish()
+      case At.RING:
+        return this.ringBell()
+      default:
+        return this.sleep()
     }
   }
 
@@ -222,16 +244,23 @@ export class LinkSide implements Actor {
   private take (choice: number): string {
     if (choice === 1) return this.go(At.COLLECT, 'leaves the rest')
     this.place = this.endpoint.peerFrames.tryNext()
-    return this.go(this.place < 0 ? At.COLLECT : this.options.readsLate === true ? At.FREE_ENTRY : At.READ, 'takes an entry')
+    return this.go(
+      this.place < 0 ? At.COLLECT : this.options.readsLate === true ? At.FREE_ENTRY : At.READ,
+      'takes an entry'
+    )
   }
 
   private read (): string {
     const descriptor = Atomics.load(this.words, this.peerRingWords + this.place)
     this.place = 0
     this.number = descriptor >> 8
-    this.slot = (descriptor & 0xFF) - 1
-    if (this.number !== this.received + 1) throw new Violation(`reads frame ${this.number} where ${this.received + 1} is next`)
-    if (this.slot >= 0 && this.keptSlots.includes(this.slot)) throw new Violation(`reads of slot ${this.slot}, which it holds`)
+    this.slot = (descriptor & 0xff) - 1
+    if (this.number !== this.received + 1) {
+      throw new Violation(`reads frame ${this.number} where ${this.received + 1} is next`)
+    }
+    if (this.slot >= 0 && this.keptSlots.includes(this.slot)) {
+      throw new Violation(`reads of slot ${this.slot}, which it holds`)
+    }
     this.received++
     if (this.slot >= 0) return this.go(At.CHOOSE, `reads frame ${this.number}, in slot ${this.slot}`)
     this.number = 0
@@ -239,7 +268,9 @@ export class LinkSide implements Actor {
   }
 
   private choose (choice: number): string {
-    if (choice === 0) return this.go(this.options.looksLate === true ? At.RELEASE : At.LOOK, 'does not keep the payload')
+    if (choice === 0) {
+      return this.go(this.options.looksLate === true ? At.RELEASE : At.LOOK, 'does not keep the payload')
+    }
     this.keptSlots.push(this.slot)
     this.keptNumbers.push(this.number)
     this.slot = INLINE_PAYLOAD
@@ -301,11 +332,14 @@ export class LinkSide implements Actor {
     this.sent++
     this.wrote = true
     this.place = frames.tryNext()
-    return this.go(this.options.publishesFirst === true ? At.PUBLISH_EARLY : this.slot < 0 ? At.WRITE : At.FILL, `makes frame ${this.sent}`)
+    return this.go(
+      this.options.publishesFirst === true ? At.PUBLISH_EARLY : this.slot < 0 ? At.WRITE : At.FILL,
+      `makes frame ${this.sent}`
+    )
   }
 
   private write (): string {
-    Atomics.store(this.words, this.ringWords + this.place, this.sent << 8 | (this.slot + 1))
+    Atomics.store(this.words, this.ringWords + this.place, (this.sent << 8) | (this.slot + 1))
     return this.go(At.SEND, `writes frame ${this.sent}`)
   }
 

@@ -2,7 +2,10 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { memfdMemory } from '../memfd-memory.js'
 import { type LitmusOptions, runLitmus } from './litmus.js'
 
-/** Side 1 of a litmus test: in a worker thread with a SharedArrayBuffer, or in a process that attaches a segment. Tells its result. */
+/**
+ * Side 1 of a litmus test: in a worker thread with a SharedArrayBuffer, or in a process that attaches a segment. Tells
+ * its result.
+ */
 if (parentPort !== null) {
   const { buffer, options } = workerData as { buffer: SharedArrayBuffer, options: LitmusOptions }
   parentPort.postMessage('ready')

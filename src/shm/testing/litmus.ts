@@ -19,14 +19,19 @@ export interface LitmusResult {
 }
 
 /**
- * One side of the store buffering litmus test ("SB"; Alglave, Maranget, Tautschnig, "Herding cats", 2014), the handshake of a doorbell: each side
- * stores its own word, then loads the other's. Both sides call this with the same options and zeroed words; they get the same result.
+ * One side of the store buffering litmus test ("SB"; Alglave, Maranget, Tautschnig, "Herding cats", 2014), the
+ * handshake of a doorbell: each side stores its own word, then loads the other's. Both sides call this with the same
+ * options and zeroed words; they get the same result.
  */
-export function runLitmus (words: Int32Array, side: 0 | 1, { access, maxRounds, maxMs, maxViolations }: LitmusOptions): LitmusResult {
+export function runLitmus (
+  words: Int32Array,
+  side: 0 | 1,
+  { access, maxRounds, maxMs, maxViolations }: LitmusOptions
+): LitmusResult {
   const endsAt = Date.now() + maxMs
   const runRound = access === 'plain' ? storeAndLoadPlainly : storeAndLoad
   const own = Word.STORED[side]
-  const peer = Word.STORED[1 - side as 0 | 1]
+  const peer = Word.STORED[(1 - side) as 0 | 1]
   let violations = 0
   let round = 0
   while (round < maxRounds && violations < maxViolations && words[Word.STOP] === 0) {

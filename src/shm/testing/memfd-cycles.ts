@@ -3,7 +3,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { memfdMemory } from '../memfd-memory.js'
 import type { SegmentSizes } from '../segment-sizes.js'
 
-/** Makes, attaches, fills and frees as many segments of 16 MiB as told, with --expose-gc, and sends what the process held. */
+/**
+ * Makes, attaches, fills and frees as many segments of 16 MiB as told, with --expose-gc, and sends what the process
+ * held.
+ */
 const SIZES: SegmentSizes = { slotBytes: 65_536, slots: 127, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 }
 const cycles = Number(process.argv[2])
 const memory = memfdMemory()
@@ -17,7 +20,11 @@ export interface Held {
 
 function held (): Held {
   const [addressPages, residentPages] = readFileSync('/proc/self/statm', 'utf8').split(' ').map(Number)
-  return { residentBytes: residentPages! * 4096, addressBytes: addressPages! * 4096, mappings: readFileSync('/proc/self/maps', 'utf8').split('\n').length }
+  return {
+    residentBytes: residentPages! * 4096,
+    addressBytes: addressPages! * 4096,
+    mappings: readFileSync('/proc/self/maps', 'utf8').split('\n').length
+  }
 }
 
 function cycle (): void {

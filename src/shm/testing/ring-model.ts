@@ -33,9 +33,19 @@ class Producer implements Actor {
   constructor (words: Int32Array, options: RingModelOptions) {
     this.words = words
     this.options = options
-    this.ring = new RingProducer(words, Word.WRITE, options.isRelease === true ? -1 : Word.READ, options.capacity + (options.excess ?? 0), options.start)
+    this.ring = new RingProducer(
+      words,
+      Word.WRITE,
+      options.isRelease === true ? -1 : Word.READ,
+      options.capacity + (options.excess ?? 0),
+      options.start
+    )
     // The places are those of the ring as it is.
-    if (options.excess !== undefined) Object.assign(this.ring, { tryNext: () => this.ring.used >= this.ring.capacity ? -1 : this.ring.next() & (options.capacity - 1) })
+    if (options.excess !== undefined) {
+      Object.assign(this.ring, {
+        tryNext: () => (this.ring.used >= this.ring.capacity ? -1 : this.ring.next() & (options.capacity - 1))
+      })
+    }
   }
 
   get isFinished (): boolean { return this.written === this.options.count && this.unpublished === 0 }
@@ -43,7 +53,9 @@ class Producer implements Actor {
   choices (): number {
     if (this.at !== At.CHOOSE) return 1
     if (this.written === this.options.count) return this.unpublished > 0 ? 1 : 0
-    if (this.options.isRelease === true && this.written - this.consumer.taken >= this.options.capacity) return this.unpublished > 0 ? 1 : 0
+    if (this.options.isRelease === true && this.written - this.consumer.taken >= this.options.capacity) {
+      return this.unpublished > 0 ? 1 : 0
+    }
     // Writes one more, or publishes first.
     return this.unpublished > 0 ? 2 : 1
   }
@@ -55,7 +67,9 @@ class Producer implements Actor {
         const { isRelease = false, count, capacity, publishesFirst = false } = this.options
         // How many slots are free is the consumer's to know: a step by itself.
         if (isRelease) Atomics.load(this.words, Word.WRITE)
-        if (choice === 1 || this.written === count || (isRelease && this.written - this.consumer.taken >= capacity)) return this.go(At.PUBLISH, 'has written enough')
+        if (choice === 1 || this.written === count || (isRelease && this.written - this.consumer.taken >= capacity)) {
+          return this.go(At.PUBLISH, 'has written enough')
+        }
         this.place = isRelease ? ring.next() : ring.tryNext()
         if (this.place < 0) {
           this.place = 0
@@ -105,7 +119,13 @@ class Consumer implements Actor {
   constructor (words: Int32Array, options: RingModelOptions) {
     this.words = words
     this.options = options
-    this.ring = new RingConsumer(words, Word.WRITE, options.isRelease === true ? -1 : Word.READ, options.capacity, options.start)
+    this.ring = new RingConsumer(
+      words,
+      Word.WRITE,
+      options.isRelease === true ? -1 : Word.READ,
+      options.capacity,
+      options.start
+    )
   }
 
   get isFinished (): boolean { return this.taken === this.options.count && !this.unpublished }
@@ -168,12 +188,18 @@ export function ringModel (options: RingModelOptions): Model {
     check () {
       const position = (options.start + producer.written) | 0
       const used = (position - words[Word.READ]!) | 0
-      if (options.isRelease !== true && used > options.capacity) throw new Violation(`${used} of ${options.capacity} entries are used`)
-      if (options.isRelease !== true && producer.ring.used < used) throw new Violation(`the producer believes that ${producer.ring.used} entries are used: there are ${used}`)
+      if (options.isRelease !== true && used > options.capacity) {
+        throw new Violation(`${used} of ${options.capacity} entries are used`)
+      }
+      if (options.isRelease !== true && producer.ring.used < used) {
+        throw new Violation(`the producer believes that ${producer.ring.used} entries are used: there are ${used}`)
+      }
     },
     isDone: () => producer.isFinished && consumer.isFinished,
     checkRest () {
-      if (!producer.isFinished || !consumer.isFinished) throw new Violation(`nothing goes on after ${consumer.taken} of ${options.count}`)
+      if (!producer.isFinished || !consumer.isFinished) {
+        throw new Violation(`nothing goes on after ${consumer.taken} of ${options.count}`)
+      }
     }
   }
 }

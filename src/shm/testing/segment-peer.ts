@@ -34,23 +34,42 @@ export class SegmentPeer {
 
   static inThread (t: ExecutionContext, kind: SegmentMemory['kind']): SegmentPeer {
     const worker = new Worker(ROLE, { argv: [kind] })
-    t.teardown(async () => { await worker.terminate() })
-    return new SegmentPeer(worker, (order) => { worker.postMessage(order) })
+    t.teardown(async () => {
+      await worker.terminate()
+    })
+    return new SegmentPeer(worker, (order) => {
+      worker.postMessage(order)
+    })
   }
 
   /** With `uid` it becomes that user once it has loaded its code. */
-  static inProcess (t: ExecutionContext, kind: SegmentMemory['kind'], options: { uid?: number, env?: NodeJS.ProcessEnv } = {}): { peer: SegmentPeer, child: ChildProcess } {
+  static inProcess (
+    t: ExecutionContext,
+    kind: SegmentMemory['kind'],
+    options: { uid?: number; env?: NodeJS.ProcessEnv } = {}
+  ): { peer: SegmentPeer; child: ChildProcess } {
     const args = options.uid === undefined ? [kind] : [kind, String(options.uid)]
-    const child = fork(fileURLToPath(ROLE), args, { serialization: 'advanced', execArgv: [], env: { ...process.env, ...options.env } })
-    t.teardown(() => { child.kill('SIGKILL') })
-    return { child, peer: new SegmentPeer(child, (order) => { child.send(order) }) }
+    const child = fork(fileURLToPath(ROLE), args, {
+      serialization: 'advanced',
+      execArgv: [],
+      env: { ...process.env, ...options.env }
+    })
+    t.teardown(() => {
+      child.kill('SIGKILL')
+    })
+    return {
+      child,
+      peer: new SegmentPeer(child, (order) => {
+        child.send(order)
+      })
+    }
   }
 
   /** Throws the peer's error, with its code. */
   async tell (order: SegmentOrder): Promise<SegmentReply> {
     const answered = once(this.#emitter, 'message')
     this.#post(order)
-    const [reply] = await answered as [SegmentReply]
+    const [reply] = (await answered) as [SegmentReply]
     if (reply.error !== undefined) throw fromErrorData(reply.error)
     return reply
   }

@@ -6,8 +6,8 @@ import { sharedArrayMemory } from '../shared-array-memory.js'
 import type { SegmentOrder, SegmentReply } from './segment-peer.js'
 
 /**
- * The attaching side in a worker thread, or either side in a child process: does one order at a time, and answers each. It has at most one
- * request, offer and segment.
+ * The attaching side in a worker thread, or either side in a child process: does one order at a time, and answers each.
+ * It has at most one request, offer and segment.
  */
 let request: ReturnType<typeof memory.request> | undefined
 let segment: Segment | undefined

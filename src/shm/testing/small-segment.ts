@@ -31,7 +31,13 @@ export function makeSmallSegment (ringEntries: number, slots: number, start = 0)
   })
   const directions = [direction(), direction()] as const
   const totalBytes = Math.max(next, reserved[1] + 1) * 4
-  const layout: SegmentLayout = { sizes: { slotBytes: 4, slots, ringEntries, inlineBytes: 0, constantBytes: 0 }, descriptorBytes: 4, releaseEntries, totalBytes, directions }
+  const layout: SegmentLayout = {
+    sizes: { slotBytes: 4, slots, ringEntries, inlineBytes: 0, constantBytes: 0 },
+    descriptorBytes: 4,
+    releaseEntries,
+    totalBytes,
+    directions
+  }
   const words = new Int32Array(new SharedArrayBuffer(totalBytes))
   for (const { writePosition, readPosition, releasePosition } of directions) {
     for (const position of [writePosition, readPosition, releasePosition]) words[position >> 2] = start

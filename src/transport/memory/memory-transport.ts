@@ -2,7 +2,14 @@ import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
 import { encodeHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
-import { type Claim, type Constant, type Constants, emptyTransportCounters, type Transport, type TransportHandler } from '../transport.js'
+import {
+  type Claim,
+  type Constant,
+  type Constants,
+  emptyTransportCounters,
+  type Transport,
+  type TransportHandler
+} from '../transport.js'
 
 export interface MemoryTransportOptions {
   /** DATA is taken until this many bytes wait at the peer. Default 128 KiB. */
@@ -16,7 +23,10 @@ export interface MemoryTransportOptions {
 /** Control frames are not held back; a peer that leaves this much more unread is given up. */
 const MAX_CONTROL_BYTES = 1024 * 1024
 
-/** Two linked transports within one thread: the reference that the others are compared with, and what session tests run on. Plain and slow. */
+/**
+ * Two linked transports within one thread: the reference that the others are compared with, and what session tests run
+ * on. Plain and slow.
+ */
 export function createMemoryTransportPair (options: MemoryTransportOptions = {}): [MemoryTransport, MemoryTransport] {
   const a = new MemoryTransport(options)
   const b = new MemoryTransport(options)
@@ -147,8 +157,14 @@ export class MemoryTransport implements Transport {
     Object.assign(claim, { committedBytes: bytes, copied })
   }
 
-  get room (): number { return 0 }
-  offer (): Uint8Array { return new Uint8Array(0) }
+  get room (): number {
+    return 0
+  }
+
+  offer (): Uint8Array {
+    return new Uint8Array(0)
+  }
+
   attach (): void {}
 
   abandon (claim: Claim): void {
@@ -177,10 +193,22 @@ export class MemoryTransport implements Transport {
     this.#append(frame.subarray(0, HEADER_BYTES + committedBytes))
   }
 
-  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = new Uint8Array(0)): void {
+  send (
+    type: FrameType,
+    channelId: number,
+    argument: number,
+    flags = 0,
+    payload: Uint8Array = new Uint8Array(0)
+  ): void {
     if (this.#ended) return
     if (this.#pendingBytes > this.#highWaterBytes + MAX_CONTROL_BYTES) {
-      this.abort(new TunnelError(ErrorCode.LIMIT, `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ${this.#highWaterBytes + MAX_CONTROL_BYTES} may: it stopped reading`))
+      this.abort(
+        new TunnelError(
+          ErrorCode.LIMIT,
+          `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ` +
+            `${this.#highWaterBytes + MAX_CONTROL_BYTES} may: it stopped reading`
+        )
+      )
       return
     }
     const frame = new Uint8Array(HEADER_BYTES + payload.length)
@@ -230,7 +258,9 @@ export class MemoryTransport implements Transport {
     this.#frames.stop()
     this.#inbox = []
     this.#end = { error }
-    queueMicrotask(() => { this.#tellEnd() })
+    queueMicrotask(() => {
+      this.#tellEnd()
+    })
   }
 
   #tellEnd (): void {
@@ -303,7 +333,14 @@ export class MemoryTransport implements Transport {
   }
 
   #wakeSender (): void {
-    if (!this.#refusedSender || this.#ended || this.#claims >= this.#maxClaims || this.#pendingBytes > this.#highWaterBytes / 2) return
+    if (
+      !this.#refusedSender ||
+      this.#ended ||
+      this.#claims >= this.#maxClaims ||
+      this.#pendingBytes > this.#highWaterBytes / 2
+    ) {
+      return
+    }
     this.#refusedSender = false
     this.#handler?.onWritable()
   }

@@ -18,8 +18,9 @@ class ShmConstant implements Constant {
 }
 
 /**
- * The constants of the direction that this side fills. They are laid one behind the other, and never freed. Each begins a unit of its own, so what the
- * receiver counts in a unit's word is about one constant; a receiver that lies in it spoils only what it reads itself.
+ * The constants of the direction that this side fills. They are laid one behind the other, and never freed. Each begins
+ * a unit of its own, so what the receiver counts in a unit's word is about one constant; a receiver that lies in it
+ * spoils only what it reads itself.
  */
 export class ConstantMemory implements Constants {
   readonly #words: Int32Array
@@ -29,14 +30,21 @@ export class ConstantMemory implements Constants {
   readonly #uses: Int32Array
   #used = 0
 
-  constructor (buffer: ArrayBufferLike, { constants, constantReturns }: DirectionLayout, constantBytes: number, words: Int32Array) {
+  constructor (
+    buffer: ArrayBufferLike,
+    { constants, constantReturns }: DirectionLayout,
+    constantBytes: number,
+    words: Int32Array
+  ) {
     this.#words = words
     this.#memory = new Uint8Array(buffer, constants, constantBytes)
     this.#returns = constantReturns >> 2
     this.#uses = new Int32Array(constantBytes / CONSTANT_UNIT_BYTES)
   }
 
-  get maxClaimBytes (): number { return this.#memory.length }
+  get maxClaimBytes (): number {
+    return this.#memory.length
+  }
 
   publish (bytes: Uint8Array): ShmConstant | null {
     const offset = this.#used

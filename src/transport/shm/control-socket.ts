@@ -41,7 +41,11 @@ export class ControlSocket {
   /** `open` starts the socket with the reader it is given. */
   constructor (owner: ControlSocketOwner, open: (reader: Reader) => Socket) {
     this.#owner = owner
-    this.#frames = new FrameReader(HELLO_MAX_BYTES, { onFrame: (header, payload, release) => { owner.onFrame(header, payload, release) } })
+    this.#frames = new FrameReader(HELLO_MAX_BYTES, {
+      onFrame: (header, payload, release) => {
+        owner.onFrame(header, payload, release)
+      }
+    })
     this.#socket = open(this.#reader())
   }
 
@@ -111,11 +115,21 @@ export class ControlSocket {
     if (this.#isBroken) return
     if (!this.#readsBells) {
       this.#frames.commit(bytes)
-      if (this.#frames.insideFrame && this.#owner.isAttached()) throw new TunnelError(ErrorCode.PROTOCOL, 'Cannot go on with the link: the peer sent frames on the socket after the handshake')
+      if (this.#frames.insideFrame && this.#owner.isAttached()) {
+        throw new TunnelError(
+          ErrorCode.PROTOCOL,
+          'Cannot go on with the link: the peer sent frames on the socket after the handshake'
+        )
+      }
       return
     }
     for (let i = 0; i < bytes; i++) {
-      if (this.#bells[i] !== BELL) throw new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: a doorbell must be the byte ${BELL}: it is ${this.#bells[i]}`)
+      if (this.#bells[i] !== BELL) {
+        throw new TunnelError(
+          ErrorCode.PROTOCOL,
+          `Cannot go on with the link: a doorbell must be the byte ${BELL}: it is ${this.#bells[i]}`
+        )
+      }
     }
     this.#owner.onBell()
   }

@@ -22,8 +22,11 @@ export function createShmTransport ({ memory: kind, sizes, poison }: ShmOptions)
   const checked = checkSegmentSizes(segmentSizes(sizes))
   return {
     kind: 'shm',
-    check () { memory.check() },
+    check () {
+      memory.check()
+    },
     accept: (engine, socket) => ShmTransport.accept(engine, socket, { memory, sizes: checked, poison: poison ?? null }),
-    connect: (engine, address, timeoutMs) => ShmTransport.connect(engine, address, timeoutMs, { memory, sizes: checked, poison: poison ?? null })
+    connect: (engine, address, timeoutMs) =>
+      ShmTransport.connect(engine, address, timeoutMs, { memory, sizes: checked, poison: poison ?? null })
   }
 }

@@ -44,7 +44,9 @@ class Attack {
     })
     link.start(MAX_PAYLOAD_BYTES)
     link.a.recorder.keeps = link.b.recorder.keeps = () => true
-    for (const side of [link.a, link.b]) for (let i = 0; i < SLOT_PAYLOADS; i++) await side.sendData(SIZES.slotBytes, 1 + i)
+    for (const side of [link.a, link.b]) {
+      for (let i = 0; i < SLOT_PAYLOADS; i++) await side.sendData(SIZES.slotBytes, 1 + i)
+    }
     for (const side of [link.a, link.b]) side.transport.flush()
     await link.untilDelivered(t)
     // The last position that an honest side writes is written.
@@ -79,34 +81,136 @@ type Move = (attack: Attack) => void
 
 const FAR = [0x7FFF_FFFF, -0x8000_0000, 0x4000_0000]
 const BREACHES: Array<[title: string, move: Move, rule: RegExp]> = [
-  ...[-1, SIZES.ringEntries + 1, ...FAR].map((step): [string, Move, RegExp] =>
-    [`a write position moved by ${step}`, (a) => { a.put(a.mine.writePosition, a.at(a.mine.writePosition) + step) }, /write position must be/]),
-  ...[-SIZES.ringEntries, SIZES.ringEntries, ...FAR].map((step): [string, Move, RegExp] =>
-    [`a read position moved by ${step}`, (a) => { a.put(a.theirs.readPosition, a.at(a.theirs.readPosition) + step) }, /read position must be/]),
-  ...[-1, SIZES.slots + 1, ...FAR].map((step): [string, Move, RegExp] =>
-    [`a release position moved by ${step}`, (a) => { a.put(a.theirs.releasePosition, a.at(a.theirs.releasePosition) + step) }, /write position must be/]),
-  ['a slot given back twice', (a) => { a.release(2, 2) }, /gives back 2/],
-  ['a slot given back that was never sent', (a) => { a.release(SLOT_PAYLOADS) }, /gives back 4/],
-  ...[-1, SIZES.slots, 0x7FFF_FFFF, -0x8000_0000].map((slot): [string, Move, RegExp] =>
-    [`slot ${slot} given back`, (a) => { a.release(slot) }, /gives back/]),
-  ...[SIZES.slots, 0x7FFF_FFFF].map((slot): [string, Move, RegExp] =>
-    [`a payload in slot ${slot}`, (a) => { a.publish(FrameType.DATA, 100, slot) }, /slot must be from 0 to 15/]),
-  ...[SIZES.constantBytes - 99, SIZES.constantBytes, SIZES.constantBytes + 512, 0x7FFF_FFFE].map((offset): [string, Move, RegExp] =>
-    [`a constant of 100 bytes at ${offset}`, (a) => { a.publish(FrameType.DATA, 100, CONSTANT_PAYLOAD - offset) }, /constant must be a DATA payload within the 4096 bytes/]),
-  ['an empty constant', (a) => { a.publish(FrameType.DATA, 0, CONSTANT_PAYLOAD, { flags: 1 }) }, /constant must be/],
-  ['a control frame in the constants', (a) => { a.publish(FrameType.GOAWAY, 10, CONSTANT_PAYLOAD, { channelId: 0 }) }, /constant must be/],
-  ['a payload in a slot that the victim still holds', (a) => { a.publish(FrameType.DATA, 100, 1) }, /slot 1 was sent again/],
-  ['a payload longer than its slot', (a) => { a.publish(FrameType.DATA, SIZES.slotBytes + 1, 9) }, /slot must hold/],
-  ['an empty payload in a slot', (a) => { a.publish(FrameType.DATA, 0, 9, { flags: 1 }) }, /slot must hold/],
-  ['a control frame in a slot', (a) => { a.publish(FrameType.GOAWAY, 10, 9, { channelId: 0 }) }, /slot must hold/],
-  ['an inline payload longer than a descriptor', (a) => { a.publish(FrameType.DATA, SIZES.inlineBytes + 1, INLINE_PAYLOAD) }, /inline payload must be/],
-  ['a payload above what was agreed', (a) => { a.publish(FrameType.DATA, MAX_PAYLOAD_BYTES + 1, 9) }, /at most 4096/],
-  ['a bell that is none', (a) => { a.pair.sockets.a.inject(Uint8Array.of(1, 1, 0)) }, /doorbell must be/],
-  ['a frame on the socket', (a) => {
-    const frame = new Uint8Array(HEADER_BYTES)
-    encodeHeader(frame, 0, FrameType.PING, 0, 0, 0, 7)
-    a.pair.sockets.a.inject(frame)
-  }, /doorbell must be/]
+  ...[-1, SIZES.ringEntries + 1, ...FAR].map((step): [string, Move, RegExp] => [
+    `a write position moved by ${step}`,
+    (a) => {
+      a.put(a.mine.writePosition, a.at(a.mine.writePosition) + step)
+    },
+    /write position must be/
+  ]),
+  ...[-SIZES.ringEntries, SIZES.ringEntries, ...FAR].map((step): [string, Move, RegExp] => [
+    `a read position moved by ${step}`,
+    (a) => {
+      a.put(a.theirs.readPosition, a.at(a.theirs.readPosition) + step)
+    },
+    /read position must be/
+  ]),
+  ...[-1, SIZES.slots + 1, ...FAR].map((step): [string, Move, RegExp] => [
+    `a release position moved by ${step}`,
+    (a) => {
+      a.put(a.theirs.releasePosition, a.at(a.theirs.releasePosition) + step)
+    },
+    /write position must be/
+  ]),
+  [
+    'a slot given back twice',
+    (a) => {
+      a.release(2, 2)
+    },
+    /gives back 2/
+  ],
+  [
+    'a slot given back that was never sent',
+    (a) => {
+      a.release(SLOT_PAYLOADS)
+    },
+    /gives back 4/
+  ],
+  ...[-1, SIZES.slots, 0x7fff_ffff, -0x8000_0000].map((slot): [string, Move, RegExp] => [
+    `slot ${slot} given back`,
+    (a) => {
+      a.release(slot)
+    },
+    /gives back/
+  ]),
+  ...[SIZES.slots, 0x7fff_ffff].map((slot): [string, Move, RegExp] => [
+    `a payload in slot ${slot}`,
+    (a) => {
+      a.publish(FrameType.DATA, 100, slot)
+    },
+    /slot must be from 0 to 15/
+  ]),
+  ...[SIZES.constantBytes - 99, SIZES.constantBytes, SIZES.constantBytes + 512, 0x7fff_fffe].map(
+    (offset): [string, Move, RegExp] => [
+      `a constant of 100 bytes at ${offset}`,
+      (a) => {
+        a.publish(FrameType.DATA, 100, CONSTANT_PAYLOAD - offset)
+      },
+      /constant must be a DATA payload within the 4096 bytes/
+    ]
+  ),
+  [
+    'an empty constant',
+    (a) => {
+      a.publish(FrameType.DATA, 0, CONSTANT_PAYLOAD, { flags: 1 })
+    },
+    /constant must be/
+  ],
+  [
+    'a control frame in the constants',
+    (a) => {
+      a.publish(FrameType.GOAWAY, 10, CONSTANT_PAYLOAD, { channelId: 0 })
+    },
+    /constant must be/
+  ],
+  [
+    'a payload in a slot that the victim still holds',
+    (a) => {
+      a.publish(FrameType.DATA, 100, 1)
+    },
+    /slot 1 was sent again/
+  ],
+  [
+    'a payload longer than its slot',
+    (a) => {
+      a.publish(FrameType.DATA, SIZES.slotBytes + 1, 9)
+    },
+    /slot must hold/
+  ],
+  [
+    'an empty payload in a slot',
+    (a) => {
+      a.publish(FrameType.DATA, 0, 9, { flags: 1 })
+    },
+    /slot must hold/
+  ],
+  [
+    'a control frame in a slot',
+    (a) => {
+      a.publish(FrameType.GOAWAY, 10, 9, { channelId: 0 })
+    },
+    /slot must hold/
+  ],
+  [
+    'an inline payload longer than a descriptor',
+    (a) => {
+      a.publish(FrameType.DATA, SIZES.inlineBytes + 1, INLINE_PAYLOAD)
+    },
+    /inline payload must be/
+  ],
+  [
+    'a payload above what was agreed',
+    (a) => {
+      a.publish(FrameType.DATA, MAX_PAYLOAD_BYTES + 1, 9)
+    },
+    /at most 4096/
+  ],
+  [
+    'a bell that is none',
+    (a) => {
+      a.pair.sockets.a.inject(Uint8Array.of(1, 1, 0))
+    },
+    /doorbell must be/
+  ],
+  [
+    'a frame on the socket',
+    (a) => {
+      const frame = new Uint8Array(HEADER_BYTES)
+      encodeHeader(frame, 0, FrameType.PING, 0, 0, 0, 7)
+      a.pair.sockets.a.inject(frame)
+    },
+    /doorbell must be/
+  ]
 ]
 
 for (const [title, move, rule] of BREACHES) {
@@ -192,7 +296,9 @@ test('ShmTransport goes on when a peer sets both wait words to anything, all the
   let word = 0
   const scribble = (): void => {
     if (isOver) return
-    for (const offset of [WordOffset.HOST_WAIT, WordOffset.PLUGIN_WAIT]) attack.put(offset, [0, 1, 2, 3, -1, 0x7FFF_FFFF][word++ % 6]!)
+    for (const offset of [WordOffset.HOST_WAIT, WordOffset.PLUGIN_WAIT]) {
+      attack.put(offset, [0, 1, 2, 3, -1, 0x7fff_ffff][word++ % 6]!)
+    }
     setImmediate(scribble)
   }
   scribble()

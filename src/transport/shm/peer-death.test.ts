@@ -28,7 +28,10 @@ function pingHeader (number: number): Uint8Array {
 for (const engine of ENGINES_HERE) {
   for (const [how, unreadBells] of [['with its bells read (EOF)', 0], ['with bells unread (ECONNRESET)', 3]] as const) {
     test(`ShmTransport delivers what a peer had published before it died ${how} (${engine} engine)`, async (t) => {
-      const pair: ShmPair = await makeShmPair(() => createEngine(engine), { memory: sharedArrayMemory(), sizes: { ringEntries: RING_ENTRIES } })
+      const pair: ShmPair = await makeShmPair(() => createEngine(engine), {
+        memory: sharedArrayMemory(),
+        sizes: { ringEntries: RING_ENTRIES }
+      })
       const link = new Link(pair)
       t.teardown(async () => {
         link.end()
@@ -51,13 +54,20 @@ for (const engine of ENGINES_HERE) {
       link.kill('a')
       const error = await link.b.recorder.untilClose()
       t.is(error?.code, unreadBells > 0 ? ErrorCode.SOCKET_RESET : undefined)
-      t.deepEqual(link.b.recorder.frames.map(({ argument }) => argument), [100, ...Array.from({ length: RING_ENTRIES }, (_, i) => i)])
+      t.deepEqual(
+        link.b.recorder.frames.map(({ argument }) => argument),
+        [100, ...Array.from({ length: RING_ENTRIES }, (_, i) => i)]
+      )
       await link.verify(t)
     })
   }
 
-  test(`ShmTransport takes at most one ring full of a peer that has closed its side and goes on writing (${engine} engine)`, async (t) => {
-    const pair = await makeShmPair(() => createEngine(engine), { memory: sharedArrayMemory(), sizes: { ringEntries: RING_ENTRIES } })
+  test(`ShmTransport takes at most one ring full of a peer that has closed its side and goes on writing (${engine} ` +
+    'engine)', async (t) => {
+    const pair = await makeShmPair(() => createEngine(engine), {
+      memory: sharedArrayMemory(),
+      sizes: { ringEntries: RING_ENTRIES }
+    })
     const link = new Link(pair)
     t.teardown(async () => {
       link.end()
@@ -65,9 +75,13 @@ for (const engine of ENGINES_HERE) {
     })
     link.start(65_536)
     let written = 0
-    const fill = (): void => { for (let i = 0; i < RING_ENTRIES; i++) writeDescriptor(pair.segment, ShmSide.PLUGIN, pingHeader(written++)) }
+    const fill = (): void => {
+      for (let i = 0; i < RING_ENTRIES; i++) writeDescriptor(pair.segment, ShmSide.PLUGIN, pingHeader(written++))
+    }
     // All that is taken makes room for as much.
-    link.b.recorder.onEach = () => { if (link.b.recorder.frames.length === written && written < 50 * RING_ENTRIES) fill() }
+    link.b.recorder.onEach = () => {
+      if (link.b.recorder.frames.length === written && written < 50 * RING_ENTRIES) fill()
+    }
     await untilAsleep(pair)
     fill()
     pair.sockets.a.shutdown()

@@ -19,7 +19,12 @@ for (const engine of ENGINES_HERE) {
     runTransportSuite(`shm (${memory.kind}, tiny slots, ${engine} engine)`, {
       maxUnreadBytes: 2 * 1024 * 1024,
       maxUnreadFrames: 200_000,
-      makePair: (options) => makeShmPair(() => createEngine(engine), { ...options, memory, sizes: { slotBytes: 4096, slots: 1024, ringEntries: 128, inlineBytes: 512 } })
+      makePair: (options) =>
+        makeShmPair(() => createEngine(engine), {
+          ...options,
+          memory,
+          sizes: { slotBytes: 4096, slots: 1024, ringEntries: 128, inlineBytes: 512 }
+        })
     })
   }
 }

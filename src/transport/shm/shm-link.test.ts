@@ -15,7 +15,8 @@ function setUp (): { link: ShmLink, peer: ShmEndpoint } {
   return { link, peer }
 }
 
-test('ShmLink.overdueBell() takes a bell for missed where the peer published and did not see that this side sleeps', (t) => {
+test('ShmLink.overdueBell() takes a bell for missed where the peer published and did not see that this ' +
+  'side sleeps', (t) => {
   const { link, peer } = setUp()
   t.is(link.overdueBell(), null)
   peer.frames.tryNext()

@@ -17,7 +17,10 @@ export interface ShmLinkParts {
   readonly onWork: () => void
 }
 
-/** One side of a segment at work: both halves, and when to publish, sleep and wake. Throws ERR_TUNNEL_PROTOCOL from every method where the peer broke the rules. */
+/**
+ * One side of a segment at work: both halves, and when to publish, sleep and wake. Throws ERR_TUNNEL_PROTOCOL from
+ * every method where the peer broke the rules.
+ */
 export class ShmLink {
   readonly sender: ShmSender
   readonly receiver: ShmReceiver
@@ -88,7 +91,8 @@ export class ShmLink {
 
   /**
    * Once a second: whether something has lain unread since the last time while this side slept and no bell came. It is
-   * `late` where the peer has found this side asleep: it may get no processor to ring with. Else it is `missed` for ever.
+   * `late` where the peer has found this side asleep: it may get no processor to ring with. Else it is `missed` for
+   * ever.
    */
   overdueBell (): 'missed' | 'late' | null {
     const { asleepFor, peerFrames, isBellDue } = this.#endpoint

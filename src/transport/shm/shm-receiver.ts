@@ -10,7 +10,10 @@ import type { TransportCounters, TransportHandler } from '../transport.js'
 /** Frames delivered in one go, before other sockets of this thread have their turn. */
 const BATCH_FRAMES = 256
 
-/** The half of a segment that the peer fills. Nothing in it is believed: a descriptor is copied out first, and checked then. */
+/**
+ * The half of a segment that the peer fills. Nothing in it is believed: a descriptor is copied out first, and checked
+ * then.
+ */
 export class ShmReceiver {
   maxPayloadBytes = HELLO_MAX_BYTES
   readonly #endpoint: ShmEndpoint
@@ -34,7 +37,7 @@ export class ShmReceiver {
   /** 1: the user holds the payload in this slot. */
   readonly #held: Uint8Array
   /** What the last payload of each slot was handed on as: the next one may be as long. */
-  readonly #inbound: Array<{ view: Uint8Array, readonly release: () => void }> = []
+  readonly #inbound: Array<{ view: Uint8Array; readonly release: () => void }> = []
   readonly #copies = new CopyPool()
   #heldCount = 0
   readonly #header = emptyHeader()
@@ -45,9 +48,20 @@ export class ShmReceiver {
   #stopped = false
 
   /** `onRelease` is called when a slot was given back, to be published some time. */
-  constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, onRelease: () => void) {
-    const { sizes: { slots, slotBytes, inlineBytes, constantBytes }, descriptorBytes, directions } = layout
-    const peer = directions[1 - side as ShmSide]
+  constructor (
+    endpoint: ShmEndpoint,
+    { buffer, layout }: Segment,
+    side: ShmSide,
+    words: Int32Array,
+    counters: TransportCounters,
+    onRelease: () => void
+  ) {
+    const {
+      sizes: { slots, slotBytes, inlineBytes, constantBytes },
+      descriptorBytes,
+      directions
+    } = layout
+    const peer = directions[(1 - side) as ShmSide]
     this.#endpoint = endpoint
     this.#counters = counters
     this.#buffer = buffer
@@ -68,7 +82,9 @@ export class ShmReceiver {
   }
 
   /** Payloads that this side's users have not released. */
-  get held (): number { return this.#heldCount }
+  get held (): number {
+    return this.#heldCount
+  }
 
   /**
    * Delivers up to a batch of frames, and no more than `limit`. Returns how many there were. Throws
@@ -98,11 +114,18 @@ export class ShmReceiver {
     for (let i = 0; i < HEADER_BYTES / 4; i++) this.#headerWords[i] = this.#words[word + i]!
     const slot = this.#words[(offset + DescriptorOffset.SLOT) >> 2]!
     const header = this.#header
-    decodeHeader(this.#headerBytes, 0, slot <= CONSTANT_PAYLOAD ? Math.max(this.maxPayloadBytes, this.#constantBytes) : this.maxPayloadBytes, header)
+    decodeHeader(
+      this.#headerBytes,
+      0,
+      slot <= CONSTANT_PAYLOAD ? Math.max(this.maxPayloadBytes, this.#constantBytes) : this.maxPayloadBytes,
+      header
+    )
     const bytes = header.payloadBytes
     const counters = this.#counters
     if (slot === INLINE_PAYLOAD) {
-      if (bytes > this.#inlineBytes) throw invalid(`an inline payload must be at most ${this.#inlineBytes} bytes: it is ${bytes}`)
+      if (bytes > this.#inlineBytes) {
+        throw invalid(`an inline payload must be at most ${this.#inlineBytes} bytes: it is ${bytes}`)
+      }
       counters.framesReceived++
       if (bytes === 0) return handler.onFrame(header, NO_PAYLOAD, nothing)
       if (header.type === FrameType.DATA) {
@@ -114,23 +137,42 @@ export class ShmReceiver {
       return handler.onFrame(header, copy.view, copy.release)
     }
     if (slot <= CONSTANT_PAYLOAD) return this.#deliverConstant(CONSTANT_PAYLOAD - slot, bytes, handler)
-    if (slot < 0 || slot >= this.#held.length) throw invalid(`a slot must be from 0 to ${this.#held.length - 1}, or below 0 for a payload that lies elsewhere: it is ${slot}`)
-    if (header.type !== FrameType.DATA || bytes === 0 || bytes > this.#slotBytes) throw invalid(`a slot must hold a DATA payload of 1 to ${this.#slotBytes} bytes: it holds ${bytes} of frame type ${header.type}`)
+    if (slot < 0 || slot >= this.#held.length) {
+      throw invalid(
+        `a slot must be from 0 to ${this.#held.length - 1}, or below 0 for a payload that lies elsewhere: it is ${slot}`
+      )
+    }
+    if (header.type !== FrameType.DATA || bytes === 0 || bytes > this.#slotBytes) {
+      throw invalid(
+        `a slot must hold a DATA payload of 1 to ${this.#slotBytes} bytes: it holds ${bytes} of frame type ` +
+        `${header.type}`
+      )
+    }
     if (this.#held[slot] === 1) throw invalid(`slot ${slot} was sent again before it was given back`)
     this.#held[slot] = 1
     this.#heldCount++
     counters.framesReceived++
     counters.payloadBytesReceived += bytes
     counters.zeroCopyBytesReceived += bytes
-    const inbound = this.#inbound[slot] ??= { view: NO_PAYLOAD, release: () => { this.#release(slot) } }
-    if (inbound.view.length !== bytes) inbound.view = new Uint8Array(this.#buffer, this.#slotsOffset + slot * this.#slotBytes, bytes)
+    const inbound = (this.#inbound[slot] ??= {
+      view: NO_PAYLOAD,
+      release: () => {
+        this.#release(slot)
+      }
+    })
+    if (inbound.view.length !== bytes) {
+      inbound.view = new Uint8Array(this.#buffer, this.#slotsOffset + slot * this.#slotBytes, bytes)
+    }
     handler.onFrame(header, inbound.view, inbound.release)
   }
 
   #deliverConstant (offset: number, bytes: number, handler: TransportHandler): void {
     const header = this.#header
     if (header.type !== FrameType.DATA || bytes === 0 || offset + bytes > this.#constantBytes) {
-      throw invalid(`a constant must be a DATA payload within the ${this.#constantBytes} bytes of constants: ${bytes} of frame type ${header.type} lie at ${offset}`)
+      throw invalid(
+        `a constant must be a DATA payload within the ${this.#constantBytes} bytes of constants: ${bytes} of frame ` +
+        `type ${header.type} lie at ${offset}`
+      )
     }
     this.#heldCount++
     const counters = this.#counters
@@ -139,7 +181,15 @@ export class ShmReceiver {
     counters.zeroCopyBytesReceived += bytes
     const index = Math.floor(offset / CONSTANT_UNIT_BYTES)
     let unit = this.#units[index]
-    if (unit === undefined) unit = this.#units[index] = { offset: -1, view: NO_PAYLOAD, release: () => { this.#releaseConstant(index) } }
+    if (unit === undefined) {
+      unit = this.#units[index] = {
+        offset: -1,
+        view: NO_PAYLOAD,
+        release: () => {
+          this.#releaseConstant(index)
+        }
+      }
+    }
     if (unit.offset !== offset || unit.view.length !== bytes) {
       unit.offset = offset
       unit.view = new Uint8Array(this.#buffer, this.#constants + offset, bytes)

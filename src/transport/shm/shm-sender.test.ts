@@ -8,14 +8,26 @@ import { ShmSender } from './shm-sender.js'
 
 const NO_PAYLOAD = new Uint8Array(0)
 
-function makeSender (ringEntries: number): { sender: ShmSender, own: ShmEndpoint, peer: ShmEndpoint, starving: Promise<void> } {
+function makeSender (ringEntries: number): {
+  sender: ShmSender
+  own: ShmEndpoint
+  peer: ShmEndpoint
+  starving: Promise<void>
+} {
   const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries, inlineBytes: 512, constantBytes: 4096 })
   const segment = { buffer: new SharedArrayBuffer(layout.totalBytes), layout, free () {} }
   const words = new Int32Array(segment.buffer)
   const own = new ShmEndpoint(words, layout, ShmSide.HOST)
   let onStarving!: () => void
-  const starving = new Promise<void>((resolve) => { onStarving = resolve })
-  return { starving, own, peer: new ShmEndpoint(words, layout, ShmSide.PLUGIN), sender: new ShmSender(own, segment, ShmSide.HOST, words, emptyTransportCounters(), null, onStarving) }
+  const starving = new Promise<void>((resolve) => {
+    onStarving = resolve
+  })
+  return {
+    starving,
+    own,
+    peer: new ShmEndpoint(words, layout, ShmSide.PLUGIN),
+    sender: new ShmSender(own, segment, ShmSide.HOST, words, emptyTransportCounters(), null, onStarving)
+  }
 }
 
 function takeAll ({ peerFrames }: ShmEndpoint): number {
@@ -25,7 +37,8 @@ function takeAll ({ peerFrames }: ShmEndpoint): number {
   return count
 }
 
-test('ShmSender.takeWaiting() moves what waits although going to sleep was the first to see that the peer has read', (t) => {
+test('ShmSender.takeWaiting() moves what waits although going to sleep was the first to see that the ' +
+  'peer has read', (t) => {
   const { sender, own, peer } = makeSender(64)
   for (let i = 0; i < 70; i++) sender.send(FrameType.PING, 0, i, 0, NO_PAYLOAD)
   own.publish(true)
@@ -40,10 +53,15 @@ test('ShmSender.takeWaiting() moves what waits although going to sleep was the f
   t.is(takeAll(peer), 6)
 })
 
-test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stalled ones have left no slot, and none comes back', async (t) => {
+test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stalled ones have left no slot, and none ' +
+  'comes back', async (t) => {
   const { sender, starving } = makeSender(64)
   for (let channelId = 1; channelId <= 128; channelId++) {
-    for (let claim = sender.tryClaim(1024, channelId); claim !== null && claim.slot >= 0; claim = sender.tryClaim(1024, channelId)) {
+    for (
+      let claim = sender.tryClaim(1024, channelId);
+      claim !== null && claim.slot >= 0;
+      claim = sender.tryClaim(1024, channelId)
+    ) {
       claim.committedBytes = 1024
       sender.sendData(claim, channelId, 0)
     }

@@ -11,7 +11,10 @@ import type { TransportCounters } from '../transport.js'
 import { ConstantMemory } from './constant-memory.js'
 import { ShmClaim } from './slot-claim.js'
 
-/** DATA frames are handed over until this much lies unread by the peer: it finds enough for a turn, and a small frame never queues behind more. */
+/**
+ * DATA frames are handed over until this much lies unread by the peer: it finds enough for a turn, and a small frame
+ * never queues behind more.
+ */
 const HIGH_WATER_BYTES = 1024 * 1024
 
 /** Claims for short payloads that may exist at one time. */
@@ -54,8 +57,20 @@ export class ShmSender {
   sawFull = false
 
   /** `onStarving` is called when claims that were refused may succeed although nothing has come back. */
-  constructor (endpoint: ShmEndpoint, { buffer, layout }: Segment, side: ShmSide, words: Int32Array, counters: TransportCounters, poison: number | null, onStarving: () => void) {
-    const { sizes: { slots, slotBytes, ringEntries, inlineBytes, constantBytes }, descriptorBytes, directions } = layout
+  constructor (
+    endpoint: ShmEndpoint,
+    { buffer, layout }: Segment,
+    side: ShmSide,
+    words: Int32Array,
+    counters: TransportCounters,
+    poison: number | null,
+    onStarving: () => void
+  ) {
+    const {
+      sizes: { slots, slotBytes, ringEntries, inlineBytes, constantBytes },
+      descriptorBytes,
+      directions
+    } = layout
     this.#endpoint = endpoint
     this.#counters = counters
     this.#words = words
@@ -67,15 +82,18 @@ export class ShmSender {
     this.#onStarving = onStarving
     this.pool = new SlotPool(slots)
     this.constants = new ConstantMemory(buffer, directions[side], constantBytes, words)
-    this.#slotClaims = Array.from({ length: slots }, (_, slot) => new ShmClaim(slot, new Uint8Array(buffer, directions[side].slots + slot * slotBytes, slotBytes)))
+    this.#slotClaims = Array.from(
+      { length: slots },
+      (_, slot) => new ShmClaim(slot, new Uint8Array(buffer, directions[side].slots + slot * slotBytes, slotBytes))
+    )
     this.#sentUpTo = new Float64Array(ringEntries)
   }
 
   // --- Memory
 
   /**
-   * Short payloads need no slot. A channel over its share waits until slots come back; where none do because readers have stalled, one that has
-   * no slot gets an inline claim, however much it wants: slow, but it goes on.
+   * Short payloads need no slot. A channel over its share waits until slots come back; where none do because readers
+   * have stalled, one that has no slot gets an inline claim, however much it wants: slow, but it goes on.
    */
   tryClaim (bytes: number, channelId: number): ShmClaim | null {
     if (!this.canClaim(bytes, channelId)) return null
@@ -88,10 +106,17 @@ export class ShmSender {
   canClaim (bytes: number, channelId: number): boolean {
     const needsSlot = bytes > this.#inlineBytes
     if (needsSlot && this.#canClaimSlot(channelId)) return true
-    if (this.#inlineClaims < MAX_INLINE_CLAIMS && (!needsSlot || (this.#starving && this.pool.heldBy(channelId) === 0))) return true
+    if (
+      this.#inlineClaims < MAX_INLINE_CLAIMS &&
+      (!needsSlot || (this.#starving && this.pool.heldBy(channelId) === 0))
+    ) {
+      return true
+    }
     this.#refused = true
     this.#gained = false
-    this.#starvingTimer ??= setTimeout(() => { this.#handleTimer() }, STARVING_AFTER_MS)
+    this.#starvingTimer ??= setTimeout(() => {
+      this.#handleTimer()
+    }, STARVING_AFTER_MS)
     return false
   }
 
@@ -113,7 +138,9 @@ export class ShmSender {
   }
 
   /** Somebody was refused, or found `writable` false: this side is to be woken when the peer makes room. */
-  get wantsRoom (): boolean { return this.#refused || this.sawFull || this.#waiting.length > 0 }
+  get wantsRoom (): boolean {
+    return this.#refused || this.sawFull || this.#waiting.length > 0
+  }
 
   /** Whether what was refused may succeed now. Tells so once. */
   tryRecover (): boolean {
@@ -142,14 +169,18 @@ export class ShmSender {
     const first = this.#endpoint.releaseRingOf('peer')
     for (let place = peerReleases.tryNext(); place >= 0; place = peerReleases.tryNext()) {
       const slot = this.#words[first + place]!
-      if (!this.pool.tryReturn(slot)) throw invalid(`it may give back a slot that it was sent, once: it gives back ${slot}`)
+      if (!this.pool.tryReturn(slot)) {
+        throw invalid(`it may give back a slot that it was sent, once: it gives back ${slot}`)
+      }
       this.#poisonSlot(slot)
     }
     this.#gain()
   }
 
   /** Memory that this side's users may still write to. */
-  get claims (): number { return this.pool.claimed }
+  get claims (): number {
+    return this.pool.claimed
+  }
 
   #canClaimSlot (channelId: number): boolean {
     if (this.pool.canClaim(channelId)) return true
@@ -179,7 +210,9 @@ export class ShmSender {
   }
 
   /** Everything handed over lies in the ring. */
-  get drained (): boolean { return this.#waiting.length === 0 }
+  get drained (): boolean {
+    return this.#waiting.length === 0
+  }
 
   /** Writes the descriptor of a committed claim, whose memory is the transport's from here on. */
   sendData (claim: ShmClaim, channelId: number, flags: number): void {
@@ -203,7 +236,8 @@ export class ShmSender {
   /** Moves frames that waited into the ring, as far as there is room. Returns whether there were any. */
   takeWaiting (): boolean {
     if (this.#waiting.length === 0) return false
-    // Whether the peer has read just now does not matter: going to sleep looks, too, and may have been the first to see it.
+    // Whether the peer has read just now does not matter: going to sleep looks, too, and may have been the first to see
+    // it.
     this.#endpoint.frames.refresh()
     const waiting = this.#waiting
     let moved = 0
@@ -217,7 +251,15 @@ export class ShmSender {
     return moved > 0
   }
 
-  #put (type: FrameType, channelId: number, argument: number, flags: number, bytes: number, slot: number, payload: Uint8Array | null): void {
+  #put (
+    type: FrameType,
+    channelId: number,
+    argument: number,
+    flags: number,
+    bytes: number,
+    slot: number,
+    payload: Uint8Array | null
+  ): void {
     this.#counters.framesSent++
     const { frames } = this.#endpoint
     let place = -1
@@ -227,12 +269,25 @@ export class ShmSender {
     }
     if (place >= 0) return this.#write(place, type, channelId, argument, flags, bytes, slot, payload)
     if (this.#waiting.length >= MAX_WAITING_FRAMES) {
-      throw new TunnelError(ErrorCode.LIMIT, `Cannot send to the peer: ${frames.capacity + this.#waiting.length} frames wait unread, and no more may: it stopped reading`)
+      throw new TunnelError(
+        ErrorCode.LIMIT,
+        `Cannot send to the peer: ${frames.capacity + this.#waiting.length} frames wait unread, and no more may: it ` +
+        'stopped reading'
+      )
     }
     this.#waiting.push({ type, channelId, argument, flags, bytes, slot, payload: payload?.slice(0, bytes) ?? null })
   }
 
-  #write (place: number, type: FrameType, channelId: number, argument: number, flags: number, bytes: number, slot: number, payload: Uint8Array | null): void {
+  #write (
+    place: number,
+    type: FrameType,
+    channelId: number,
+    argument: number,
+    flags: number,
+    bytes: number,
+    slot: number,
+    payload: Uint8Array | null
+  ): void {
     const offset = this.#ring + place * this.#descriptorBytes
     encodeHeader(this.#bytes, offset, type, channelId, bytes, flags, argument)
     this.#words[(offset + DescriptorOffset.SLOT) >> 2] = slot

@@ -24,8 +24,8 @@ export interface ShmParts {
 }
 
 /**
- * Frames in shared memory. The socket carries the handshake as ordinary frames; from then on it is the doorbell and the sign of life. The side that
- * accepts makes the segment, a new one for each peer.
+ * Frames in shared memory. The socket carries the handshake as ordinary frames; from then on it is the doorbell and the
+ * sign of life. The side that accepts makes the segment, a new one for each peer.
  */
 export class ShmTransport implements Transport, Polled {
   readonly kind = 'shm'
@@ -189,7 +189,8 @@ export class ShmTransport implements Transport, Polled {
 
   send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
     if (this.#ended) return
-    // HELLO is what the peer needs in order to attach; and before it has done so a GOAWAY can only be read on the socket.
+    // HELLO is what the peer needs in order to attach; and before it has done so a GOAWAY can only be read on the
+    // socket.
     if (this.#link === null || type === FrameType.HELLO) {
       this.counters.framesSent++
       this.#socket.send(type, channelId, argument, flags, payload)
@@ -243,7 +244,10 @@ export class ShmTransport implements Transport, Polled {
 
   // --- Turns
 
-  /** This side has something to do in this turn: to its end it is awake and needs no bell, and there it looks at the rings anyway. */
+  /**
+   * This side has something to do in this turn: to its end it is awake and needs no bell, and there it looks at the
+   * rings anyway.
+   */
   #engage (): void {
     if (this.#turnDue || this.#closed || this.#link === null || this.#handler === null || this.paused) return
     this.#turnDue = true
@@ -368,7 +372,10 @@ export class ShmTransport implements Transport, Polled {
   /** Nothing is sent any more but why the link ends. */
   get #isEnding (): boolean { return this.#ended || this.#isBroken }
 
-  /** Whatever the peer broke ends the link. (Called from the methods themselves, since a closure for each call would cost more than their work.) */
+  /**
+   * Whatever the peer broke ends the link. (Called from the methods themselves, since a closure for each call would
+   * cost more than their work.)
+   */
   #break (error: unknown): false {
     if (!(error instanceof TunnelError)) throw error
     if (this.#gone) {

@@ -1,6 +1,9 @@
 import type { Claim } from '../transport.js'
 
-/** A claim over a slot, or over private memory for a payload that is to travel inline: these are reused, and there is one per slot. Or over constants. */
+/**
+ * A claim over a slot, or over private memory for a payload that is to travel inline: these are reused, and there is
+ * one per slot. Or over constants.
+ */
 export class ShmClaim implements Claim {
   /** What goes into the descriptor: the slot, -1, or for constants -2 or less. */
   readonly slot: number

@@ -47,7 +47,11 @@ function inProcess (t: ExecutionContext, options: SoakWorkerOptions): Running {
 }
 
 async function message<T> (side: Running, others: readonly Running[] = []): Promise<T> {
-  const [value] = await Promise.race([once(side.emitter, 'message') as Promise<[T]>, side.failed, ...others.map((other) => other.failed)])
+  const [value] = await Promise.race([
+    once(side.emitter, 'message') as Promise<[T]>,
+    side.failed,
+    ...others.map((other) => other.failed)
+  ])
   return value
 }
 
@@ -70,8 +74,15 @@ for (const [what, memory, start] of variants) {
     const plugin = start(t, { ...options, side: ShmSide.PLUGIN })
     const [a, b] = await Promise.all([message<SoakResult>(host, [plugin]), message<SoakResult>(plugin, [host])])
     const seconds = (performance.now() - startedAt) / 1000
-    t.log(`${2 * frames} descriptors in ${seconds.toFixed(1)} s: ${Math.round(2 * frames / seconds)} a second, ${a.slots + b.slots} slots, ${a.kept + b.kept} kept`)
-    t.log(`bells sent ${a.counters.doorbellsSent + b.counters.doorbellsSent}, saved ${a.counters.doorbellsSaved + b.counters.doorbellsSaved}; claims refused ${a.counters.exhausted + b.counters.exhausted}`)
+    t.log(
+      `${2 * frames} descriptors in ${seconds.toFixed(1)} s: ${Math.round((2 * frames) / seconds)} a second, ` +
+      `${a.slots + b.slots} slots, ${a.kept + b.kept} kept`
+    )
+    t.log(
+      `bells sent ${a.counters.doorbellsSent + b.counters.doorbellsSent}, saved ` +
+      `${a.counters.doorbellsSaved + b.counters.doorbellsSaved}; claims refused ` +
+      `${a.counters.exhausted + b.counters.exhausted}`
+    )
     for (const [from, to] of [[a, b], [b, a]] as const) {
       t.is(from.sent, frames)
       t.is(to.received, frames)

@@ -105,8 +105,22 @@ test('SendArena.claim(always) gives room beyond the limit, to control frames alo
 
 test('SendArena: live claims never overlap, whatever is claimed, committed, sent and abandoned', (t) => {
   const action = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim' as const), bytes: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 131_072 })), always: fc.nat(9) }) },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('commit' as const), which: fc.nat(), part: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('claim' as const),
+        bytes: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 131_072 })),
+        always: fc.nat(9)
+      })
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant('commit' as const),
+        which: fc.nat(),
+        part: fc.double({ min: 0, max: 1, noNaN: true })
+      })
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const), which: fc.nat() }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('abandon' as const), which: fc.nat() }) }
   )
@@ -120,7 +134,9 @@ test('SendArena: live claims never overlap, whatever is claimed, committed, sent
         const claim = arena.claim(one.bytes, always)
         if (!always && couldClaim !== (claim !== null)) throw new Error(`canClaim() said ${couldClaim}`)
         if (claim === null) continue
-        if (claim.view.length < 1 || claim.view.length > one.bytes || (always && claim.view.length !== one.bytes)) throw new Error(`${claim.view.length} bytes for ${one.bytes}`)
+        if (claim.view.length < 1 || claim.view.length > one.bytes || (always && claim.view.length !== one.bytes)) {
+          throw new Error(`${claim.view.length} bytes for ${one.bytes}`)
+        }
         live.push(claim)
       } else if (live.length > 0) {
         const index = one.which % live.length
@@ -146,7 +162,9 @@ function assertApart (live: readonly ArenaClaim[]): void {
   for (const [i, claim] of sorted.entries()) {
     if (claim.end > claim.chunk.bytes.length) throw new Error('a claim goes beyond its chunk')
     const next = sorted.slice(i + 1).find((other) => other.chunk === claim.chunk)
-    if (next !== undefined && next.start < claim.end) throw new Error(`claims overlap: ${claim.start}..${claim.end} and ${next.start}..${next.end}`)
+    if (next !== undefined && next.start < claim.end) {
+      throw new Error(`claims overlap: ${claim.start}..${claim.end} and ${next.start}..${next.end}`)
+    }
   }
 }
 

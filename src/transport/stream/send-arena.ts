@@ -7,8 +7,9 @@ const CHUNK_BYTES = 256 * 1024
 const WORTHWHILE_BYTES = 4096
 
 /**
- * Memory for outgoing frames. Frames are laid one after the other into chunks, each with room for its header before its payload,
- * so that frames filled in one turn mostly leave as one contiguous write. A chunk is used again when all its frames have left.
+ * Memory for outgoing frames. Frames are laid one after the other into chunks, each with room for its header before its
+ * payload, so that frames filled in one turn mostly leave as one contiguous write. A chunk is used again when all its
+ * frames have left.
  */
 export class SendArena {
   readonly #maxChunks: number
@@ -17,15 +18,18 @@ export class SendArena {
   #chunks = 0
   #current: ArenaChunk | null = null
 
-  /** Of `maxChunks`, `reservedChunks` are for short messages only: bulk must not take the memory that they need to pass it. */
+  /**
+   * Of `maxChunks`, `reservedChunks` are for short messages only: bulk must not take the memory that they need to pass
+   * it.
+   */
   constructor (maxChunks: number, reservedChunks = 0) {
     this.#maxChunks = maxChunks
     this.#reservedChunks = reservedChunks
   }
 
   /**
-   * Room for a header and up to `bytes` of payload, or null when all chunks are in use. `always` gives room of exactly `bytes`
-   * even then (control frames, whose number the transport bounds).
+   * Room for a header and up to `bytes` of payload, or null when all chunks are in use. `always` gives room of exactly
+   * `bytes` even then (control frames, whose number the transport bounds).
    */
   claim (bytes: number, always = false): ArenaClaim | null {
     if (!always && !this.canClaim(bytes)) return null

@@ -16,7 +16,11 @@ import { makeStreamPair, type StreamPair } from '../testing/stream-pair.js'
 import { StreamTransport } from './stream-transport.js'
 
 async function makeLink (t: ExecutionContext): Promise<Link & { pair: StreamPair }> {
-  const link = await Link.make(t, { maxUnreadBytes: 0, maxUnreadFrames: 0, makePair: () => makeStreamPair(createTestEngine) })
+  const link = await Link.make(t, {
+    maxUnreadBytes: 0,
+    maxUnreadFrames: 0,
+    makePair: () => makeStreamPair(createTestEngine)
+  })
   link.start(65_536)
   return link as Link & { pair: StreamPair }
 }
@@ -59,7 +63,8 @@ test('StreamTransport writes exactly headers and payloads', async (t) => {
   await link.verify(t)
 })
 
-test('StreamTransport hands out large payloads where they arrived and copies small ones, and counts both', async (t) => {
+test('StreamTransport hands out large payloads where they arrived and copies small ones, and ' +
+  'counts both', async (t) => {
   const link = await makeLink(t)
   const { a, b } = link
   for (const bytes of [4096, 4097, 65_536]) await a.sendData(bytes)
@@ -103,7 +108,9 @@ test('StreamTransport.connect() may be aborted and closed before the connection 
     t.teardown(() => { rmSync(directory, { recursive: true }) })
     const engine = createTestEngine()
     const peer = new Recorder()
-    const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => { StreamTransport.accept(socket).start(peer) })
+    const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => {
+      StreamTransport.accept(socket).start(peer)
+    })
     t.teardown(() => listener.close())
     const transport = StreamTransport.connect(engine, listener.address, 1000)
     const recorder = new Recorder()
@@ -133,7 +140,8 @@ test('StreamTransport offers nothing beyond HELLO, and refuses a peer that does'
 })
 
 for (const from of SIDES) {
-  test(`StreamTransport takes a link that ends inside a frame from side ${from} for the death of the peer`, async (t) => {
+  test(`StreamTransport takes a link that ends inside a frame from side ${from} for the death ` +
+    'of the peer', async (t) => {
     const link = await makeLink(t)
     const { recorder } = link[other(from)]
     const header = new Uint8Array(HEADER_BYTES)

@@ -4,25 +4,40 @@ import type { Engine, Reader, Socket } from '../../engine/engine.js'
 import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
 import { encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
-import { type Claim, emptyTransportCounters, type Transport, type TransportHandler, type TransportKind } from '../transport.js'
+import {
+  type Claim,
+  emptyTransportCounters,
+  type Transport,
+  type TransportHandler,
+  type TransportKind
+} from '../transport.js'
 import { type ArenaChunk, ArenaClaim, SendArena } from './send-arena.js'
 import { ConstantClaim, type StreamConstant, StreamConstants } from './stream-constant.js'
 
-/** DATA frames are taken until this much waits for the kernel: enough to keep it busy, and all that a small frame ever queues behind. */
+/**
+ * DATA frames are taken until this much waits for the kernel: enough to keep it busy, and all that a small frame ever
+ * queues behind.
+ */
 const HIGH_WATER_BYTES = 128 * 1024
 const LOW_WATER_BYTES = HIGH_WATER_BYTES / 2
 
 /** Control frames are not held back; a peer that leaves this much unread is given up. */
 const MAX_PENDING_BYTES = HIGH_WATER_BYTES + 1024 * 1024
 
-/** 4 MiB of outgoing frames; then reads pause. Many times what a link holds at one time, and little enough to stay in caches. */
+/**
+ * 4 MiB of outgoing frames; then reads pause. Many times what a link holds at one time, and little enough to stay in
+ * caches.
+ */
 const MAX_ARENA_CHUNKS = 16
 const RESERVED_ARENA_CHUNKS = 4
 
 /** Up to this length copying a constant behind its header is cheaper than one more system call. */
 const COPIED_CONSTANT_BYTES = 8192
 
-/** Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands large ones out where they arrived. */
+/**
+ * Frames over a byte stream: a Unix socket. Payloads are written from where they were read into; the receiver hands
+ * large ones out where they arrived.
+ */
 export class StreamTransport implements Transport {
   readonly kind = 'stream'
   readonly counters = emptyTransportCounters()
@@ -139,7 +154,13 @@ export class StreamTransport implements Transport {
   send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
     if (this.#ended) return
     if (this.#pendingBytes > MAX_PENDING_BYTES) {
-      this.abort(new TunnelError(ErrorCode.LIMIT, `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ${MAX_PENDING_BYTES} may: it stopped reading`))
+      this.abort(
+        new TunnelError(
+          ErrorCode.LIMIT,
+          `Cannot send to the peer: ${this.#pendingBytes} bytes wait unread, and at most ${MAX_PENDING_BYTES} may: ` +
+          'it stopped reading'
+        )
+      )
       return
     }
     const frame = this.#arena.claim(payload.length, true)!
@@ -163,11 +184,14 @@ export class StreamTransport implements Transport {
     this.counters.flushes++
     for (const segment of segments) {
       const { chunk, constant } = segment
-      this.#socket!.write((chunk === null ? constant.content : chunk.bytes).subarray(segment.start, segment.end), () => {
-        if (chunk === null) constant.uses--
-        else this.#arena.release(chunk, segment.frames)
-        this.#wakeSender()
-      })
+      this.#socket!.write(
+        (chunk === null ? constant.content : chunk.bytes).subarray(segment.start, segment.end),
+        () => {
+          if (chunk === null) constant.uses--
+          else this.#arena.release(chunk, segment.frames)
+          this.#wakeSender()
+        }
+      )
     }
   }
 
@@ -189,7 +213,8 @@ export class StreamTransport implements Transport {
 
   #wakeSender (): void {
     if (this.#ended || this.#pendingBytes > LOW_WATER_BYTES) return
-    // Full and out of memory are two things: claims that wait for their turn can hold all memory while the link is idle.
+    // Full and out of memory are two things: claims that wait for their turn can hold all memory while the link is
+    // idle.
     const hasMemory = this.#refusedBytes > 0 && this.#arena.canClaim(this.#refusedBytes)
     if (!this.#sawFull && !hasMemory) return
     this.#sawFull = false
@@ -204,7 +229,12 @@ export class StreamTransport implements Transport {
   }
 
   attach (ticket: Uint8Array): void {
-    if (ticket.length > 0) throw new TunnelError(ErrorCode.PROTOCOL, `Cannot accept HELLO: it must have nothing at its end for a stream transport: it has ${ticket.length} bytes`)
+    if (ticket.length > 0) {
+      throw new TunnelError(
+        ErrorCode.PROTOCOL,
+        `Cannot accept HELLO: it must have nothing at its end for a stream transport: it has ${ticket.length} bytes`
+      )
+    }
   }
 
   close (): void {
@@ -278,6 +308,8 @@ type Segment = {
   readonly start: number
   end: number
   frames: number
-} & ({ readonly chunk: ArenaChunk, readonly constant: null } | { readonly chunk: null, readonly constant: StreamConstant })
+} & (
+  { readonly chunk: ArenaChunk; readonly constant: null } | { readonly chunk: null; readonly constant: StreamConstant }
+)
 
 const NO_PAYLOAD = new Uint8Array(0)

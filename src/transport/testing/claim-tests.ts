@@ -65,20 +65,23 @@ export function registerClaimTests (suite: TransportSuite): void {
     }
   })
 
-  suite.add('claim() returns null when frames hold all memory, and all of it comes back when they are abandoned', async (t, link) => {
-    link.start(MAX_PAYLOAD_BYTES)
-    const { a } = link
-    const random = new Random(12)
-    let most = 0
-    for (let cycle = 0; cycle < 20; cycle++) {
-      const claims = fillAll(a)
-      most ||= claims.length
-      t.is(claims.length, most)
-      const writable = a.recorder.untilWritableCall()
-      while (claims.length > 0) a.transport.abandon(claims.splice(random.below(claims.length), 1)[0]!)
-      await writable
+  suite.add(
+    'claim() returns null when frames hold all memory, and all of it comes back when they are abandoned',
+    async (t, link) => {
+      link.start(MAX_PAYLOAD_BYTES)
+      const { a } = link
+      const random = new Random(12)
+      let most = 0
+      for (let cycle = 0; cycle < 20; cycle++) {
+        const claims = fillAll(a)
+        most ||= claims.length
+        t.is(claims.length, most)
+        const writable = a.recorder.untilWritableCall()
+        while (claims.length > 0) a.transport.abandon(claims.splice(random.below(claims.length), 1)[0]!)
+        await writable
+      }
     }
-  })
+  )
 
   suite.add('claim() has all memory again when what was sent has been received and released', async (t, link) => {
     link.start(MAX_PAYLOAD_BYTES)

@@ -8,7 +8,10 @@ import { registerPressureTests } from './pressure-tests.js'
 import type { TransportHarness } from './harness.js'
 import { Link } from './link.js'
 
-/** How the parts of the suite register a test. `verify()` of the link is called after the body, so that it is never forgotten. */
+/**
+ * How the parts of the suite register a test. `verify()` of the link is called after the body, so that it is never
+ * forgotten.
+ */
 export interface TransportSuite {
   readonly harness: TransportHarness
   /** A test on a link that neither side has started. `pieceBytes`: see `PairOptions`. */

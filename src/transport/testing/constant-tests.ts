@@ -34,40 +34,43 @@ export function registerConstantTests (suite: TransportSuite): void {
     t.is(zeroCopyBytesSent + copiedBytesSent, payloadBytesSent)
   })
 
-  suite.add('a constant is not rewritten while a claim of it is unsent, nor where that would change what was sent', async (t, link) => {
-    link.start(MAX_PAYLOAD_BYTES)
-    const { a, b } = link
-    const versions = [contentSlice(0, 3000), contentSlice(3000, 3000), contentSlice(6000, 3000)] as const
-    const { constants } = a.transport
-    const constant = constants.publish(versions[0])!
-    b.recorder.keeps = () => true
+  suite.add(
+    'a constant is not rewritten while a claim of it is unsent, nor where that would change what was sent',
+    async (t, link) => {
+      link.start(MAX_PAYLOAD_BYTES)
+      const { a, b } = link
+      const versions = [contentSlice(0, 3000), contentSlice(3000, 3000), contentSlice(6000, 3000)] as const
+      const { constants } = a.transport
+      const constant = constants.publish(versions[0])!
+      b.recorder.keeps = () => true
 
-    const claim = constants.claim(constant, 0, 3000)
-    const other = constants.claim(constant, 100, 200)
-    t.false(constants.tryRewrite(constant, versions[1]))
-    a.transport.abandon(other)
-    t.false(constants.tryRewrite(constant, versions[1]))
-    await a.untilWritable()
-    a.sendClaim(claim, versions[0])
-    a.transport.flush()
-    await b.recorder.untilFrames(1)
-    let rewritten = constants.tryRewrite(constant, versions[1])
-    for (let i = 0; i < 5; i++) await turn()
-    t.is(Buffer.compare(b.recorder.kept[0]!.view, versions[0]), 0)
+      const claim = constants.claim(constant, 0, 3000)
+      const other = constants.claim(constant, 100, 200)
+      t.false(constants.tryRewrite(constant, versions[1]))
+      a.transport.abandon(other)
+      t.false(constants.tryRewrite(constant, versions[1]))
+      await a.untilWritable()
+      a.sendClaim(claim, versions[0])
+      a.transport.flush()
+      await b.recorder.untilFrames(1)
+      let rewritten = constants.tryRewrite(constant, versions[1])
+      for (let i = 0; i < 5; i++) await turn()
+      t.is(Buffer.compare(b.recorder.kept[0]!.view, versions[0]), 0)
 
-    for (const { release } of b.recorder.kept) release()
-    for (let turns = 0; !rewritten && turns < 1000; turns++) {
-      await turn()
-      rewritten = constants.tryRewrite(constant, versions[1])
+      for (const { release } of b.recorder.kept) release()
+      for (let turns = 0; !rewritten && turns < 1000; turns++) {
+        await turn()
+        rewritten = constants.tryRewrite(constant, versions[1])
+      }
+      t.true(rewritten)
+      t.true(constants.tryRewrite(constant, versions[2]))
+      await a.untilWritable()
+      sendConstant(a, constant, versions[2], 0, 3000)
+      a.transport.flush()
+      await link.untilDelivered(t)
+      b.recorder.kept.at(-1)!.release()
     }
-    t.true(rewritten)
-    t.true(constants.tryRewrite(constant, versions[2]))
-    await a.untilWritable()
-    sendConstant(a, constant, versions[2], 0, 3000)
-    a.transport.flush()
-    await link.untilDelivered(t)
-    b.recorder.kept.at(-1)!.release()
-  })
+  )
 
   suite.add('claims of a constant may end after the link has', async (t, link) => {
     link.start(MAX_PAYLOAD_BYTES)
@@ -91,5 +94,11 @@ export function registerConstantTests (suite: TransportSuite): void {
 function sendConstant (side: Side, constant: Constant, bytes: Uint8Array, offset: number, length: number): void {
   const claim = side.transport.constants.claim(constant, offset, length)
   side.transport.sendData(claim, 3, 0)
-  side.sent.push({ type: FrameType.DATA, channelId: 3, argument: 0, flags: 0, payload: bytes.slice(offset, offset + length) })
+  side.sent.push({
+    type: FrameType.DATA,
+    channelId: 3,
+    argument: 0,
+    flags: 0,
+    payload: bytes.slice(offset, offset + length)
+  })
 }

@@ -66,23 +66,29 @@ export function registerEndingTests (suite: TransportSuite): void {
     t.is(await a.recorder.untilClose(), error)
   })
 
-  suite.add('abort() amid traffic is told to both sides, and everything still held may be used up afterwards', async (t, link) => {
-    link.start(MAX_PAYLOAD_BYTES)
-    const { a, b } = link
-    for (const side of [a, b]) side.recorder.keeps = (index) => index < 10
-    const senders = [a, b].map((side, i) => untilClosed(side.sendTraffic(new Random(51 + i), 10_000, 8192)))
-    await Promise.all([a, b].map((side) => side.recorder.untilFrames(30)))
-    const held = [a, b].map((side) => ({ side, claims: [side.tryClaim(5000), side.tryClaim(10), side.tryClaim(1), side.tryClaim(100)] }))
-    const error = new TunnelError(ErrorCode.CLOSED, 'Enough')
-    const framesBefore = a.recorder.frames.length
-    a.transport.abort(error)
-    t.is(await a.recorder.untilClose(), error)
-    await b.recorder.untilClose()
-    await Promise.all(senders)
-    t.is(a.recorder.frames.length, framesBefore, 'no frame is delivered after abort()')
-    for (const { side, claims } of held) useUp(side, claims)
-    await turn()
-  })
+  suite.add(
+    'abort() amid traffic is told to both sides, and everything still held may be used up afterwards',
+    async (t, link) => {
+      link.start(MAX_PAYLOAD_BYTES)
+      const { a, b } = link
+      for (const side of [a, b]) side.recorder.keeps = (index) => index < 10
+      const senders = [a, b].map((side, i) => untilClosed(side.sendTraffic(new Random(51 + i), 10_000, 8192)))
+      await Promise.all([a, b].map((side) => side.recorder.untilFrames(30)))
+      const held = [a, b].map((side) => ({
+        side,
+        claims: [side.tryClaim(5000), side.tryClaim(10), side.tryClaim(1), side.tryClaim(100)]
+      }))
+      const error = new TunnelError(ErrorCode.CLOSED, 'Enough')
+      const framesBefore = a.recorder.frames.length
+      a.transport.abort(error)
+      t.is(await a.recorder.untilClose(), error)
+      await b.recorder.untilClose()
+      await Promise.all(senders)
+      t.is(a.recorder.frames.length, framesBefore, 'no frame is delivered after abort()')
+      for (const { side, claims } of held) useUp(side, claims)
+      await turn()
+    }
+  )
 
   suite.add('abort() inside onFrame() ends delivery at once', async (t, { a, b }) => {
     a.transport.start(a.recorder)
@@ -128,7 +134,9 @@ export function registerEndingTests (suite: TransportSuite): void {
     suite.add(`the death of side ${name} amid traffic closes the link, and no frame was torn`, async (t, link) => {
       link.start(MAX_PAYLOAD_BYTES)
       const { a, b } = link
-      const senders = [a, b].map((side, i) => untilClosed(side.sendTraffic(new Random(61 + i), 10_000, MAX_PAYLOAD_BYTES)))
+      const senders = [a, b].map((side, i) =>
+        untilClosed(side.sendTraffic(new Random(61 + i), 10_000, MAX_PAYLOAD_BYTES))
+      )
       await link[name].recorder.untilFrames(50)
       link.kill(name)
       const survivor = link[other(name)]

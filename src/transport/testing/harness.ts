@@ -21,12 +21,17 @@ export interface TransportHarness {
   makePair (options: PairOptions): Promise<TransportPair>
   /** DATA payload bytes that a sender can get rid of at most while its peer does not read. */
   readonly maxUnreadBytes: number
-  /** Empty control frames that a sender can get rid of at most while its peer does not read; then the link is closed. */
+  /**
+   * Empty control frames that a sender can get rid of at most while its peer does not read; then the link is closed.
+   */
   readonly maxUnreadFrames: number
 }
 
 export interface PairOptions {
-  /** What is received comes in pieces of so many bytes, drawn anew for each. Default: as the medium has it. A medium without bytes may wake up so often instead. */
+  /**
+   * What is received comes in pieces of so many bytes, drawn anew for each. Default: as the medium has it. A medium
+   * without bytes may wake up so often instead.
+   */
   readonly pieceBytes?: () => number
 }
 

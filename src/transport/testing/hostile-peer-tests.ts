@@ -23,20 +23,24 @@ export function registerHostilePeerTests (suite: TransportSuite): void {
 
     for (const maximum of [undefined, ABOVE_HELLO_BYTES] as const) {
       const bytes = maximum ?? HELLO_MAX_BYTES
-      suite.add(`side ${name} takes payloads of ${bytes} bytes ${maximum === undefined ? 'before' : 'after'} setMaxPayloadBytes(), and none longer`, async (t, link) => {
-        link.start(maximum)
-        const sender = link[other(name)]
-        for (const length of [bytes, bytes + 1]) {
-          const claim = sender.tryClaim(length)!
-          t.is(claim.view.length, length)
-          sender.sendClaim(claim, sender.fill(claim, length))
-          sender.transport.flush()
-          if (length === bytes) await link.untilDelivered(t)
+      suite.add(
+        `side ${name} takes payloads of ${bytes} bytes ${maximum === undefined ? 'before' : 'after'} ` +
+        'setMaxPayloadBytes(), and none longer',
+        async (t, link) => {
+          link.start(maximum)
+          const sender = link[other(name)]
+          for (const length of [bytes, bytes + 1]) {
+            const claim = sender.tryClaim(length)!
+            t.is(claim.view.length, length)
+            sender.sendClaim(claim, sender.fill(claim, length))
+            sender.transport.flush()
+            if (length === bytes) await link.untilDelivered(t)
+          }
+          t.is((await link[name].recorder.untilClose())?.code, ErrorCode.PROTOCOL)
+          await sender.recorder.untilClose()
+          t.is(link[name].recorder.frames.length, 1)
         }
-        t.is((await link[name].recorder.untilClose())?.code, ErrorCode.PROTOCOL)
-        await sender.recorder.untilClose()
-        t.is(link[name].recorder.frames.length, 1)
-      })
+      )
     }
   }
 }

@@ -18,7 +18,10 @@ export function registerOrderTests (suite: TransportSuite): void {
       for (const [from, to] of [[link.a, link.b], [link.b, link.a]] as const) checkCounters(from, to)
 
       function checkCounters (from: Side, to: Side): void {
-        const payloadBytes = from.sent.reduce((sum, { type, payload }) => type === FrameType.DATA ? sum + payload.length : sum, 0)
+        const payloadBytes = from.sent.reduce(
+          (sum, { type, payload }) => (type === FrameType.DATA ? sum + payload.length : sum),
+          0
+        )
         const sent = from.transport.counters
         const received = to.transport.counters
         t.is(sent.framesSent, from.sent.length)
@@ -31,17 +34,25 @@ export function registerOrderTests (suite: TransportSuite): void {
     })
   }
 
-  for (const [pieces, limit, frames] of [['single bytes', 1, 60], ['up to 40 bytes', 40, 150], ['up to 5,000 bytes', 5000, 300]] as const) {
+  for (const [pieces, limit, frames] of [
+    ['single bytes', 1, 60],
+    ['up to 40 bytes', 40, 150],
+    ['up to 5,000 bytes', 5000, 300]
+  ] as const) {
     const random = new Random(limit)
-    suite.add(`frames cut into pieces of ${pieces} arrive whole`, async (t, link) => {
-      const maxPayloadBytes = Math.min(limit * 16 + 1000, MAX_PAYLOAD_BYTES)
-      link.start(MAX_PAYLOAD_BYTES)
-      await Promise.all([
-        link.a.sendTraffic(new Random(7), frames, maxPayloadBytes),
-        link.b.sendTraffic(new Random(8), frames, maxPayloadBytes)
-      ])
-      await link.untilDelivered(t)
-    }, () => 1 + random.below(limit))
+    suite.add(
+      `frames cut into pieces of ${pieces} arrive whole`,
+      async (t, link) => {
+        const maxPayloadBytes = Math.min(limit * 16 + 1000, MAX_PAYLOAD_BYTES)
+        link.start(MAX_PAYLOAD_BYTES)
+        await Promise.all([
+          link.a.sendTraffic(new Random(7), frames, maxPayloadBytes),
+          link.b.sendTraffic(new Random(8), frames, maxPayloadBytes)
+        ])
+        await link.untilDelivered(t)
+      },
+      () => 1 + random.below(limit)
+    )
   }
 
   suite.add('flush() lets all frames since the last one leave, and none leaves before', async (t, link) => {

@@ -16,53 +16,59 @@ export function registerPressureTests (suite: TransportSuite): void {
   const { maxUnreadBytes, maxUnreadFrames } = suite.harness
 
   for (const name of SIDES) {
-    suite.add(`side ${name} is held back while its peer does not read, told when it may go on, and loses nothing`, async (t, link) => {
-      link.start(FRAME_BYTES)
-      const sender = link[name]
-      for (let cycle = 0; cycle < 3; cycle++) {
-        link.pair.stopReading(other(name))
-        const before = sender.transport.counters.payloadBytesSent
-        const sentBytes = () => sender.transport.counters.payloadBytesSent - before
-        // Asked for before each attempt: the call that follows a refusal may come at any time after it.
-        let writable = sender.recorder.untilWritableCall()
-        for (let idleTurns = 0; idleTurns < IDLE_TURNS && sentBytes() <= maxUnreadBytes; idleTurns++) {
-          writable = sender.recorder.untilWritableCall()
-          while (sender.transport.writable && sentBytes() <= maxUnreadBytes) {
-            const claim = sender.tryClaim(FRAME_BYTES)
-            if (claim === null) break
-            sender.sendClaim(claim, sender.fill(claim, claim.view.length))
-            idleTurns = 0
+    suite.add(
+      `side ${name} is held back while its peer does not read, told when it may go on, and loses nothing`,
+      async (t, link) => {
+        link.start(FRAME_BYTES)
+        const sender = link[name]
+        for (let cycle = 0; cycle < 3; cycle++) {
+          link.pair.stopReading(other(name))
+          const before = sender.transport.counters.payloadBytesSent
+          const sentBytes = () => sender.transport.counters.payloadBytesSent - before
+          // Asked for before each attempt: the call that follows a refusal may come at any time after it.
+          let writable = sender.recorder.untilWritableCall()
+          for (let idleTurns = 0; idleTurns < IDLE_TURNS && sentBytes() <= maxUnreadBytes; idleTurns++) {
+            writable = sender.recorder.untilWritableCall()
+            while (sender.transport.writable && sentBytes() <= maxUnreadBytes) {
+              const claim = sender.tryClaim(FRAME_BYTES)
+              if (claim === null) break
+              sender.sendClaim(claim, sender.fill(claim, claim.view.length))
+              idleTurns = 0
+            }
+            sender.transport.flush()
+            await turn()
           }
-          sender.transport.flush()
-          await turn()
+          t.true(sentBytes() <= maxUnreadBytes, `${sentBytes()} bytes left for a peer that does not read`)
+          link.pair.resumeReading(other(name))
+          await writable
+          await link.untilDelivered(t)
         }
-        t.true(sentBytes() <= maxUnreadBytes, `${sentBytes()} bytes left for a peer that does not read`)
-        link.pair.resumeReading(other(name))
-        await writable
-        await link.untilDelivered(t)
       }
-    })
+    )
   }
 
   for (const name of SIDES) {
-    suite.add(`a RESET of side ${name} comes behind the DATA before it, also where the link is full and control frames wait`, async (t, link) => {
-      link.start(FRAME_BYTES)
-      const sender = link[name]
-      link.pair.stopReading(other(name))
-      while (sender.transport.writable) {
-        const claim = sender.tryClaim(FRAME_BYTES, 7)
-        if (claim === null) break
-        sender.sendClaim(claim, sender.fill(claim, claim.view.length), 7)
+    suite.add(
+      `a RESET of side ${name} comes behind the DATA before it, also where the link is full and control frames wait`,
+      async (t, link) => {
+        link.start(FRAME_BYTES)
+        const sender = link[name]
+        link.pair.stopReading(other(name))
+        while (sender.transport.writable) {
+          const claim = sender.tryClaim(FRAME_BYTES, 7)
+          if (claim === null) break
+          sender.sendClaim(claim, sender.fill(claim, claim.view.length), 7)
+        }
+        // More than any ring has entries.
+        for (let i = 1; i <= CONTROL_FRAMES; i++) sender.send(FrameType.CREDIT, 9, i)
+        sender.send(FrameType.RESET, 7, Reason.CONNECTION_RESET)
+        sender.transport.flush()
+        await turn()
+        link.pair.resumeReading(other(name))
+        await link.untilDelivered(t)
+        t.true(sender.sent.some(({ type }) => type === FrameType.DATA))
       }
-      // More than any ring has entries.
-      for (let i = 1; i <= CONTROL_FRAMES; i++) sender.send(FrameType.CREDIT, 9, i)
-      sender.send(FrameType.RESET, 7, Reason.CONNECTION_RESET)
-      sender.transport.flush()
-      await turn()
-      link.pair.resumeReading(other(name))
-      await link.untilDelivered(t)
-      t.true(sender.sent.some(({ type }) => type === FrameType.DATA))
-    })
+    )
   }
 
   suite.add('claims that wait for their turn, and hold all memory, do not stop the link', async (t, link) => {

@@ -35,11 +35,19 @@ export class Recorder implements TransportHandler {
   onEach: () => void = () => {}
   readonly #waiters = new Set<() => void>()
 
-  get closed (): boolean { return this.closes.length > 0 }
+  get closed (): boolean {
+    return this.closes.length > 0
+  }
 
-  onFrame ({ type, channelId, argument, flags, payloadBytes }: FrameHeader, view: Uint8Array, release: () => void): void {
+  onFrame (
+    { type, channelId, argument, flags, payloadBytes }: FrameHeader,
+    view: Uint8Array,
+    release: () => void
+  ): void {
     this.#check('onFrame()')
-    if (payloadBytes !== view.length) this.violations.push(`a payload of ${view.length} bytes whose header says ${payloadBytes}`)
+    if (payloadBytes !== view.length) {
+      this.violations.push(`a payload of ${view.length} bytes whose header says ${payloadBytes}`)
+    }
     const copy = new Uint8Array(view)
     if (this.keeps(this.frames.length)) this.kept.push({ view, copy, release })
     this.frames.push({ type, channelId, argument, flags, payload: copy })
@@ -70,8 +78,14 @@ export class Recorder implements TransportHandler {
     return new Promise((resolve, reject) => {
       const check = () => {
         if (condition()) resolve()
-        else if (this.closed) reject(new LinkClosed(`Waited in vain for ${what}: the link closed with ${String(this.closes[0])} after ${this.frames.length} frames`))
-        else return
+        else if (this.closed) {
+          reject(
+            new LinkClosed(
+              `Waited in vain for ${what}: the link closed with ${String(this.closes[0])} after ` +
+              `${this.frames.length} frames`
+            )
+          )
+        } else return
         this.#waiters.delete(check)
       }
       this.#waiters.add(check)
@@ -112,7 +126,9 @@ export function firstDifference (sent: readonly Frame[], received: readonly Fram
     const other = received[i]
     if (one === undefined || other === undefined) return `${sent.length} frames sent, ${received.length} received`
     if (describe(one) !== describe(other)) return `frame ${i} was ${describe(one)} and is ${describe(other)}`
-    if (Buffer.compare(one.payload, other.payload) !== 0) return `the payload of frame ${i} (${describe(one)}) has changed`
+    if (Buffer.compare(one.payload, other.payload) !== 0) {
+      return `the payload of frame ${i} (${describe(one)}) has changed`
+    }
   }
   return null
 }

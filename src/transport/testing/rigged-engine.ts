@@ -1,7 +1,19 @@
 import type { Address } from '../../base/address.js'
-import type { Alarm, ConnectOptions, Engine, EngineCounters, EngineName, Listener, Polled, Reader, Socket } from '../../engine/engine.js'
+import type {
+  Alarm,
+  ConnectOptions,
+  Engine,
+  EngineCounters,
+  EngineName,
+  Listener,
+  Polled,
+  Reader,
+  Socket
+} from '../../engine/engine.js'
 
-/** An engine whose sockets can be held, cut into pieces and spoken through: all that may happen to a link, on purpose. */
+/**
+ * An engine whose sockets can be held, cut into pieces and spoken through: all that may happen to a link, on purpose.
+ */
 export class RiggedEngine implements Engine {
   readonly name: EngineName
   readonly counters: EngineCounters

@@ -32,12 +32,17 @@ export interface ShmPairOptions extends PairOptions {
 const SIDE_OF = { a: ShmSide.PLUGIN, b: ShmSide.HOST } as const
 
 /** Two attached shm transports: `a` connected (the plugin), `b` accepted (the host, which made the segment). */
-export async function makeShmPair (createEngine: () => Engine, { memory, sizes, poison, pieceBytes }: ShmPairOptions): Promise<ShmPair> {
+export async function makeShmPair (
+  createEngine: () => Engine,
+  { memory, sizes, poison, pieceBytes }: ShmPairOptions
+): Promise<ShmPair> {
   const engine = new RiggedEngine(createEngine(), pieceBytes)
   let segment!: Segment
   const watched: SegmentMemory = {
     kind: memory.kind,
-    check () { memory.check() },
+    check () {
+      memory.check()
+    },
     request: () => memory.request(),
     offer: (request, chosen) => {
       const offer = memory.offer(request, chosen)
@@ -48,7 +53,9 @@ export async function makeShmPair (createEngine: () => Engine, { memory, sizes, 
   const parts = { memory: watched, sizes: segmentSizes(sizes), poison: poison ?? null }
   const directory = mkdtempSync(join(tmpdir(), 'shm-'))
   const accepted = deferred<ShmTransport>()
-  const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => { accepted.resolve(ShmTransport.accept(engine, socket, parts)) })
+  const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => {
+    accepted.resolve(ShmTransport.accept(engine, socket, parts))
+  })
   const a = ShmTransport.connect(engine, listener.address, 0, parts)
   const b = await accepted.promise
   a.attach(b.offer(a.offer(null)))
@@ -60,13 +67,19 @@ export async function makeShmPair (createEngine: () => Engine, { memory, sizes, 
     b,
     sockets,
     segment,
-    kill (side) { sockets[side].socket.abort() },
+    kill (side) {
+      sockets[side].socket.abort()
+    },
     sendGarbage (to, garbage) {
       writeDescriptor(segment, SIDE_OF[other(to)], garbageBytes(garbage).subarray(0, HEADER_BYTES))
       sockets[other(to)].inject(Uint8Array.of(1))
     },
-    stopReading (side) { transports[side].paused = true },
-    resumeReading (side: SideName) { transports[side].resume() },
+    stopReading (side) {
+      transports[side].paused = true
+    },
+    resumeReading (side: SideName) {
+      transports[side].resume()
+    },
     async free () {
       await listener.close()
       rmSync(directory, { recursive: true })
@@ -75,7 +88,12 @@ export async function makeShmPair (createEngine: () => Engine, { memory, sizes, 
 }
 
 /** Publishes a descriptor with any header, behind the back of the side that owns the ring. */
-export function writeDescriptor ({ buffer, layout }: Segment, side: ShmSide, header: Uint8Array, slot = INLINE_PAYLOAD): void {
+export function writeDescriptor (
+  { buffer, layout }: Segment,
+  side: ShmSide,
+  header: Uint8Array,
+  slot = INLINE_PAYLOAD
+): void {
   const words = new Int32Array(buffer)
   const { writePosition, ring } = layout.directions[side]
   const position = Atomics.load(words, writePosition >> 2)

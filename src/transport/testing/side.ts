@@ -33,7 +33,10 @@ export class Side {
     }
   }
 
-  /** Fills the first `bytes` bytes of a claim with what no other payload of this side has, and commits it. Returns a copy. */
+  /**
+   * Fills the first `bytes` bytes of a claim with what no other payload of this side has, and commits it. Returns a
+   * copy.
+   */
   fill (claim: Claim, bytes: number): Uint8Array {
     const payload = contentSlice(this.#position, bytes)
     this.#position += bytes
@@ -84,12 +87,22 @@ export class Side {
   async sendAny (random: Random, maxPayloadBytes: number): Promise<void> {
     const channelId = 1 + random.below(0xFFFF_FFFF)
     switch (random.below(10)) {
-      case 0: return this.send(FrameType.OPEN, channelId)
-      case 1: return this.send(FrameType.CREDIT, channelId, 1 + random.below(0xFFFF_FFFF))
-      case 2: return this.send(FrameType.PING, 0, random.below(0xFFFF_FFFF))
-      case 3: return this.send(FrameType.DATA, channelId, 0, FrameFlag.EOS)
-      case 4: return this.send(FrameType.GOAWAY, 0, 5, 0, contentSlice(0, random.below(513)))
-      default: return await this.sendData(1 + random.below([16, 4096, 4097, maxPayloadBytes][random.below(4)]!), channelId, random.below(2))
+      case 0:
+        return this.send(FrameType.OPEN, channelId)
+      case 1:
+        return this.send(FrameType.CREDIT, channelId, 1 + random.below(0xffff_ffff))
+      case 2:
+        return this.send(FrameType.PING, 0, random.below(0xffff_ffff))
+      case 3:
+        return this.send(FrameType.DATA, channelId, 0, FrameFlag.EOS)
+      case 4:
+        return this.send(FrameType.GOAWAY, 0, 5, 0, contentSlice(0, random.below(513)))
+      default:
+        return await this.sendData(
+          1 + random.below([16, 4096, 4097, maxPayloadBytes][random.below(4)]!),
+          channelId,
+          random.below(2)
+        )
     }
   }
 }

@@ -37,8 +37,9 @@ const TURN_FRAMES = 256
 const HOME_MS = 10_000
 
 /**
- * One side of a soak over a transport of shared memory: sends and receives numbered frames with checksums at the same time, in slots, inline and
- * without payload; sometimes stands still, sometimes keeps payloads and releases them in any order. Throws at the first frame that is wrong.
+ * One side of a soak over a transport of shared memory: sends and receives numbered frames with checksums at the same
+ * time, in slots, inline and without payload; sometimes stands still, sometimes keeps payloads and releases them in any
+ * order. Throws at the first frame that is wrong.
  */
 export class SoakSide implements TransportHandler {
   private readonly transport: Transport
@@ -106,7 +107,9 @@ export class SoakSide implements TransportHandler {
   onBatchEnd (): void {
     if (this.random.below(300) === 0) standStill()
     // The link goes on all the same, a second at a time.
-    if (this.transport.counters.doorbellsMissed > 0) this.reject(new Error(`a bell was missed after ${this.received} frames received`))
+    if (this.transport.counters.doorbellsMissed > 0) {
+      this.reject(new Error(`a bell was missed after ${this.received} frames received`))
+    }
   }
 
   onClose (error: Error | null): void {
@@ -126,14 +129,20 @@ export class SoakSide implements TransportHandler {
     }
     const words = new Uint32Array(payload.buffer, payload.byteOffset, PREFIX_BYTES / 4)
     if (words[0] !== number) throw new Error(`frame ${words[0]} came where ${number} is next`)
-    if (words[1] !== payload.length) throw new Error(`frame ${number} has ${payload.length} bytes where it was sent with ${words[1]}`)
+    if (words[1] !== payload.length) {
+      throw new Error(`frame ${number} has ${payload.length} bytes where it was sent with ${words[1]}`)
+    }
     this.checkSum(number, payload)
   }
 
   private checkSum (number: number, payload: Uint8Array): void {
     const { 2: expected } = new Uint32Array(payload.buffer, payload.byteOffset, PREFIX_BYTES / 4)
     const sum = checksum(payload)
-    if (sum !== expected) throw new Error(`frame ${number} of ${payload.length} bytes has checksum ${sum} where it was sent with ${expected}`)
+    if (sum !== expected) {
+      throw new Error(
+        `frame ${number} of ${payload.length} bytes has checksum ${sum} where it was sent with ${expected}`
+      )
+    }
   }
 
   private keepOrRelease (payload: Uint8Array, release: () => void): void {
@@ -156,7 +165,9 @@ export class SoakSide implements TransportHandler {
   /** Some of what is kept, in any order. */
   private readonly releaseSome = (): void => {
     const { releases } = this
-    for (let count = 1 + this.random.below(releases.length); count > 0; count--) releases.splice(this.random.below(releases.length), 1)[0]!()
+    for (let count = 1 + this.random.below(releases.length); count > 0; count--) {
+      releases.splice(this.random.below(releases.length), 1)[0]!()
+    }
     this.isReleasing = releases.length > 0
     if (!this.isReleasing) return this.sayFarewell()
     if (this.random.below(20) === 0) setTimeout(this.releaseSome, 1)
@@ -225,7 +236,10 @@ export class SoakSide implements TransportHandler {
     this.transport.flush()
   }
 
-  /** As many channels as slots get one each if all of them are home. The last releases may be published a moment after the farewell. */
+  /**
+   * As many channels as slots get one each if all of them are home. The last releases may be published a moment after
+   * the farewell.
+   */
   private readonly countHome = (): void => {
     const { transport, options: { sizes: { slots, slotBytes } } } = this
     const claims = Array.from({ length: slots }, (_, i) => transport.claim(slotBytes, 1 + i))

@@ -12,7 +12,8 @@ export interface SoakWorkerOptions extends SoakOptions {
 }
 
 /** One side of a soak, in a thread or a process of its own. Tells 'listening', then its result. */
-const options = parentPort === null ? JSON.parse(process.argv[2]!) as SoakWorkerOptions : workerData as SoakWorkerOptions
+const options =
+  parentPort === null ? (JSON.parse(process.argv[2]!) as SoakWorkerOptions) : (workerData as SoakWorkerOptions)
 const { path, memory, sizes, side } = options
 const tell = (message: unknown): void => {
   if (parentPort === null) process.send!(message)

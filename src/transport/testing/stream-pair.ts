@@ -15,11 +15,16 @@ export interface StreamPair extends TransportPair {
 }
 
 /** Two stream transports over a real Unix socket: `a` connected, `b` accepted. */
-export async function makeStreamPair (createEngine: () => Engine, { pieceBytes }: PairOptions = {}): Promise<StreamPair> {
+export async function makeStreamPair (
+  createEngine: () => Engine,
+  { pieceBytes }: PairOptions = {}
+): Promise<StreamPair> {
   const engine = new RiggedEngine(createEngine(), pieceBytes)
   const directory = mkdtempSync(join(tmpdir(), 'stream-'))
   const accepted = deferred<StreamTransport>()
-  const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => { accepted.resolve(StreamTransport.accept(socket)) })
+  const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => {
+    accepted.resolve(StreamTransport.accept(socket))
+  })
   const a = StreamTransport.connect(engine, listener.address, 0)
   const b = await accepted.promise
   const [connecting, accepting] = engine.sockets
@@ -28,12 +33,18 @@ export async function makeStreamPair (createEngine: () => Engine, { pieceBytes }
     a,
     b,
     sockets,
-    kill (side) { sockets[side].socket.abort() },
+    kill (side) {
+      sockets[side].socket.abort()
+    },
     sendGarbage (to, garbage) {
       sockets[other(to)].inject(garbageBytes(garbage))
     },
-    stopReading (side) { sockets[side].stopReading() },
-    resumeReading (side) { sockets[side].resumeReading() },
+    stopReading (side) {
+      sockets[side].stopReading()
+    },
+    resumeReading (side) {
+      sockets[side].resumeReading()
+    },
     async free () {
       await listener.close()
       rmSync(directory, { recursive: true })

@@ -18,18 +18,41 @@ export interface RequestOptions {
   readonly body?: Iterable<Uint8Array>
 }
 
-/** One request to a TCP port or the path of a Unix socket; without an agent on a connection of its own. Rejects as node:http does. */
-export function request (to: number | string, path: string, { method = 'GET', headers = {}, agent, body }: RequestOptions = {}): Promise<Answer> {
+/**
+ * One request to a TCP port or the path of a Unix socket; without an agent on a connection of its own. Rejects as
+ * node:http does.
+ */
+export function request (
+  to: number | string,
+  path: string,
+  { method = 'GET', headers = {}, agent, body }: RequestOptions = {}
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let continued = false
-    const req = http.request({ ...(typeof to === 'number' ? { host: '127.0.0.1', port: to } : { socketPath: to }), path, method, headers, agent: agent ?? false }, (res) => {
-      const chunks: Uint8Array[] = []
-      res.on('data', (chunk: Uint8Array) => { chunks.push(chunk) })
-      res.on('error', reject)
-      res.on('end', () => {
-        resolve({ status: res.statusCode!, headers: withoutDate(res.rawHeaders), body: Buffer.concat(chunks), continued })
-      })
-    })
+    const req = http.request(
+      {
+        ...(typeof to === 'number' ? { host: '127.0.0.1', port: to } : { socketPath: to }),
+        path,
+        method,
+        headers,
+        agent: agent ?? false
+      },
+      (res) => {
+        const chunks: Uint8Array[] = []
+        res.on('data', (chunk: Uint8Array) => {
+          chunks.push(chunk)
+        })
+        res.on('error', reject)
+        res.on('end', () => {
+          resolve({
+            status: res.statusCode!,
+            headers: withoutDate(res.rawHeaders),
+            body: Buffer.concat(chunks),
+            continued
+          })
+        })
+      }
+    )
     req.on('error', reject)
     const send = () => {
       for (const piece of body ?? []) req.write(piece)

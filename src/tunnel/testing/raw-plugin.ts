@@ -32,9 +32,14 @@ export class RawPlugin {
 
   constructor (engine: Engine, address: Address, name: TransportName) {
     this.#engine = new RiggedEngine(engine)
-    this.transport = name === 'stream'
-      ? StreamTransport.connect(this.#engine, address, 0)
-      : ShmTransport.connect(this.#engine, address, 0, { memory: this.#watch(name === 'memfd' ? memfdMemory() : sharedArrayMemory()), sizes: segmentSizes(), poison: null })
+    this.transport =
+      name === 'stream'
+        ? StreamTransport.connect(this.#engine, address, 0)
+        : ShmTransport.connect(this.#engine, address, 0, {
+          memory: this.#watch(name === 'memfd' ? memfdMemory() : sharedArrayMemory()),
+          sizes: segmentSizes(),
+          poison: null
+        })
     this.transport.start({
       onFrame: ({ type, channelId, argument }, payload, release) => {
         const bytes = Uint8Array.from(payload)
@@ -53,7 +58,12 @@ export class RawPlugin {
       onClose: () => { this.closed = true }
     })
     const attachment = this.transport.offer(null)
-    this.send(FrameType.HELLO, 0, 0, encodeHello({ ...LIMITS, role: Role.PLUGIN, transport: this.transport.kind, attachment }))
+    this.send(
+      FrameType.HELLO,
+      0,
+      0,
+      encodeHello({ ...LIMITS, role: Role.PLUGIN, transport: this.transport.kind, attachment })
+    )
   }
 
   async attached (): Promise<void> {

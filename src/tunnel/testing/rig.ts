@@ -75,15 +75,27 @@ export class TunnelRig {
     this.transport = transport
     this.directory = mkdtempSync(join(tmpdir(), 'tunnel-'))
     this.tunnel = unixAddress(join(this.directory, 't.sock'))
-    t.teardown(() => { rmSync(this.directory, { recursive: true }) })
+    t.teardown(() => {
+      rmSync(this.directory, { recursive: true })
+    })
   }
 
-  get path (): string { return join(this.directory, 't.sock') }
+  get path (): string {
+    return join(this.directory, 't.sock')
+  }
 
   async startHost (options: Partial<TunnelHostOptions> = {}): Promise<HostRig> {
     const engine = this.#createEngine()
     const events = new Events()
-    const host = await TunnelHost.start({ engine, listen: tcpAddress('127.0.0.1', 0), tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options, limits: { ...PATIENT, ...options.limits } })
+    const host = await TunnelHost.start({
+      engine,
+      listen: tcpAddress('127.0.0.1', 0),
+      tunnel: this.tunnel,
+      transport: this.transport,
+      onEvent: events.note,
+      ...options,
+      limits: { ...PATIENT, ...options.limits }
+    })
     this.#t.teardown(() => host.close({ drainMs: 0 }))
     const rig = { host, engine, events, port: host.address.kind === 'tcp' ? host.address.port : 0 }
     this.#hosts.push(rig)
@@ -101,7 +113,14 @@ export class TunnelRig {
   #startPlugin (options: Partial<TunnelPluginOptions>): PluginRig {
     const engine = this.#createEngine()
     const events = new Events()
-    const plugin = TunnelPlugin.start({ engine, tunnel: this.tunnel, transport: this.transport, onEvent: events.note, ...options, limits: { ...PATIENT, ...options.limits } })
+    const plugin = TunnelPlugin.start({
+      engine,
+      tunnel: this.tunnel,
+      transport: this.transport,
+      onEvent: events.note,
+      ...options,
+      limits: { ...PATIENT, ...options.limits }
+    })
     this.#t.teardown(() => plugin.close({ drainMs: 0 }))
     const rig = { plugin, engine, events }
     this.#plugins.push(rig)
@@ -109,19 +128,27 @@ export class TunnelRig {
   }
 
   /** A host with a plugin attached. */
-  async start (origin: Address, limits: TunnelHostOptions['limits'] = {}): Promise<HostRig & PluginRig & { readonly hostRig: HostRig, readonly pluginRig: PluginRig }> {
+  async start (
+    origin: Address,
+    limits: TunnelHostOptions['limits'] = {}
+  ): Promise<HostRig & PluginRig & { readonly hostRig: HostRig; readonly pluginRig: PluginRig }> {
     const hostRig = await this.startHost({ limits })
     const pluginRig = this.startPlugin(origin, { limits })
     await Promise.all([pluginRig.plugin.attached(), hostRig.events.until('attached')])
     return { ...hostRig, ...pluginRig, hostRig, pluginRig }
   }
 
-  /** Ends everything, and checks that nothing is left: no channel, no socket, no file; and that no doorbell was missed. */
+  /**
+   * Ends everything, and checks that nothing is left: no channel, no socket, no file; and that no doorbell was missed.
+   */
   async verify (): Promise<void> {
     const t = this.#t
     for (const { plugin } of this.#plugins) await plugin.close({ drainMs: 0 })
     for (const { host } of this.#hosts) await host.close({ drainMs: 0 })
-    for (const one of [...this.#hosts.map(({ host, engine }) => ({ stats: host.stats(), engine })), ...this.#plugins.map(({ plugin, engine }) => ({ stats: plugin.stats(), engine }))]) {
+    for (const one of [
+      ...this.#hosts.map(({ host, engine }) => ({ stats: host.stats(), engine })),
+      ...this.#plugins.map(({ plugin, engine }) => ({ stats: plugin.stats(), engine }))
+    ]) {
       t.is(one.stats.channels, 0)
       t.is(one.stats.sockets, 0)
       t.is(one.stats.counters.channelsOpened, one.stats.counters.channelsClosed)

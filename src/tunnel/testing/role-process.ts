@@ -10,8 +10,9 @@ import type { RoleState } from './role.js'
 import { createTransport, type TransportName } from './transports.js'
 
 /**
- * A host or a plugin in a process of its own, to be killed. Arguments: transport (and engine), role, socket path, and for a plugin the origin's port.
- * Says its port when it is up (a plugin: attached, or at once with `unattached` as the last argument), and its state whenever it is asked.
+ * A host or a plugin in a process of its own, to be killed. Arguments: transport (and engine), role, socket path, and
+ * for a plugin the origin's port. Says its port when it is up (a plugin: attached, or at once with `unattached` as the
+ * last argument), and its state whenever it is asked.
  */
 const [transportAndEngine, role, path, originPort, unattached] = process.argv.slice(2)
 const [transportName, engineName] = transportAndEngine!.split('/')

@@ -23,7 +23,10 @@ export interface RoleState {
   readonly cpuUs: number
 }
 
-/** How long the CPU is watched, and the share of it that a program without work may use: a loop that never sleeps takes all it can get. */
+/**
+ * How long the CPU is watched, and the share of it that a program without work may use: a loop that never sleeps takes
+ * all it can get.
+ */
 const WINDOW_MS = 250
 const QUIET_SHARE = 0.1
 const MAX_WINDOWS = 40
@@ -38,11 +41,24 @@ export class Role {
   killed = false
   readonly #up: Promise<void>
 
-  constructor (t: ExecutionContext, transport: RoleTransport, role: 'host' | 'plugin', path: string, ...more: string[]) {
+  constructor (
+    t: ExecutionContext,
+    transport: RoleTransport,
+    role: 'host' | 'plugin',
+    path: string,
+    ...more: string[]
+  ) {
     const program = new URL('./role-process.js', import.meta.url)
-    this.child = fork(program, [transport, role, path, ...more], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-    t.teardown(() => { this.child.kill('SIGKILL') })
-    this.#up = once(this.child, 'message').then(([{ port }]) => { this.port = port as number })
+    this.child = fork(program, [transport, role, path, ...more], {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc']
+    })
+    t.teardown(() => {
+      this.child.kill('SIGKILL')
+    })
+    this.#up = once(this.child, 'message').then(([{ port }]) => {
+      this.port = port as number
+    })
   }
 
   /** It is up (a host), or attached (a plugin). Does not end if it is killed before. */
@@ -61,7 +77,7 @@ export class Role {
   async state (): Promise<RoleState> {
     const answer = once(this.child, 'message')
     this.child.send({})
-    const [{ state }] = await answer as [{ state: RoleState }]
+    const [{ state }] = (await answer) as [{ state: RoleState }]
     return state
   }
 
@@ -72,16 +88,23 @@ export class Role {
       const state = await this.state()
       if (condition(state)) return state
       if (Date.now() > deadlineMs) throw new Error(`the role never came to be as it should: ${JSON.stringify(state)}`)
-      await new Promise((resolve) => { setTimeout(resolve, 5) })
+      await new Promise((resolve) => {
+        setTimeout(resolve, 5)
+      })
     }
   }
 
-  /** Waits until it uses next to no CPU, for one window of time; what it did before may still be cleared up in the first ones. False: it never rests. */
+  /**
+   * Waits until it uses next to no CPU, for one window of time; what it did before may still be cleared up in the first
+   * ones. False: it never rests.
+   */
   async comesToRest (): Promise<boolean> {
     for (let i = 0; i < MAX_WINDOWS; i++) {
       const before = await this.state()
       const startNs = process.hrtime.bigint()
-      await new Promise((resolve) => { setTimeout(resolve, WINDOW_MS) })
+      await new Promise((resolve) => {
+        setTimeout(resolve, WINDOW_MS)
+      })
       const { cpuUs } = await this.state()
       const elapsedUs = Number(process.hrtime.bigint() - startNs) / 1000
       if (cpuUs - before.cpuUs < elapsedUs * QUIET_SHARE) return true

@@ -24,8 +24,21 @@ import type { Transport } from '../../transport/transport.js'
 import { until } from './rig.js'
 
 /** So small that rings wrap and pools run out all the time; payloads may be longer than a slot. */
-export const VICTIM_SIZES: SegmentSizes = { slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 }
-const LIMITS = { ...DEFAULT_SESSION_OPTIONS, maxPayloadBytes: 2048, windowBytes: 8192, maxChannels: 8, helloTimeoutMs: 60_000, pingIntervalMs: 0 }
+export const VICTIM_SIZES: SegmentSizes = {
+  slotBytes: 1024,
+  slots: 16,
+  ringEntries: 64,
+  inlineBytes: 512,
+  constantBytes: 4096
+}
+const LIMITS = {
+  ...DEFAULT_SESSION_OPTIONS,
+  maxPayloadBytes: 2048,
+  windowBytes: 8192,
+  maxChannels: 8,
+  helloTimeoutMs: 60_000,
+  pingIntervalMs: 0
+}
 
 /** A body that fits the place where it is sent: what arrives can be told from anything else. */
 const MAX_BODY_BYTES = 10_000
@@ -40,21 +53,33 @@ export class Victim {
   readonly #checked: CheckedTransport
   readonly #isHost: boolean
 
-  constructor (transport: Transport, side: ShmSide, segment: () => WatchedSegment, atTurnEnd: (task: () => void) => void) {
+  constructor (
+    transport: Transport,
+    side: ShmSide,
+    segment: () => WatchedSegment,
+    atTurnEnd: (task: () => void) => void
+  ) {
     this.#isHost = side === ShmSide.HOST
     this.bounded = new BoundedTransport(transport, side, segment)
     this.#checked = new CheckedTransport(this.bounded)
-    this.session = new Session(this.#checked, { ...LIMITS, role: side === ShmSide.HOST ? Role.HOST : Role.PLUGIN }, {
-      onReady: () => {},
-      onChannel: (channel) => {
-        const endpoint = new Endpoint()
-        endpoint.channel = channel
-        this.endpoints.push(endpoint)
-        channel.accept()
-        return endpoint
+    this.session = new Session(
+      this.#checked,
+      { ...LIMITS, role: side === ShmSide.HOST ? Role.HOST : Role.PLUGIN },
+      {
+        onReady: () => {},
+        onChannel: (channel) => {
+          const endpoint = new Endpoint()
+          endpoint.channel = channel
+          this.endpoints.push(endpoint)
+          channel.accept()
+          return endpoint
+        },
+        onClose: (error) => {
+          this.closedWith = error
+        }
       },
-      onClose: (error) => { this.closedWith = error }
-    }, atTurnEnd)
+      atTurnEnd
+    )
   }
 
   open (): Endpoint | null {
@@ -71,31 +96,52 @@ export class Victim {
     const endpoint = this.endpoints.at(-1 - random.below(Math.min(this.endpoints.length, 6)))
     switch (random.below(12)) {
       case 0:
-      case 1: if (this.#isHost) this.open(); break
-      case 2: if (endpoint !== undefined) endpoint.keeps = !endpoint.keeps; break
+      case 1:
+        if (this.#isHost) this.open()
+        break
+      case 2:
+        if (endpoint !== undefined) endpoint.keeps = !endpoint.keeps
+        break
       case 3:
-      case 4: for (const one of this.endpoints.slice(-8)) one.releaseKept((releases) => random.below(2) === 0 ? releases : releases.reverse()); break
-      case 5: if (random.below(4) === 0) endpoint?.channel.reset(Reason.CONNECTION_RESET); break
+      case 4:
+        for (const one of this.endpoints.slice(-8)) {
+          one.releaseKept((releases) => (random.below(2) === 0 ? releases : releases.reverse()))
+        }
+        break
+      case 5:
+        if (random.below(4) === 0) endpoint?.channel.reset(Reason.CONNECTION_RESET)
+        break
       default:
         if (endpoint !== undefined && endpoint.unsentBytes === 0) {
-          endpoint.send(contentSlice(random.below(1000), random.below(MAX_BODY_BYTES)), { end: random.below(4) === 0, pieceBytes: () => 1 + random.below(3000) })
+          endpoint.send(contentSlice(random.below(1000), random.below(MAX_BODY_BYTES)), {
+            end: random.below(4) === 0,
+            pieceBytes: () => 1 + random.below(3000)
+          })
         }
     }
   }
 
   /** Keeps every channel full of payloads that need slots. */
   stream (): void {
-    for (const endpoint of this.endpoints) if (endpoint.unsentBytes === 0) endpoint.send(contentSlice(0, MAX_BODY_BYTES))
+    for (const endpoint of this.endpoints) {
+      if (endpoint.unsentBytes === 0) endpoint.send(contentSlice(0, MAX_BODY_BYTES))
+    }
   }
 
-  get transportClosed (): boolean { return !this.#checked.problems.includes('onClose() was called 0 times') }
+  get transportClosed (): boolean {
+    return !this.#checked.problems.includes('onClose() was called 0 times')
+  }
 
   /** Once the link is closed: what is left or went wrong. */
   problems (): string[] {
     for (const endpoint of this.endpoints) endpoint.releaseKept()
     const { counters, channelCount } = this.session
     const problems = [...this.#checked.problems, ...this.bounded.violations]
-    if (channelCount !== 0 || counters.channelsOpened !== counters.channelsClosed) problems.push(`${channelCount} channels are left, ${counters.channelsOpened} opened, ${counters.channelsClosed} closed`)
+    if (channelCount !== 0 || counters.channelsOpened !== counters.channelsClosed) {
+      problems.push(
+        `${channelCount} channels are left, ${counters.channelsOpened} opened, ${counters.channelsClosed} closed`
+      )
+    }
     if (this.closedWith === undefined) problems.push('the session was not told the end')
     return problems
   }
@@ -154,7 +200,10 @@ export class VictimFactory {
       finish: async () => {
         for (const { session } of [host, plugin]) session.abort(new TunnelError(ErrorCode.CLOSED, 'The test is over'))
         await until(() => host.transportClosed && plugin.transportClosed)
-        const problems = [...host.problems().map((problem) => `host: ${problem}`), ...plugin.problems().map((problem) => `plugin: ${problem}`)]
+        const problems = [
+          ...host.problems().map((problem) => `host: ${problem}`),
+          ...plugin.problems().map((problem) => `plugin: ${problem}`)
+        ]
         for (const { frees } of segments) if (frees !== 1) problems.push(`a segment was freed ${frees} times`)
         return problems
       }

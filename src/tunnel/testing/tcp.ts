@@ -31,7 +31,11 @@ export class Peer {
   /** At least so many bytes have come. */
   async untilReceived (bytes: number): Promise<void> {
     await until(() => this.receivedBytes >= bytes || this.closed)
-    if (this.receivedBytes < bytes) throw new Error(`the connection closed after ${this.receivedBytes} of ${bytes} bytes: ${this.errorCode ?? 'in good order'}`)
+    if (this.receivedBytes < bytes) {
+      throw new Error(
+        `the connection closed after ${this.receivedBytes} of ${bytes} bytes: ${this.errorCode ?? 'in good order'}`
+      )
+    }
   }
 
   /** The other side has half-closed. */
@@ -47,8 +51,9 @@ export class Peer {
   }
 
   /**
-   * The other side has cut the connection amid a transfer. Node tells a reset that it finds right behind data as an end, so this may
-   * not be told from a half-close; where nothing is on its way, `untilClose()` tells a reset as ECONNRESET.
+   * The other side has cut the connection amid a transfer. Node tells a reset that it finds right behind data as an
+   * end, so this may not be told from a half-close; where nothing is on its way, `untilClose()` tells a reset as
+   * ECONNRESET.
    */
   async untilCut (): Promise<void> {
     await until(() => this.ended || this.closed)
@@ -70,15 +75,23 @@ export interface TcpOrigin {
 }
 
 /** An origin that speaks whatever a test wants; half-open connections are allowed. */
-export async function startTcpOrigin (t: ExecutionContext, onPeer: (peer: Peer) => void = () => {}, port = 0): Promise<TcpOrigin> {
+export async function startTcpOrigin (
+  t: ExecutionContext,
+  onPeer: (peer: Peer) => void = () => {},
+  port = 0
+): Promise<TcpOrigin> {
   const peers: Peer[] = []
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const peer = new Peer(t, socket)
     peers.push(peer)
     onPeer(peer)
   })
-  t.teardown(() => { server.close() })
-  await new Promise<void>((resolve) => { server.listen(port, '127.0.0.1', resolve) })
+  t.teardown(() => {
+    server.close()
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(port, '127.0.0.1', resolve)
+  })
   const address = tcpAddress('127.0.0.1', (server.address() as net.AddressInfo).port)
   return {
     address,

@@ -23,7 +23,11 @@ const transport = createTransport(transportName)
 const fail = (what: string): never => { throw new Error(what) }
 
 const host = await TunnelHost.start({
-  engine: createEngine(engineName), tunnel, transport, listen: tcpAddress('127.0.0.1', 0), onEvent: ({ kind }) => fail(`host ${kind}`)
+  engine: createEngine(engineName),
+  tunnel,
+  transport,
+  listen: tcpAddress('127.0.0.1', 0),
+  onEvent: ({ kind }) => fail(`host ${kind}`)
 })
 let attempts = 0
 let channels = 0
@@ -54,7 +58,13 @@ const serve: ChannelServer = {
     }
   }
 }
-const plugin = TunnelPlugin.start({ engine: createEngine(engineName), tunnel, transport, serve, onEvent: ({ kind }) => fail(`plugin ${kind}`) })
+const plugin = TunnelPlugin.start({
+  engine: createEngine(engineName),
+  tunnel,
+  transport,
+  serve,
+  onEvent: ({ kind }) => fail(`plugin ${kind}`)
+})
 await plugin.attached()
 
 /** What a client gets back for `hello`, or the code of its error. */
@@ -90,4 +100,6 @@ const reset = until(() => uncaught.includes('onReset 5'))
 await plugin.close({ drainMs: 0 })
 await host.close({ drainMs: 0 })
 await reset
-process.send!({ answers, uncaught, channels: host.stats().channels + plugin.stats().channels }, () => { process.exit() })
+process.send!({ answers, uncaught, channels: host.stats().channels + plugin.stats().channels }, () => {
+  process.exit()
+})

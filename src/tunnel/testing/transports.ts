@@ -11,7 +11,9 @@ const hasMemfd = process.platform === 'linux'
 export const WITHIN_A_PROCESS: readonly TransportName[] = ['stream', 'shared-array-buffer']
 export const BETWEEN_PROCESSES: readonly TransportName[] = hasMemfd ? ['stream', 'memfd'] : ['stream']
 /** All that shared memory may come from. Both serve within one process, too. */
-export const SHARED_MEMORY: ReadonlyArray<ShmOptions['memory']> = hasMemfd ? ['shared-array-buffer', 'memfd'] : ['shared-array-buffer']
+export const SHARED_MEMORY: ReadonlyArray<ShmOptions['memory']> = hasMemfd
+  ? ['shared-array-buffer', 'memfd']
+  : ['shared-array-buffer']
 
 /** `options` are for shared memory. */
 export function createTransport (name: TransportName, options: Omit<ShmOptions, 'memory'> = {}): TransportKind {

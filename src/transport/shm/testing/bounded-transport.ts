@@ -4,8 +4,9 @@ import type { Segment } from '../../../shm/segment-memory.js'
 import type { Claim, Transport, TransportHandler } from '../../transport.js'
 
 /**
- * A transport over shared memory that looks at every piece of memory it hands out: a payload lies in one slot of the peer's pool or in private
- * memory or in the constants, a claim in one slot of this side's pool or in private memory. Calls `onFlush` right after each flush, before the peer can have looked.
+ * A transport over shared memory that looks at every piece of memory it hands out: a payload lies in one slot of the
+ * peer's pool or in private memory or in the constants, a claim in one slot of this side's pool or in private memory.
+ * Calls `onFlush` right after each flush, before the peer can have looked.
  */
 export class BoundedTransport implements Transport {
   readonly violations: string[] = []
@@ -31,7 +32,9 @@ export class BoundedTransport implements Transport {
   start (handler: TransportHandler): void {
     this.#inner.start({
       onFrame: (header, payload, release) => {
-        if (payload.length !== header.payloadBytes) this.violations.push(`a payload of ${payload.length} bytes whose header says ${header.payloadBytes}`)
+        if (payload.length !== header.payloadBytes) {
+          this.violations.push(`a payload of ${payload.length} bytes whose header says ${header.payloadBytes}`)
+        }
         // Nothing but the handshake comes before there is a segment.
         const slot = payload.length > 0 ? this.#check('payload', payload, 1 - this.#side as ShmSide) : null
         if (slot === null) return handler.onFrame(header, payload, release)
@@ -53,7 +56,9 @@ export class BoundedTransport implements Transport {
   claim (bytes: number, channelId: number): Claim | null {
     const claim = this.#inner.claim(bytes, channelId)
     if (claim !== null) {
-      if (claim.view.length < 1 || claim.view.length > bytes) this.violations.push(`a claim of ${claim.view.length} bytes for ${bytes}`)
+      if (claim.view.length < 1 || claim.view.length > bytes) {
+        this.violations.push(`a claim of ${claim.view.length} bytes for ${bytes}`)
+      }
       this.#check('claim', claim.view, this.#side)
     }
     return claim
@@ -85,7 +90,9 @@ export class BoundedTransport implements Transport {
     }
     const { buffer, layout: { sizes: { slots, slotBytes, inlineBytes, constantBytes }, directions } } = segment
     if (view.buffer !== buffer) {
-      if (view.length > Math.max(inlineBytes, 1024)) this.violations.push(`a ${what} of ${view.length} bytes in private memory`)
+      if (view.length > Math.max(inlineBytes, 1024)) {
+        this.violations.push(`a ${what} of ${view.length} bytes in private memory`)
+      }
       return null
     }
     const { constants } = directions[filledBy]
@@ -93,7 +100,9 @@ export class BoundedTransport implements Transport {
     const offset = view.byteOffset - directions[filledBy].slots
     const slot = offset / slotBytes
     if (!Number.isInteger(slot) || slot < 0 || slot >= slots || view.length > slotBytes) {
-      this.violations.push(`a ${what} of ${view.length} bytes at ${view.byteOffset}, which is no slot of direction ${filledBy}`)
+      this.violations.push(
+        `a ${what} of ${view.length} bytes at ${view.byteOffset}, which is no slot of direction ${filledBy}`
+      )
     }
     return slot
   }

@@ -3,7 +3,16 @@ import { CONSTANT_PAYLOAD, DescriptorOffset, NONCE_BYTES, SegmentOffset, WordOff
 import type { SegmentLayout } from '../../../shm/segment-sizes.js'
 
 /** What a peer can write to. */
-export const TARGETS = ['positions', 'releases', 'waits', 'attached', 'header', 'descriptors', 'replays', 'contents'] as const
+export const TARGETS = [
+  'positions',
+  'releases',
+  'waits',
+  'attached',
+  'header',
+  'descriptors',
+  'replays',
+  'contents'
+] as const
 /** `flips`: a descriptor that is good and bad by turns, for another thread. */
 export type Target = typeof TARGETS[number] | 'flips'
 
@@ -13,7 +22,10 @@ export const HARMLESS: readonly Target[] = ['waits', 'header', 'contents']
 const HEADER_WORDS = (SegmentOffset.NONCE + NONCE_BYTES) / 4
 const EDGES = [0, 1, 2, -1, -2, 0x7FFF_FFFF, -0x8000_0000]
 
-/** Writes into a live segment what no honest peer writes there: values at the edges of what is allowed, near what is there, and any. */
+/**
+ * Writes into a live segment what no honest peer writes there: values at the edges of what is allowed, near what is
+ * there, and any.
+ */
 export class Scribbler {
   mutations = 0
   readonly #words: Int32Array
@@ -30,15 +42,27 @@ export class Scribbler {
   mutate (targets: readonly Target[]): void {
     this.mutations++
     switch (this.#pick(targets)) {
-      case 'positions': return this.#mutatePosition()
-      case 'releases': return this.#mutateRelease()
-      case 'waits': return this.#write(this.#pick([WordOffset.HOST_WAIT, WordOffset.PLUGIN_WAIT]) >> 2, this.#pick([0, 1, 2, 3, -1, this.#any()]))
-      case 'attached': return this.#write(WordOffset.ATTACHED >> 2, this.#pick([0, 1, 2, -1, this.#any()]))
-      case 'header': return this.#write(this.#random.below(HEADER_WORDS), this.#any())
-      case 'descriptors': return this.#mutateDescriptor()
-      case 'replays': return this.#replay()
-      case 'flips': return this.#flip()
-      case 'contents': return this.#mutateContents()
+      case 'positions':
+        return this.#mutatePosition()
+      case 'releases':
+        return this.#mutateRelease()
+      case 'waits':
+        return this.#write(
+          this.#pick([WordOffset.HOST_WAIT, WordOffset.PLUGIN_WAIT]) >> 2,
+          this.#pick([0, 1, 2, 3, -1, this.#any()])
+        )
+      case 'attached':
+        return this.#write(WordOffset.ATTACHED >> 2, this.#pick([0, 1, 2, -1, this.#any()]))
+      case 'header':
+        return this.#write(this.#random.below(HEADER_WORDS), this.#any())
+      case 'descriptors':
+        return this.#mutateDescriptor()
+      case 'replays':
+        return this.#replay()
+      case 'flips':
+        return this.#flip()
+      case 'contents':
+        return this.#mutateContents()
     }
   }
 
@@ -47,7 +71,22 @@ export class Scribbler {
     const index = this.#pick([direction.writePosition, direction.readPosition, direction.releasePosition]) >> 2
     const { ringEntries, slots } = this.#layout.sizes
     const now = Atomics.load(this.#words, index)
-    this.#write(index, this.#pick([now + 1, now + 1, now + 2, now - 1, now + this.#random.below(8), now + ringEntries, now + ringEntries + 1, now - ringEntries, now + slots, ...EDGES, this.#any()]))
+    this.#write(
+      index,
+      this.#pick([
+        now + 1,
+        now + 1,
+        now + 2,
+        now - 1,
+        now + this.#random.below(8),
+        now + ringEntries,
+        now + ringEntries + 1,
+        now - ringEntries,
+        now + slots,
+        ...EDGES,
+        this.#any()
+      ])
+    )
   }
 
   #mutateRelease (): void {
@@ -61,11 +100,35 @@ export class Scribbler {
     const offset = this.#entry()
     const { slotBytes, inlineBytes } = this.#layout.sizes
     switch (this.#random.below(6)) {
-      case 0: return this.#write(offset >> 2, this.#pick([0, 1, inlineBytes - 1, inlineBytes, inlineBytes + 1, slotBytes - 1, slotBytes, slotBytes + 1, 2 * slotBytes, 0xFFFF_FFFF, this.#random.below(2 * slotBytes), this.#any()]))
-      case 1: return this.#write((offset + 4) >> 2, this.#pick([0, 1, 2, this.#random.below(8), this.#any()]))
-      case 2: return this.#write((offset + 8) >> 2, this.#random.below(13) | this.#pick([0, 0, 0, 1, 1, 2, 255]) << 8 | this.#pick([0, 0, 0, 1]) << 16)
-      case 3: return this.#write((offset + 12) >> 2, this.#pick([0, 1, 6, this.#random.below(12), 0xFFFF_FFFF, this.#any()]))
-      default: return this.#write((offset + DescriptorOffset.SLOT) >> 2, this.#slot())
+      case 0:
+        return this.#write(
+          offset >> 2,
+          this.#pick([
+            0,
+            1,
+            inlineBytes - 1,
+            inlineBytes,
+            inlineBytes + 1,
+            slotBytes - 1,
+            slotBytes,
+            slotBytes + 1,
+            2 * slotBytes,
+            0xffff_ffff,
+            this.#random.below(2 * slotBytes),
+            this.#any()
+          ])
+        )
+      case 1:
+        return this.#write((offset + 4) >> 2, this.#pick([0, 1, 2, this.#random.below(8), this.#any()]))
+      case 2:
+        return this.#write(
+          (offset + 8) >> 2,
+          this.#random.below(13) | (this.#pick([0, 0, 0, 1, 1, 2, 255]) << 8) | (this.#pick([0, 0, 0, 1]) << 16)
+        )
+      case 3:
+        return this.#write((offset + 12) >> 2, this.#pick([0, 1, 6, this.#random.below(12), 0xffff_ffff, this.#any()]))
+      default:
+        return this.#write((offset + DescriptorOffset.SLOT) >> 2, this.#slot())
     }
   }
 
@@ -111,13 +174,26 @@ export class Scribbler {
     const { sizes: { ringEntries }, descriptorBytes } = this.#layout
     const read = Atomics.load(this.#words, readPosition >> 2)
     const unread = (Atomics.load(this.#words, writePosition >> 2) - read) | 0
-    const position = unread >= 0 && unread <= ringEntries && this.#random.below(8) > 0 ? read + this.#random.below(unread + 1) : this.#any()
+    const position =
+      unread >= 0 && unread <= ringEntries && this.#random.below(8) > 0
+        ? read + this.#random.below(unread + 1)
+        : this.#any()
     return ring + (position & (ringEntries - 1)) * descriptorBytes
   }
 
   #slot (): number {
     const { slots, constantBytes } = this.#layout.sizes
-    return this.#pick([CONSTANT_PAYLOAD - this.#random.below(constantBytes + 1), CONSTANT_PAYLOAD - constantBytes, this.#random.below(slots), this.#random.below(slots), slots - 1, slots, slots + 1, ...EDGES, this.#any()])
+    return this.#pick([
+      CONSTANT_PAYLOAD - this.#random.below(constantBytes + 1),
+      CONSTANT_PAYLOAD - constantBytes,
+      this.#random.below(slots),
+      this.#random.below(slots),
+      slots - 1,
+      slots,
+      slots + 1,
+      ...EDGES,
+      this.#any()
+    ])
   }
 
   #direction () { return this.#layout.directions[this.#random.below(2) as 0 | 1] }
