@@ -1,6 +1,6 @@
 import type { Address } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import type { Engine, Polled, Reader, Socket } from '../../engine/engine.js'
+import { type Engine, type Polled, type Reader, type Socket, TurnPhase } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import { ShmSide } from '../../shm/endpoint.js'
 import type { Segment, SegmentMemory } from '../../shm/segment-memory.js'
@@ -252,13 +252,8 @@ export class ShmTransport implements Transport, Polled {
     if (this.#turnDue || this.#closed || this.#link === null || this.#handler === null || this.paused) return
     this.#turnDue = true
     this.#link.wake()
-    this.#engine.atTurnEnd(this.#turn)
-  }
-
-  readonly #turn = (): void => {
-    this.#deliver()
-    // After the frames that this turn still sends.
-    this.#engine.atTurnEnd(this.#endTurn)
+    this.#engine.atTurnEnd(this.#deliver, TurnPhase.DELIVER)
+    this.#engine.atTurnEnd(this.#endTurn, TurnPhase.PUBLISH)
   }
 
   readonly #endTurn = (): void => {
@@ -300,7 +295,7 @@ export class ShmTransport implements Transport, Polled {
     this.#deliver()
   }
 
-  #deliver (): void {
+  readonly #deliver = (): void => {
     if (this.#closed || this.#handler === null || this.paused) return
     try {
       if (!this.#saidAttached && this.isAttached) {
