@@ -6,9 +6,9 @@
  *      128 words that change while the link lives, each alone on a line of 128 bytes (two cache lines: neighbours are
  *   prefetched)
  *              hostWait · pluginWait · attached · then per direction (host -> plugin, plugin -> host):
- *              writePosition · readPosition · releasePosition
+ *              writePosition · readPosition · returnPosition
  *            per direction: descriptor ring     ringEntries × descriptorBytes
- *                           release ring        releaseEntries × 4 bytes
+ *                           return ring         returnEntries × 4 bytes
  *                           constant returns    one word of 4 bytes for every 512 bytes of constants
  *      page  per direction: slot pool           slots × slotBytes
  *      page  per direction: constants           constantBytes
@@ -27,7 +27,7 @@
  * bytes at one time. `slot` is then
  * -2 - offset, the offset counted from the beginning of the direction's constants; the payload may begin and end
  * anywhere in them. They are not given back
- * through the release ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how
+ * through the return ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how
  * many such payloads it is done with; a sender that has counted as many of its own may write over them.
  *
  * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write
@@ -37,13 +37,13 @@
  * |------------------|----------------------------------------|--------------------------------------------------|
  * | writePosition    | the direction's sender                 | descriptors published so far                     |
  * | readPosition     | its receiver                           | descriptors taken so far: their entries are free |
- * | releasePosition  | its receiver                           | slot ids published in the release ring so far    |
+ * | returnPosition   | its receiver                           | slot ids published in the return ring so far     |
  * | constant returns | its receiver                           | payloads that began here and were released       |
  * | hostWait …       | both: see endpoint.ts                  | what that side waits for while it sleeps         |
  * | attached         | the side that did not make the segment | 1: it has mapped and checked the segment         |
  *
  * The sender of a direction fills its slots and alone allocates them, from private state; the receiver gives each back,
- * once, through the release ring. That ring has room for every slot, so it is never full.
+ * once, through the return ring. That ring has room for every slot, so it is never full.
  */
 export const SEGMENT_MAGIC = 0x4D535448 // the bytes 'HTSM'
 export const SEGMENT_VERSION = 2
@@ -74,7 +74,7 @@ export const WordOffset = {
   DIRECTIONS: 4 * LINE_BYTES,
   WRITE_POSITION: 0,
   READ_POSITION: LINE_BYTES,
-  RELEASE_POSITION: 2 * LINE_BYTES
+  RETURN_POSITION: 2 * LINE_BYTES
 } as const
 
 export const DIRECTION_BYTES = 3 * LINE_BYTES
@@ -102,6 +102,6 @@ export const CONSTANT_UNIT_BYTES = 512
 export const WaitFor = {
   /** Descriptors. */
   FRAMES: 1,
-  /** Released slots, or free entries in the ring it sends through. */
+  /** Slots that come back, or free entries in the ring it sends through. */
   ROOM: 2
 } as const

@@ -17,7 +17,7 @@ const SENT = 2
  * shares of all channels together never exceed the pool: n busy channels come to rest at 1/(n + 16) of it each, and
  * 16/(n + 16) are left. Of readers that stall one after the other each takes at most a seventeenth of what was left, so
  * that halves with every eleven of them; a pool can still run dry: who has nothing then needs another way
- * (`ShmSender.tryClaim`).
+ * (`ClaimMemory.tryClaim`).
  */
 export class SlotPool {
   readonly slots: number
@@ -73,7 +73,7 @@ export class SlotPool {
   }
 
   /** A claimed slot was not sent. */
-  release (slot: number): void {
+  unclaim (slot: number): void {
     this.claimedCount--
     this.put(slot)
   }

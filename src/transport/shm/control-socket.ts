@@ -19,7 +19,7 @@ export interface ControlSocketOwner {
   isAttached (): boolean
   onFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void
   onBell (): void
-  /** The peer will send nothing more. */
+  /** `hasPeerEnded` has turned true. */
   onEnd (): void
   onBroken (error: TunnelError): void
   onClose (error: TunnelError | null): void
@@ -34,6 +34,8 @@ export class ControlSocket {
   #unflushed: Uint8Array[] = []
   /** What came broke a rule: the rest is thrown away. */
   #isBroken = false
+  /** It will send nothing more. */
+  hasPeerEnded = false
   /** The memory claimed last is for bells, not for frames. */
   #readsBells = false
   #ended = false
@@ -103,7 +105,8 @@ export class ControlSocket {
       commit: (bytes) => { this.#guard(() => { this.#receive(bytes) }) },
       end: () => {
         this.#guard(() => {
-          if (!this.#readsBells && this.#frames.insideFrame) throw linkCutError()
+          if (!this.#readsBells && this.#frames.insideFrame && !this.#isBroken) throw linkCutError()
+          this.hasPeerEnded = true
           owner.onEnd()
         })
       },
