@@ -19,11 +19,11 @@ export const WakeStep = { CLEAR_WORD: 0 } as const
 /**
  * One side of a segment: the rings it writes and reads, and the doorbell. Belongs to one thread.
  *
- * The doorbell is a word per side that says what the side waits for while it sleeps (`WaitFor`). Who publishes looks at
- * the peer's word *after* that; who goes to sleep looks at the rings again *after* it has set its word. All of it is
- * sequentially consistent, so at least one of the two sees the other (Dekker's argument; plain accesses fail here, see
- * doorbell-litmus.test.ts). Who finds the peer asleep takes its word back to 0 in one exchange and rings once: there is
- * at most one bell per sleep, and none while the peer is awake.
+ * The doorbell is a word per side that says what the side waits for while it sleeps (`WaitFor`). The publisher stores
+ * its position, *then* loads the peer's word; a side that goes to sleep stores its word, *then* checks the rings again.
+ * All of it is sequentially consistent, so at least one of the two sees the other (Dekker's argument; plain accesses
+ * fail here, see doorbell-litmus.test.ts). A publisher that finds the peer asleep takes the word back to 0 in one
+ * exchange and rings once: there is at most one bell per sleep, and none while the peer is awake.
  */
 export class ShmEndpoint {
   /** Descriptors to and from the peer. */

@@ -3,8 +3,8 @@
  * little-endian. This file has no behaviour: it is the drawing; `segment-sizes.ts` computes where things lie.
  *
  *      0     segment header, 128 bytes: written once by its maker, `magic` last
- *      128 words that change while the link lives, each alone on a line of 128 bytes (two cache lines: neighbours are
- *   prefetched)
+ *      128   words that change while the link lives, each alone in 128 bytes (two cache lines, which are prefetched
+ *            together):
  *              hostWait · pluginWait · attached · then per direction (host -> plugin, plugin -> host):
  *              writePosition · readPosition · returnPosition
  *            per direction: descriptor ring     ringEntries × descriptorBytes
@@ -24,14 +24,13 @@
  *      +---------------+-----------+------------------------+--------------------------+
  *
  * Constants are what a side sends again and again: it writes them once, and any number of descriptors may name the same
- * bytes at one time. `slot` is then
- * -2 - offset, the offset counted from the beginning of the direction's constants; the payload may begin and end
- * anywhere in them. They are not given back
- * through the return ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how
- * many such payloads it is done with; a sender that has counted as many of its own may write over them.
+ * bytes at one time. `slot` is then -2 - offset, counted from the start of the direction's constants; the payload may
+ * start and end anywhere in them. They do not come back through the return ring. Instead the receiver counts, in the
+ * word of the 512-byte unit in which a payload started, how many such payloads it is done with. A sender that has
+ * counted as many of its own may write over them.
  *
- * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write
- * what:
+ * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. The writer of
+ * each word:
  *
  * | word             | written by                             | says                                             |
  * |------------------|----------------------------------------|--------------------------------------------------|
@@ -95,7 +94,7 @@ export const INLINE_PAYLOAD = -1
  */
 export const CONSTANT_PAYLOAD = -2
 
-/** Each so many bytes of constants have a word in which their returns are counted. */
+/** Every unit of this many bytes of constants has a word that counts its returns. */
 export const CONSTANT_UNIT_BYTES = 512
 
 /** What a sleeping side waits for: bits of its wait word. 0: it is awake. */

@@ -9,7 +9,7 @@ import { ShmClaim } from './slot-claim.js'
 /** Claims for short payloads that may exist at one time. */
 const MAX_INLINE_CLAIMS = 4096
 
-/** A pool that gets nothing back for so long is held by readers that have stalled. */
+/** If nothing comes back for this long, readers that have stalled hold the whole pool. */
 const STARVING_AFTER_MS = 20
 
 export interface ClaimMemoryParts {
@@ -36,7 +36,7 @@ export class ClaimMemory {
   /** A claim was refused, and memory has come back since. */
   #refused = false
   #gained = false
-  /** The pool is empty, and nothing has come back for a while: who has no slot sends without one. */
+  /** The pool is empty, and nothing has come back for a while: a channel without a slot sends without one. */
   #starving = false
   #starvingTimer: NodeJS.Timeout | null = null
 
@@ -158,6 +158,6 @@ export class ClaimMemory {
   /** What was refused may succeed now. */
   get mayRetry (): boolean { return this.#refused && this.#gained }
 
-  /** Who was refused is told. */
+  /** Those that were refused are told to try again. */
   handleRetry (): void { this.#refused = false }
 }

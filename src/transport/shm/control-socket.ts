@@ -8,7 +8,7 @@ import { type FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layou
 const BELL = 1
 const BELL_MESSAGE = Uint8Array.of(BELL)
 
-/** A peer that has left so many bells unread needs no more. */
+/** A peer that leaves this many bells unread needs no more of them. */
 const MAX_PENDING_BELLS = 1024
 
 /** What the socket's owner is asked and told. Errors that it throws are the peer's fault: `onBroken()` follows. */
@@ -25,7 +25,7 @@ export interface ControlSocketOwner {
   onClose (error: TunnelError | null): void
 }
 
-/** The socket beside the segment: frames of the handshake first, then the doorbell; its close is the peer's death. */
+/** The socket next to the segment: handshake frames first, then the doorbell. Its close is the peer's death. */
 export class ControlSocket {
   readonly #owner: ControlSocketOwner
   readonly #frames: FrameReader

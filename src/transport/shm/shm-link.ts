@@ -15,7 +15,7 @@ export interface ShmLinkParts {
   readonly side: ShmSide
   readonly counters: TransportCounters
   readonly poison: number | null
-  /** Sends one bell. False: the peer has left so many unread that it needs no more. */
+  /** Sends one bell. False: the peer has enough unread bells. */
   readonly ring: () => boolean
   /** For tests: see `ShmTransport.paused`. */
   readonly isPaused: () => boolean
@@ -55,7 +55,7 @@ export class ShmLink implements Polled {
   readonly #onBroken: (error: unknown) => void
   readonly #watch: NodeJS.Timeout
   #life: Life = Life.TRUSTED
-  /** Found and not taken yet. The rings tell of each movement once. */
+  /** Found and not taken yet: the rings report each movement once. */
   #hasNews = false
   /** What lay unread at the last check although this side slept, or null. */
   #suspicion: string | null = null
@@ -152,9 +152,8 @@ export class ShmLink implements Polled {
   }
 
   /**
-   * Once a second: whether something has lain unread since the last time while this side slept and no bell came. It is
-   * `late` where the peer has found this side asleep: it may get no processor to ring with. Else it is `missed` for
-   * ever.
+   * Whether something has lain unread since the last call while this side slept and no bell came. The bell is `late` if
+   * the peer has seen that this side sleeps: it may be waiting for a processor. Otherwise it is `missed`.
    */
   overdueBell (): 'missed' | 'late' | null {
     const { asleepFor, peerFrames, isBellDue } = this.#endpoint
@@ -164,7 +163,7 @@ export class ShmLink implements Polled {
     return isBellDue ? 'late' : 'missed'
   }
 
-  /** Once a second: a bell that is overdue is done without. */
+  /** Once a second: goes on without a bell that is overdue. */
   #watchBells (): void {
     if (!this.isTrusted || this.#isPaused()) return
     try {
@@ -184,7 +183,7 @@ export class ShmLink implements Polled {
     this.receiver.stop()
   }
 
-  /** Nothing is sent or delivered any more. The memory goes back as soon as nobody writes or reads it. */
+  /** Nothing is sent or delivered any more. The memory goes back once nobody uses it. */
   close (): void {
     if (this.#life >= Life.CLOSED) return
     this.#life = Life.CLOSED

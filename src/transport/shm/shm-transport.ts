@@ -210,14 +210,14 @@ export class ShmTransport implements Transport {
 
   // --- Turns
 
-  /** Who is told of what comes; null: nothing is taken now. */
+  /** Told of what comes; null: nothing is taken now. */
   get #listener (): TransportHandler | null {
     return this.paused || this.#life >= Life.CLOSED ? null : this.#handler
   }
 
   /**
-   * This side has something to do in this turn: to its end it is awake and needs no bell, and there it looks at the
-   * rings anyway.
+   * This side has something to do in this turn. It stays awake to the end of the turn, where it looks at the rings
+   * anyway, so it needs no bell.
    */
   #engage (): void {
     if (this.#isTurnDue || this.#listener === null) return
@@ -280,7 +280,7 @@ export class ShmTransport implements Transport {
     } else {
       if (this.#life === Life.OPEN) this.#life = Life.BROKEN
       this.#link?.distrust()
-      // The caller may be amid anything.
+      // Not from inside a method of the transport.
       this.#engine.atTurnEnd(() => { if (this.#life < Life.CLOSED) this.#handler!.onBroken!(error) })
     }
   }
