@@ -34,11 +34,11 @@ export interface Engine {
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket
 
   /**
-   * Runs `task` once, when the events of the current turn of the loop have been handled. Tasks run in the order given;
-   * a task added by a task runs in the same turn. This is where frames are scheduled and transports flushed: once per
-   * turn, not once per event.
+   * Runs `task` once, when the events of the current turn of the loop have been handled: in its phase (default PUMP),
+   * there in the order given. A task added by a task runs in the same turn. So frames are delivered, scheduled and
+   * published once per turn, not once per event.
    */
-  atTurnEnd (task: () => void): void
+  atTurnEnd (task: () => void, phase?: TurnPhase): void
 
   /**
    * Makes a clock that wakes this thread, as exactly as this engine can. It keeps the thread alive until it is closed.
@@ -51,6 +51,20 @@ export interface Engine {
    */
   pollUntilAsleep (polled: Polled): void
 }
+
+/**
+ * The end of a turn, in this order. A phase begins when there is nothing left to do in those before it. After the last
+ * one the engine's sockets send what was written to them in this turn.
+ */
+export const TurnPhase = {
+  /** What peers have sent is handed on. */
+  DELIVER: 0,
+  /** Channels are served in fair order: frames go to their links. */
+  PUMP: 1,
+  /** Links show their peers what was sent, taken and given back, and ring where a peer sleeps. */
+  PUBLISH: 2
+} as const
+export type TurnPhase = typeof TurnPhase[keyof typeof TurnPhase]
 
 /**
  * What a thread waits for beside its sockets: something that its peer changes without a system call, such as a ring in

@@ -12,9 +12,9 @@ const WINDOW_MS = 500
 function countTasks (engine: Engine): { tasks: number } {
   const count = { tasks: 0 }
   const atTurnEnd = engine.atTurnEnd.bind(engine)
-  engine.atTurnEnd = (task) => {
+  engine.atTurnEnd = (task, phase) => {
     count.tasks++
-    atTurnEnd(task)
+    atTurnEnd(task, phase)
   }
   return count
 }

@@ -8,7 +8,8 @@ import {
   type ListenOptions,
   type Polled,
   type Reader,
-  type Socket
+  type Socket,
+  type TurnPhase
 } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { EpollAlarm } from './epoll-alarm.js'
@@ -45,8 +46,8 @@ class EpollEngine implements Engine, EpollEngineParts {
     return new ConnectingSocket(this, address, reader, options.timeoutMs)
   }
 
-  atTurnEnd (task: () => void): void {
-    this.loop.turnEnd.addTask(task)
+  atTurnEnd (task: () => void, phase?: TurnPhase): void {
+    this.loop.turnEnd.addTask(task, phase)
   }
 
   alarm (onRing: () => void): Alarm {

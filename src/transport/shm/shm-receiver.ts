@@ -26,7 +26,7 @@ export class ShmReceiver {
   readonly #inlineBytes: number
   readonly #slotBytes: number
   readonly #slotsOffset: number
-  readonly #releaseRing: number
+  readonly #returnRing: number
   readonly #constants: number
   readonly #constantBytes: number
   readonly #constantReturns: number
@@ -44,17 +44,17 @@ export class ShmReceiver {
   /** The descriptor at hand, where the peer cannot change it. */
   readonly #headerWords = new Int32Array(HEADER_BYTES / 4)
   readonly #headerBytes = new Uint8Array(this.#headerWords.buffer)
-  readonly #onRelease: () => void
+  readonly #onReturn: () => void
   #stopped = false
 
-  /** `onRelease` is called when a slot was given back, to be published some time. */
+  /** `onReturn` is called when memory was given back, to be published some time. */
   constructor (
     endpoint: ShmEndpoint,
     { buffer, layout }: Segment,
     side: ShmSide,
     words: Int32Array,
     counters: TransportCounters,
-    onRelease: () => void
+    onReturn: () => void
   ) {
     const {
       sizes: { slots, slotBytes, inlineBytes, constantBytes },
@@ -72,13 +72,13 @@ export class ShmReceiver {
     this.#inlineBytes = inlineBytes
     this.#slotBytes = slotBytes
     this.#slotsOffset = peer.slots
-    this.#releaseRing = endpoint.releaseRingOf('own')
+    this.#returnRing = endpoint.returnRingOf('own')
     this.#constants = peer.constants
     this.#constantBytes = constantBytes
     this.#constantReturns = peer.constantReturns >> 2
     this.#returned = new Int32Array(constantBytes / CONSTANT_UNIT_BYTES)
     this.#held = new Uint8Array(slots)
-    this.#onRelease = onRelease
+    this.#onReturn = onReturn
   }
 
   /** Payloads that this side's users have not released. */
@@ -157,7 +157,7 @@ export class ShmReceiver {
     const inbound = (this.#inbound[slot] ??= {
       view: NO_PAYLOAD,
       release: () => {
-        this.#release(slot)
+        this.#returnSlot(slot)
       }
     })
     if (inbound.view.length !== bytes) {
@@ -186,7 +186,7 @@ export class ShmReceiver {
         offset: -1,
         view: NO_PAYLOAD,
         release: () => {
-          this.#releaseConstant(index)
+          this.#returnConstant(index)
         }
       }
     }
@@ -197,18 +197,18 @@ export class ShmReceiver {
     handler.onFrame(header, unit.view, unit.release)
   }
 
-  #releaseConstant (unit: number): void {
+  #returnConstant (unit: number): void {
     this.#heldCount--
     // Nobody waits for it: the sender looks when it wants to write there again.
     if (!this.#stopped) Atomics.store(this.#words, this.#constantReturns + unit, ++this.#returned[unit]!)
-    else this.#onRelease()
+    else this.#onReturn()
   }
 
-  #release (slot: number): void {
+  #returnSlot (slot: number): void {
     this.#held[slot] = 0
     this.#heldCount--
-    if (!this.#stopped) this.#words[this.#releaseRing + this.#endpoint.releases.next()] = slot
-    this.#onRelease()
+    if (!this.#stopped) this.#words[this.#returnRing + this.#endpoint.returns.next()] = slot
+    this.#onReturn()
   }
 }
 
