@@ -20,9 +20,8 @@ import type { ExecutionContext } from 'ava'
 import { tcpAddress, unixAddress, UNIX_PATH_MAX_BYTES, type Address } from '../../base/address.js'
 import { ErrorCode, type TunnelError } from '../../base/errors.js'
 import { KEEPALIVE, type SocketFileEvent } from '../engine.js'
-import type { Suite } from './engine-suite.js'
 import { loopbacks, makeName } from './names.js'
-import { deferred, type End, type Rig } from './rig.js'
+import { deferred, type End, type Rig, type Suite } from './rig.js'
 
 type TcpAddress = Address & { kind: 'tcp' }
 type UnixAddress = Address & { kind: 'unix' }

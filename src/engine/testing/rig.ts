@@ -175,6 +175,17 @@ export class Rig {
   }
 }
 
+/**
+ * How the parts of the suite register a test. `verify()` of the rig is called after the body, so that it is never
+ * forgotten.
+ */
+export interface Suite {
+  /** One test on TCP and one on a Unix socket. */
+  onBoth (title: string, body: (t: ExecutionContext, rig: Rig, kind: Kind) => Promise<void>): void
+  /** One test. `serially`: before all others, alone. */
+  once (title: string, body: (t: ExecutionContext, rig: Rig) => Promise<void>, serially?: boolean): void
+}
+
 export interface Deferred<T> {
   readonly promise: Promise<T>
   readonly resolve: (value: T) => void
