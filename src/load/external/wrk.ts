@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { Histogram } from '../../metrics/histogram.js'
-import type { ExternalFigures, ExternalJob } from './external-load.js'
 import { firstWords } from '../../base/text.js'
+import { Histogram } from '../../metrics/histogram.js'
+import type { ExternalFigures, ExternalJob } from './program.js'
 
 /**
  * Reports in whole microseconds what wrk's own text rounds to two decimals of changing units, and the histogram as a

@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import { type Body, CollectedBody } from '../body.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, type FixedAnswer, route, TEXT } from '../routes.js'
-import type { KnownRequest } from './known-requests.js'
-import type { LabLink } from './lab-link.js'
+import type { ContentSource } from './content-source.js'
+import type { DateClock } from './dated-block.js'
+import type { KnownRequest, KnownRequests, PreparedAnswer } from './known-requests.js'
 import { type RequestHead, RequestRefusal } from './request-head.js'
 import { type RequestHandler, RequestReader } from './request-reader.js'
 import { ResponseWriter } from './response-writer.js'
@@ -16,12 +17,24 @@ interface Input {
   at: number
 }
 
+/** What all connections of one link share. */
+export interface LinkParts {
+  readonly content: ContentSource
+  readonly known: KnownRequests
+  readonly clock: DateClock
+  /** Seconds since the link was made. */
+  readonly tick: number
+  /** The answer that is ready for such a request, or null. */
+  prepared (method: string, target: string): PreparedAnswer | null
+  forget (connection: LabConnection): void
+}
+
 /**
  * One client's connection: its requests are answered one after the other; while a response waits for its client, what
  * was sent meanwhile stays unreleased, and the client runs out of credit.
  */
 export class LabConnection implements ServerChannelHandler, RequestHandler {
-  readonly #link: LabLink
+  readonly #link: LinkParts
   readonly #channel: ServerChannel
   readonly #reader = new RequestReader(this)
   readonly #writer: ResponseWriter
@@ -43,7 +56,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   /** Of the channel, at that time. */
   #unconfirmedBytes = 0
 
-  constructor (link: LabLink, channel: ServerChannel) {
+  constructor (link: LinkParts, channel: ServerChannel) {
     this.#link = link
     this.#channel = channel
     this.#writer = new ResponseWriter(channel, link.content)
@@ -159,7 +172,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     if (hasBody && head.expectsContinue) this.#writeContinue()
     if (bytes === null || hasBody || !head.keepAlive || head.isHttp10) return
     const prepared = this.#link.prepared(method, target)
-    if (prepared !== null) this.#link.known.add(bytes, start, end, prepared.block, prepared.contentBytes)
+    if (prepared !== null) this.#link.known.add(bytes, start, end, prepared)
   }
 
   onBody (view: Uint8Array, start: number, end: number): void {
