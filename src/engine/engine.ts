@@ -91,6 +91,9 @@ export interface Alarm {
  */
 export const KEEPALIVE = { idleSec: 60, intervalSec: 10, probes: 6 } as const
 
+/** Clients that may wait to be accepted. */
+export const BACKLOG = 1024
+
 export interface ListenOptions {
   /** Told what happens to the file of a Unix socket. */
   readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined

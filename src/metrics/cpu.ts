@@ -8,7 +8,7 @@ export interface CpuUsage {
 }
 
 /** Linux counts the times in /proc/…/stat in ticks of 1/100 s for user space, on every architecture (USER_HZ). */
-const TICK_US = 10_000
+export const TICK_US = 10_000
 
 /**
  * CPU time of this role so far: of the whole process on its main thread, of this thread alone in a worker.

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { formatAddress, type Address } from '../../base/address.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
-import type { Listener, ListenOptions, Socket } from '../engine.js'
+import { BACKLOG, type Listener, type ListenOptions, type Socket } from '../engine.js'
 import { listenEach } from '../listen-each.js'
 import { acceptError, listenError } from '../socket-errors.js'
 import { SocketFile } from '../socket-file.js'
@@ -12,7 +12,6 @@ import { boundPort, inetAddress, pathAddress, type SocketAddress } from './socke
 import { checked, systemError } from './system-error.js'
 import { setTcpOptions } from './tcp-options.js'
 
-const BACKLOG = 1024
 /** Connections taken in one turn. */
 const MAX_BURST = 64
 /** How long nobody is accepted after the system had not even room to turn a client away. */

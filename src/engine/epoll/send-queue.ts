@@ -1,3 +1,4 @@
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
 
 /** What `SendQueue.send()` came to: all is with the kernel, its buffer is full, or the call failed (ask errno). */
@@ -76,7 +77,7 @@ export class SendQueue {
     const release = this.#releases[this.#head]!
     this.bytes -= this.#views[this.#head]!.length
     // The places keep what they hold until they are used again or the queue is empty.
-    this.#views[this.#head] = NOTHING
+    this.#views[this.#head] = NO_BYTES
     this.#releases[this.#head] = noRelease
     this.#head++
     this.#offset = 0
@@ -95,5 +96,4 @@ export class SendQueue {
   }
 }
 
-const NOTHING = new Uint8Array(0)
 const noRelease = (): void => {}

@@ -1,6 +1,5 @@
+import { SECOND_NS } from '../../base/clock.js'
 import { Histogram } from '../../metrics/histogram.js'
-
-const SECOND_NS = 1e9
 
 /**
  * So many seconds keep their histogram as it is, in 270 KB each. Older ones are encoded, which takes the thread about a

@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.js'
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Polled, Reader, Socket } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
@@ -187,7 +188,7 @@ export class ShmTransport implements Transport, Polled {
     }
   }
 
-  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
+  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_BYTES): void {
     if (this.#ended) return
     // HELLO is what the peer needs in order to attach; and before it has done so a GOAWAY can only be read on the
     // socket.
@@ -391,5 +392,3 @@ export class ShmTransport implements Transport, Polled {
     return false
   }
 }
-
-const NO_PAYLOAD = new Uint8Array(0)
