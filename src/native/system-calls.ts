@@ -3,8 +3,8 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 
 /**
  * Linux system calls that Node does not offer, under the names of their manual pages, through koffi. This file
- * declares; who calls checks. Where a page says "returns -1 and sets errno", ask `errno()` at once: the next call
- * replaces it.
+ * declares; its callers check. Where a page says "returns -1 and sets errno", ask `errno()` at once: before any other
+ * call, and before anything is allocated.
  */
 export interface SystemCalls {
   memfd_create (name: string, flags: number): number
@@ -98,6 +98,8 @@ export const Linux = {
   TCP_KEEPIDLE: 4,
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
+  IPPROTO_IPV6: 41,
+  IPV6_V6ONLY: 26,
   SHUT_WR: 1,
   /** tcp(7): how many bytes the other side's kernel has not acknowledged. */
   SIOCOUTQ: 0x5411,
@@ -124,8 +126,8 @@ export const Linux = {
 } as const
 
 /**
- * `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits tell, however long a pointer
- * is.
+ * `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits are enough, however long a
+ * pointer is.
  */
 export function isMapped (address: bigint): boolean {
   return BigInt.asIntN(32, address) !== -1n
@@ -240,7 +242,9 @@ function declare (koffi: Koffi): SystemCalls {
     ) as SystemCalls['inet_ntop'],
     if_nametoindex: libc.func('unsigned int if_nametoindex(const char *name)') as SystemCalls['if_nametoindex'],
     sched_yield: libc.func('int sched_yield()') as SystemCalls['sched_yield'],
-    errno: () => koffi.errno(),
+    // Not wrapped: V8 may collect garbage at the entry of a JavaScript function, where a failing system call of its own
+    // would replace the errno.
+    errno: koffi.errno,
     view: (address, bytes) => koffi.view(address, bytes)
   }
 }

@@ -17,6 +17,7 @@ const MAX_BURST = 64
 /** How long nobody is accepted after the system had not even room to turn a client away. */
 const REST_MS = 100
 const ONE = Int32Array.of(1)
+const ZERO = Int32Array.of(0)
 
 type OnSocket = (socket: Socket) => void
 
@@ -78,6 +79,10 @@ function bind (system: SystemCalls, address: SocketAddress): number {
     if (address.family === Linux.AF_UNIX) checked(system, 'fchmod', system.fchmod(fd, 0o600))
     else {
       checked(system, 'setsockopt', system.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_REUSEADDR, ONE, 4))
+      // As node:net does: `::` takes IPv4 as well, whatever net.ipv6.bindv6only says.
+      if (address.family === Linux.AF_INET6) {
+        checked(system, 'setsockopt', system.setsockopt(fd, Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, ZERO, 4))
+      }
       setTcpOptions(system, fd)
     }
     checked(system, 'bind', system.bind(fd, address.bytes, address.bytes.length))

@@ -24,10 +24,10 @@ const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP } = Linux
 /** Not in the interest set. */
 const UNWATCHED = -1
 const LINGER_NOT = Int32Array.of(1, 0)
-const value = new Int32Array(1)
-const valueBytes = Int32Array.of(4)
-/** Where bytes go that nobody wants. */
-const wasteland = new Uint8Array(65_536)
+const optionValue = new Int32Array(1)
+const optionBytes = Int32Array.of(4)
+/** For bytes that are read and thrown away. */
+const discardBuffer = new Uint8Array(65_536)
 
 /**
  * A connection that stands. One `recv` per turn while there is something to read, straight into the reader's claim:
@@ -185,7 +185,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     const reader = this.reader!
     const { system } = this.parts.loop
     const isWanted = this.#reset === null
-    const claim = isWanted ? reader.claim() : wasteland
+    const claim = isWanted ? reader.claim() : discardBuffer
     if (this.fd === -1) return
     if (claim === null) {
       this.#paused = true
@@ -238,7 +238,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.fd === -1 || this.#sendErrno !== 0) return
     const result = this.#queue.send(this.parts.loop.system, this.fd)
     if (this.fd === -1) return
-    if (result === Sent.FAILED) return this.#handleSendFailure(this.parts.loop.system.errno())
+    if (result >= 0) return this.#handleSendFailure(result)
     if (result === Sent.BLOCKED) return this.setInterest((this.interest === UNWATCHED ? 0 : this.interest) | EPOLLOUT)
     if (this.interest !== UNWATCHED) this.setInterest(this.interest & ~EPOLLOUT)
     if (!this.#queue.isEmpty) return
@@ -261,7 +261,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   #unsentBytes (): number {
     const bytes = this.#queue.bytes
     if (bytes > 0 || !this.#isTcp || this.fd === -1) return bytes
-    return this.parts.loop.system.ioctl(this.fd, Linux.SIOCOUTQ, value) < 0 ? 0 : value[0]!
+    return this.parts.loop.system.ioctl(this.fd, Linux.SIOCOUTQ, optionValue) < 0 ? 0 : optionValue[0]!
   }
 
   #sendEnd (): void {
@@ -284,9 +284,9 @@ export class EpollSocket implements Socket, Corked, Watcher {
   /** The error that the kernel has noted for this socket, an errno; 0: none. */
   protected takeError (): number {
     const { system } = this.parts.loop
-    return system.getsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_ERROR, value, valueBytes) < 0
+    return system.getsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_ERROR, optionValue, optionBytes) < 0
       ? system.errno()
-      : value[0]!
+      : optionValue[0]!
   }
 
   protected fail (errno: number): void {

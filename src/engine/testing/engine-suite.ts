@@ -7,6 +7,7 @@ import { registerListenTests } from './listen-tests.js'
 import { registerMemoryTests } from './memory-tests.js'
 import { Rig, type Suite } from './rig.js'
 import { registerResetTests } from './reset-tests.js'
+import { registerSocketFileTests } from './socket-file-tests.js'
 import { registerStreamTests } from './stream-tests.js'
 import { registerTurnTests } from './turn-tests.js'
 
@@ -33,4 +34,5 @@ export function runEngineSuite (name: string, createEngine: () => Engine): void 
   registerResetTests(suite)
   registerConnectTests(suite)
   registerListenTests(suite)
+  registerSocketFileTests(suite)
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { tcpAddress, unixAddress, type Address } from '../../base/address.js'
+import type { TunnelError } from '../../base/errors.js'
 import type { Engine, Listener, ListenOptions, Socket } from '../engine.js'
 import { TestReader, type TestReaderOptions } from './test-reader.js'
 
@@ -71,6 +72,11 @@ export class Rig {
     return listener
   }
 
+  /** What `listen()` rejects with. */
+  async listenError (address: Address): Promise<TunnelError> {
+    return await this.t.throwsAsync<TunnelError>(async () => { await this.listen(address) })
+  }
+
   connect (address: Address, options: TestReaderOptions = {}, timeoutMs = 0): End {
     const reader = new TestReader(options)
     reader.isInsideCall = true
@@ -81,7 +87,7 @@ export class Rig {
     return end
   }
 
-  /** A connection that stands at both ends. */
+  /** A connection that both ends have established. */
   async pair (
     kind: Kind,
     clientOptions: TestReaderOptions = {},
