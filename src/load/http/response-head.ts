@@ -81,7 +81,7 @@ export function parseHead (bytes: Uint8Array, start: number, end: number, isStri
     throw invalid('status must be three digits, followed by a space')
   }
   const lineEnd = next === SP ? textEnd(bytes, position, isStrict) : position
-  return new FieldReader(status, minor >= 1, isStrict).read(bytes, lineAfter(bytes, lineEnd, invalid, isStrict), end)
+  return new ResponseFields(status, minor >= 1, isStrict).read(bytes, lineAfter(bytes, lineEnd, invalid, isStrict), end)
 }
 
 /**
@@ -93,7 +93,7 @@ export function checkTrailers (bytes: Uint8Array, start: number, end: number, is
 }
 
 /** Collects the three fields that frame a message. */
-class FieldReader {
+class ResponseFields {
   readonly #status: number
   readonly #isHttp11: boolean
   readonly #isStrict: boolean

@@ -5,7 +5,7 @@ import type { ContentSource } from './content-source.js'
 import type { DateClock } from './dated-block.js'
 import type { KnownRequest, KnownRequests, PreparedAnswer } from './known-requests.js'
 import { type RequestHead, RequestRefusal } from './request-head.js'
-import { type RequestHandler, RequestReader } from './request-reader.js'
+import { type RequestHandler, RequestParser } from './request-parser.js'
 import { ResponseWriter } from './response-writer.js'
 import type { ServerChannel, ServerChannelHandler } from './server-channel.js'
 
@@ -36,7 +36,7 @@ export interface LinkParts {
 export class LabConnection implements ServerChannelHandler, RequestHandler {
   readonly #link: LinkParts
   readonly #channel: ServerChannel
-  readonly #reader = new RequestReader(this)
+  readonly #parser = new RequestParser(this)
   readonly #writer: ResponseWriter
   readonly #inputs: Input[] = []
   #lastKnown: KnownRequest | null = null
@@ -110,9 +110,9 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     } else if (this.#isResponding) {
       // A client may read as slowly as it likes.
       this.#tick = this.#link.tick
-    } else if (this.#reader.isInHead) {
+    } else if (this.#parser.isInHead) {
       if (ticks > headTicks) this.#refuse(new RequestRefusal(408, 'its head did not come in time'))
-    } else if (!this.#reader.isIdle) {
+    } else if (!this.#parser.isIdle) {
       if (ticks > bodyTicks) this.#refuse(new RequestRefusal(408, 'its body did not come in time'))
     } else if (ticks > idleTicks) {
       this.#end()
@@ -121,7 +121,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
 
   drain (): void {
     this.#isLast = true
-    if (!this.#isResponding && this.#reader.isIdle && this.#inputs.length === 0) this.#end()
+    if (!this.#isResponding && this.#parser.isIdle && this.#inputs.length === 0) this.#end()
   }
 
   // --- Requests
@@ -132,8 +132,8 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     const end = view.length
     try {
       while (input.at < end && !this.#isResponding && !this.#isEnded) {
-        const known = this.#reader.isIdle ? this.#link.known.find(view, input.at, end, this.#lastKnown) : null
-        if (known === null) input.at = this.#reader.feed(view, input.at, end)
+        const known = this.#parser.isIdle ? this.#link.known.find(view, input.at, end, this.#lastKnown) : null
+        if (known === null) input.at = this.#parser.feed(view, input.at, end)
         else {
           input.at += known.bytes.length
           this.#lastKnown = known
@@ -271,7 +271,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   /** The client has ended, and everything it asked for is answered. */
   #finishIfIdle (): void {
     if (!this.#clientEnded || this.#isEnded || this.#isResponding || this.#inputs.length > 0) return
-    if (this.#reader.isIdle) this.#end()
+    if (this.#parser.isIdle) this.#end()
     else this.#refuse(new RequestRefusal(400, 'the client ended inside it'))
   }
 
