@@ -14,7 +14,7 @@ import { setTcpOptions } from './tcp-options.js'
 
 /** Connections taken in one turn. */
 const MAX_BURST = 64
-/** How long nobody is accepted after the system had not even room to turn a client away. */
+/** How long accepting pauses when there is no descriptor left even to turn a client away. */
 const REST_MS = 100
 const ONE = Int32Array.of(1)
 const ZERO = Int32Array.of(0)
@@ -140,7 +140,7 @@ class Acceptor implements Watcher {
   }
 
   /**
-   * -1: nobody waits, or cannot be taken. A client that has gone again (ECONNABORTED) ends the burst, and the rest is
+   * -1: no client waits, or none can be taken. One that has gone again (ECONNABORTED) ends the burst, and the rest is
    * reported again.
    */
   #accept (system: SystemCalls): number {

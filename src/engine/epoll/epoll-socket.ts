@@ -30,7 +30,7 @@ const optionBytes = Int32Array.of(4)
 const discardBuffer = new Uint8Array(65_536)
 
 /**
- * A connection that stands. One `recv` per turn while there is something to read, straight into the reader's claim:
+ * An established connection. One `recv` per turn while there is something to read, straight into the reader's claim:
  * what is left is reported again in the next turn, so no connection starves another and no claim waits for bytes that
  * may not come. One `send` per write at the end of the turn. The interest changes only at a pause that lasts, a full
  * send buffer, and the end.
@@ -54,7 +54,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
    * A `send` failed with this errno: the connection is over, but what came before that may not be read yet. 0: none.
    */
   #sendErrno = 0
-  /** `reset()` was called: the reader is told nothing but the close. */
+  /** `reset()` was called: the reader gets no call but `close()`. */
   #reset: OrderedReset | null = null
   /** The other side has cut a connection off whose bytes the reader does not take. */
   #stallTimer: NodeJS.Timeout | undefined
@@ -91,7 +91,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.interest = interest
   }
 
-  /** The reader is told nothing more but the close. */
+  /** The reader gets no call any more but `close()`. */
   protected get isCut (): boolean {
     return this.#closed || this.#reset !== null
   }
@@ -114,7 +114,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.cork()
   }
 
-  /** What is dropped still counts as pending until its release. */
+  /** Dropped bytes count as pending until their release. */
   #drop (view: Uint8Array, release: () => void): void {
     this.#dropping++
     this.#queue.bytes += view.length
@@ -136,7 +136,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.#closed || this.#reset !== null) return
     if (!this.isEstablished && this.#queue.isEmpty) return this.abort()
     this.#reset = new OrderedReset(() => this.#unsentBytes(), () => { this.abort() })
-    // What comes in is thrown away from here on: a peer that writes before it reads must not wait for ever.
+    // Input is discarded from here on: a peer that writes before it reads must not wait for ever.
     this.resume()
     this.cork()
   }
@@ -229,7 +229,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   uncork (): void {
     this.#corked = false
     if (!this.isEstablished) return
-    // While the kernel's buffer is full there is no use in trying.
+    // While the kernel's buffer is full, trying is useless.
     if (this.interest === UNWATCHED || (this.interest & EPOLLOUT) === 0) this.#send()
     if (!this.#closed) this.#reset?.look()
   }
@@ -246,7 +246,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.#reset?.look()
   }
 
-  /** What the other side sent before it cut the connection off still lies in the kernel. */
+  /** The kernel may still hold what the other side sent before it cut the connection off. */
   #handleSendFailure (errno: number): void {
     const isCutOff = errno === Linux.EPIPE || errno === Linux.ECONNRESET
     if (!isCutOff || this.#ended || this.#reset !== null) return this.fail(errno)

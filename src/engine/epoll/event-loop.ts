@@ -193,7 +193,7 @@ export class EventLoop {
     return count < 0 ? count : count + this.#poll()
   }
 
-  /** Somebody polled expects something soon. Until then the processor is for whoever else wants it. */
+  /** Something polled expects work soon. Until then other threads may have the processor. */
   #stayAwake (): number {
     const count = this.#look()
     if (count === 0) this.system.sched_yield()

@@ -67,7 +67,7 @@ export class SendQueue {
     this.#compact()
   }
 
-  /** What is pushed by a release that runs now is not to be sent. */
+  /** Anything that a release pushes from now on is not sent. */
   stop (): void {
     this.#stopped = true
   }

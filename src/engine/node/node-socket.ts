@@ -22,7 +22,7 @@ export interface NodeEngineParts {
   reservations: number
 }
 
-/** Where nobody can tell when the other side has everything, a reset waits this long behind the last byte. */
+/** Where the system does not say when the other side has everything, a reset waits this long after the last byte. */
 const BLIND_PAUSE_MS = 100
 /**
  * How often the other side is asked whether it is still there after its half-close: Node does not watch a socket that

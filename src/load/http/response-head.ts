@@ -15,7 +15,7 @@ import {
  * HTTP/1.x response heads (RFC 9112), over bytes that lie whole in one array. Violations throw ERR_TUNNEL_HTTP_INVALID.
  */
 
-/** What the start line must begin with. HTTP/1.x is all there is. */
+/** Every status line begins with this: there is no other than HTTP/1.x. */
 const VERSION_PREFIX = Uint8Array.from('HTTP/1.', (letter) => letter.charCodeAt(0))
 const LETTER_A = 65
 

@@ -46,7 +46,7 @@ export class SecondSeries {
     const bucket = this.#bucketAt(atNs)
     bucket.ok++
     if (typeof bucket.latency === 'string') {
-      // Sealed too early: whoever seals knows how late an outcome can be, but not how late a thread.
+      // Sealed too early: the sealer knows how late an outcome can be, but not how late a thread.
       bucket.latency = Histogram.decode(bucket.latency)
     }
     bucket.latency ??= new Histogram()

@@ -167,7 +167,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     if (bodyBytes > ECHO_MAX_BYTES) return this.#refuseFixed(head)
     if (method === 'POST' && pathOf(target) === '/echo') this.#echo = new CollectedBody(ECHO_MAX_BYTES)
     const hasBody = isChunked || bodyBytes > 0
-    // Nobody is asked for a body that will not be used.
+    // Do not ask for a body that will not be used.
     if (hasBody && head.expectsContinue && this.#echo === null) return this.#answer(head, true)
     if (hasBody && head.expectsContinue) this.#writeContinue()
     if (bytes === null || hasBody || !head.keepAlive || head.isHttp10) return
@@ -232,15 +232,15 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     if (this.#writer.write(Buffer.from(head, 'latin1'), contentBytes, body)) this.#completeResponse()
   }
 
-  /** HTTP/1.1 goes on unless it is told otherwise, HTTP/1.0 ends (RFC 9112 section 9.3). */
+  /** A connection persists by default with HTTP/1.1, and ends with HTTP/1.0 (RFC 9112 section 9.3). */
   #connectionField (): string {
     if (this.#isLast) return 'Connection: close\r\n'
     return this.#head?.isHttp10 === true ? 'Connection: keep-alive\r\n' : ''
   }
 
   /**
-   * A claim of its own: it leaves before a body comes. Without memory just now the client has to go on by itself, as
-   * RFC 9110 has it do after a time.
+   * A claim of its own: it leaves before a body comes. Without memory just now the client goes on without it after a
+   * time (RFC 9110 section 10.1.1).
    */
   #writeContinue (): void {
     const claim = this.#channel.claim(CONTINUE.length)
