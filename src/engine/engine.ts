@@ -28,8 +28,8 @@ export interface Engine {
    * first; an attempt that
    * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()`
    * with ERR_TUNNEL_CONNECT_REFUSED, ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever), ERR_TUNNEL_LIMIT
-   * (out of local ports or descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection stands are kept
-   * and sent then. The socket is started: do not call `start()`.
+   * (out of local ports or descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection is established
+   * are kept and sent then. The socket is started: do not call `start()`.
    */
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket
 
@@ -67,14 +67,14 @@ export const TurnPhase = {
 export type TurnPhase = typeof TurnPhase[keyof typeof TurnPhase]
 
 /**
- * What a thread waits for beside its sockets: something that its peer changes without a system call, such as a ring in
+ * What a thread waits for besides its sockets: something that its peer changes without a system call, such as a ring in
  * shared memory.
  */
 export interface Polled {
   /** Looks once, and takes what is there. Returns whether there was anything. */
   poll (): boolean
   /**
-   * The thread is about to sleep. False: there is something to take already. True: whoever brings something wakes this
+   * The thread is about to sleep. False: there is something to take already. True: whatever brings something wakes this
    * thread, by one of its sockets.
    */
   trySleep (): boolean
@@ -104,6 +104,9 @@ export interface Alarm {
  * with the node engine it is 10 probes, one second apart.
  */
 export const KEEPALIVE = { idleSec: 60, intervalSec: 10, probes: 6 } as const
+
+/** Clients that may wait to be accepted. */
+export const BACKLOG = 1024
 
 export interface ListenOptions {
   /** Told what happens to the file of a Unix socket. */
@@ -168,7 +171,7 @@ export interface Reader {
    * cut it off; else why it broke.
    */
   close (error: TunnelError | null): void
-  /** Connecting sockets only: the connection stands. */
+  /** Connecting sockets only: the connection is established. */
   connect? (): void
   /**
    * True: a claim reserves memory that others could use (a slot of a bounded pool), so an engine that must arm memory

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import { contentBytes, contentSlice, LARGE_BODY_BYTES } from '../base/content.js'
-import { startOrigin } from '../origin/origin.js'
+import { startOrigin } from '../origin/start-origin.js'
 import { loadUws } from '../origin/uws-origin.js'
 import { request, sha256 } from './testing/http.js'
 import { portOf, type TunnelRig } from './testing/rig.js'

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import type { Engine } from '../engine/engine.js'
-import { startOrigin } from '../origin/origin.js'
+import { startOrigin } from '../origin/start-origin.js'
 import { request } from './testing/http.js'
 import { testEach } from './testing/test-each.js'
 import { SHARED_MEMORY as over } from './testing/transports.js'

@@ -21,8 +21,8 @@ import { Spin, type SpinChoice } from './spin.js'
 /**
  * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight
  * into the reader's claim, which is asked for when the bytes are there. All engines of a thread sleep together, and
- * spin before it as those were told that have something open. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any
- * system but Linux.
+ * spin before it as configured for those that have something open. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on
+ * any system but Linux.
  */
 export function createEpollEngine (spin: SpinChoice = 'auto'): Engine {
   return new EpollEngine(spin)

@@ -56,7 +56,7 @@ class NodeEngine implements Engine, NodeEngineParts {
     return new NodeAlarm(onRing)
   }
 
-  /** Whether Node will sleep it does not tell: asleep from the end of each turn. */
+  /** Node does not say whether it will sleep: count it as asleep from the end of each turn. */
   pollUntilAsleep (polled: Polled): void {
     if (!polled.trySleep()) setImmediate(() => { polled.poll() })
   }

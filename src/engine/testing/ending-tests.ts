@@ -1,7 +1,6 @@
 import { contentSlice } from '../../base/content.js'
 import { ErrorCode } from '../../base/errors.js'
-import type { Suite } from './engine-suite.js'
-import type { End, Rig } from './rig.js'
+import type { End, Rig, Suite } from './rig.js'
 import { byEffort } from '../../base/testing/effort.js'
 
 /** More than the system buffers for one connection, so that writes are on their way when the connection ends. */

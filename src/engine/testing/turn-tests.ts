@@ -1,5 +1,5 @@
 import { TurnPhase } from '../engine.js'
-import type { Suite } from './engine-suite.js'
+import type { Suite } from './rig.js'
 
 export function registerTurnTests (suite: Suite): void {
   suite.once('atTurnEnd() runs tasks in the order given, and tasks of tasks in the same turn', async (t, rig) => {

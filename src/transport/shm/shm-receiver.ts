@@ -1,3 +1,4 @@
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { CopyPool } from '../../base/copy-pool.js'
 import { decodeHeader, emptyHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
@@ -127,7 +128,7 @@ export class ShmReceiver {
         throw invalid(`an inline payload must be at most ${this.#inlineBytes} bytes: it is ${bytes}`)
       }
       counters.framesReceived++
-      if (bytes === 0) return handler.onFrame(header, NO_PAYLOAD, nothing)
+      if (bytes === 0) return handler.onFrame(header, NO_BYTES, nothing)
       if (header.type === FrameType.DATA) {
         counters.payloadBytesReceived += bytes
         counters.copiedBytesReceived += bytes
@@ -155,7 +156,7 @@ export class ShmReceiver {
     counters.payloadBytesReceived += bytes
     counters.zeroCopyBytesReceived += bytes
     const inbound = (this.#inbound[slot] ??= {
-      view: NO_PAYLOAD,
+      view: NO_BYTES,
       release: () => {
         this.#returnSlot(slot)
       }
@@ -184,7 +185,7 @@ export class ShmReceiver {
     if (unit === undefined) {
       unit = this.#units[index] = {
         offset: -1,
-        view: NO_PAYLOAD,
+        view: NO_BYTES,
         release: () => {
           this.#returnConstant(index)
         }
@@ -217,7 +218,5 @@ interface ConstantUnit {
   view: Uint8Array
   readonly release: () => void
 }
-
-const NO_PAYLOAD = new Uint8Array(0)
 
 function nothing (): void {}

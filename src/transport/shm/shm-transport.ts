@@ -1,3 +1,4 @@
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { type Engine, type Reader, type Socket, TurnPhase } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
@@ -161,7 +162,7 @@ export class ShmTransport implements Transport {
     this.#link!.sender.sendData(claim as ShmClaim, channelId, flags)
   }
 
-  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
+  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_BYTES): void {
     if (this.#life >= Life.ENDED) return
     // The peer needs HELLO to attach, and before that it can read a GOAWAY only on the socket.
     if (this.#link === null || type === FrameType.HELLO) {
@@ -285,5 +286,3 @@ export class ShmTransport implements Transport {
     }
   }
 }
-
-const NO_PAYLOAD = new Uint8Array(0)
