@@ -158,15 +158,18 @@ export function registerResetTests (suite: Suite): void {
   }
 }
 
-/** The other side has been cut off. A Unix socket reads an end there, and its next write fails. */
+/**
+ * The other side has been cut off. A Unix socket reads an end there, and its next write fails; or it reads the reset,
+ * where something that it had written was still unread.
+ */
 async function checkCut (t: ExecutionContext, rig: Rig, kind: string, other: End): Promise<void> {
   if (kind === 'unix') {
-    await other.reader.until(() => other.reader.isEnded)
+    await other.reader.until(() => other.reader.isEnded || other.reader.isClosed)
     while (!other.reader.isClosed) {
       rig.write(other, contentSlice(0, 100))
       await rig.turns(1)
     }
   }
   t.is((await other.reader.untilClose())?.code, ErrorCode.SOCKET_RESET)
-  t.is(other.reader.isEnded, kind === 'unix')
+  if (kind !== 'unix') t.false(other.reader.isEnded)
 }
