@@ -4,7 +4,7 @@ import type { LoadJob, LoadResult } from '../../src/load/job.js'
 import { emptyCounts } from '../../src/metrics/counts.js'
 import type { Outcome, Place } from '../../src/report/progress.js'
 import type { RunOptions } from '../../src/result/run-result.js'
-import { encodeNs, makeCounters } from '../../src/report/testing/fixture.js'
+import { makeCounters, timesNs } from '../../src/report/testing/fixture.js'
 import { planMatrix, runMatrix } from './run-matrix.js'
 import { resolveRunOptions } from '../options/run-options.js'
 import type { Roles } from '../roles/standing-roles.js'
@@ -31,8 +31,8 @@ function loadResult (found: Partial<LoadResult> = {}): LoadResult {
     windowMs: 100,
     allResponses: 4,
     bodyBytes: 6,
-    latency: encodeNs([1000]),
-    connect: encodeNs([1000]),
+    latency: timesNs([1000]).encoded,
+    connect: timesNs([1000]).encoded,
     problems: [],
     cpu: CPU,
     response: null,

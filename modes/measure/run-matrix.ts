@@ -142,7 +142,8 @@ function createCells (options: RunOptions): MutableCell[] {
       options.concurrency.flatMap((concurrency) =>
         armsOf(options).map((arm) => ({
           arm: arm.label,
-          transport: arm.transport === 'external' ? arm.transport : arm.path,
+          path: arm.path,
+          transport: arm.transport,
           size: size.name,
           bodyBytes: size.bodyBytes,
           concurrency,

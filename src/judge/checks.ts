@@ -1,9 +1,11 @@
 import { formatCount, formatMs } from '../base/units.js'
-import type { Histogram } from '../metrics/histogram.js'
+import type { HistogramSnapshot } from '../metrics/histogram-snapshot.js'
 import { driftOf } from '../analysis/drift.js'
 import type { RoundResult, Severity } from '../result/run-result.js'
 import type { CellSummary } from '../analysis/run-figures.js'
-import { mergeHistograms, percentileOrNull, spreadOf } from '../analysis/statistics.js'
+import {
+  ACHIEVED_MIN, isOpenLoop, mergeHistograms, percentileOrNull, responseTimesOf, spreadOf
+} from '../analysis/statistics.js'
 import { oneLine } from '../base/text.js'
 import { describeErrors, formatShare } from '../analysis/phrases.js'
 
@@ -58,9 +60,6 @@ const WINDOW_NEEDED_MS = 500
 /** From so much of a window on, what is cut off at its ends weighs too much to judge by. */
 const EDGE_MOST = 0.25
 
-const isOpenLoop = (rounds: readonly RoundResult[]): boolean =>
-  rounds.some((round) => round.response !== undefined && round.response !== null)
-
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
 
 const requestErrors: Check = {
@@ -110,7 +109,7 @@ export const generatorSaturated: Check = {
     const shares = rounds.map((round) => generatorShare(round, threads))
     const share = spreadOf(shares.filter((share) => share !== null))?.median ?? 0
     if (share < threshold) return null
-    const isBound = cell.transport === 'baseline' && !isOpenLoop(rounds)
+    const isBound = cell.transport === 'baseline' && !rounds.some(isOpenLoop)
     return {
       figure: share,
       round: worstRound(rounds, (round) => generatorShare(round, threads) ?? 0),
@@ -145,7 +144,7 @@ const littlesLaw: Check = {
     'runs stayed below 0.02.',
   cure: 'Give the load generator a core of its own, and see that nothing else runs.',
   find: ({ cell, rounds, isOwnGenerator }, threshold) => {
-    if (isOpenLoop(rounds) || cell.errors > 0 || !isOwnGenerator) return null
+    if (rounds.some(isOpenLoop) || cell.errors > 0 || !isOwnGenerator) return null
     const rests = rounds.flatMap((round) => {
       const rest = littlesRest(round, cell.concurrency)
       return rest === null ? [] : [{ round: round.round, rest }]
@@ -167,13 +166,13 @@ const littlesLaw: Check = {
  * E[latency] at either end (the mean residual life of renewal theory). null where there is too little to judge by.
  */
 function littlesRest (round: RoundResult, concurrency: number): number | null {
-  const latency = mergeHistograms([round.latency])
+  const { latency } = round
   if (round.windowMs < WINDOW_NEEDED_MS || percentileOrNull(latency, 90) === null) return null
   const edge = edgeShare(latency, round.windowMs)
   return edge > EDGE_MOST ? null : 1 - round.counts.ok * latency.meanNs / (round.windowMs * 1e6 * concurrency) - edge
 }
 
-function edgeShare ({ meanNs, stdDeviationNs }: Histogram, windowMs: number): number {
+function edgeShare ({ meanNs, stdDeviationNs }: HistogramSnapshot, windowMs: number): number {
   return (meanNs ** 2 + stdDeviationNs ** 2) / (meanNs * windowMs * 1e6)
 }
 
@@ -194,12 +193,9 @@ const scheduleLag: Check = {
     const figure = lag.percentileNs(percentile)
     const responseNs = mergeHistograms(rounds.flatMap((round) => round.response ?? [])).percentileNs(percentile)
     if (figure <= threshold || figure <= LAG_SHARE_MOST * responseNs) return null
-    const worst = worstRound(rounds, (round) =>
-      mergeHistograms(round.lag === undefined || round.lag === null ? [] : [round.lag]).percentileNs(percentile)
-    )
     return {
       figure,
-      round: worst,
+      round: worstRound(rounds, (round) => round.lag?.percentileNs(percentile) ?? 0),
       what: `requests were sent up to ${formatMs(figure)} ms late (p${percentile} of the schedule lag)`
     }
   }
@@ -207,7 +203,7 @@ const scheduleLag: Check = {
 
 const rateNotReached: Check = {
   code: 'RATE_NOT_REACHED',
-  threshold: 0.99,
+  threshold: ACHIEVED_MIN,
   unit: 'achieved ÷ offered',
   reason:
     'Below 99 % the arm did not carry the load, and its latencies are those of a queue that grows for as long as one ' +
@@ -234,8 +230,7 @@ const rateNotReached: Check = {
  * late.
  */
 function achieved (round: RoundResult): number {
-  const response = mergeHistograms([round.response ?? round.latency])
-  const onTheirWay = Math.ceil(round.counts.ok * response.meanNs / (round.windowMs * 1e6))
+  const onTheirWay = Math.ceil(round.counts.ok * responseTimesOf(round).meanNs / (round.windowMs * 1e6))
   return round.counts.ok + Math.min(round.counts.unfinished, onTheirWay)
 }
 
@@ -257,7 +252,7 @@ const drift: Check = {
     // Every second round at least: one that drifts is an event of the machine.
     if (changes.length * 2 <= rounds.length) return null
     const worst = changes.reduce((a, b) => (Math.abs(b.change) > Math.abs(a.change) ? b : a))
-    const name = isOpenLoop(rounds) ? 'the response time' : 'the rate'
+    const name = rounds.some(isOpenLoop) ? 'the response time' : 'the rate'
     return {
       figure: worst.change,
       round: worst.round,
@@ -277,10 +272,7 @@ const windowShort: Check = {
   cure: 'Measure for longer (--duration).',
   find: ({ rounds }, threshold) => {
     const share = Math.max(
-      ...rounds.map((round) => {
-        const latency = mergeHistograms([round.latency])
-        return latency.count === 0 ? 0 : edgeShare(latency, round.windowMs)
-      })
+      ...rounds.map(({ latency, windowMs }) => latency.count === 0 ? 0 : edgeShare(latency, windowMs))
     )
     return share <= threshold
       ? null

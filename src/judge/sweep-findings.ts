@@ -1,11 +1,10 @@
 import { formatCount, formatRps } from '../base/units.js'
 import { generatorSaturated } from './checks.js'
 import { designNotes, machineNotes, originNotes, unfinishedNotes, warning, withheldWarnings } from './context-notes.js'
-import { responseOf } from '../analysis/equal-load.js'
 import { worstFirst } from './findings.js'
 import { type Exceptions, failureFindings, judge, type Place, totalsOf } from './judge.js'
 import type { Finding } from '../result/run-result.js'
-import { mergeHistograms, spreadOf } from '../analysis/statistics.js'
+import { responseTimesOf, spreadOf } from '../analysis/statistics.js'
 import type { Knee, SweepArm, SweepResult, Votes } from '../result/sweep-result.js'
 import { formatShare } from '../analysis/phrases.js'
 
@@ -34,8 +33,10 @@ const BEYOND_KNEE: Exceptions = {
 export function sweepFindings (result: SweepResult): Finding[] {
   const { metadata, arms } = result
   const { rounds } = metadata.options
-  const measured = arms.flatMap(({ arm, points }) => points.filter(point => point.rounds.length > 0).map(point =>
-    ({ name: nameOf(arm, point.ratePerSec), samples: mergeHistograms(point.rounds.map(responseOf)).count })))
+  const measured = arms.flatMap(({ arm, points }) => points.filter(point => point.rounds.length > 0).map(point => ({
+    name: nameOf(arm, point.ratePerSec),
+    samples: point.rounds.reduce((sum, round) => sum + responseTimesOf(round).count, 0)
+  })))
   return worstFirst([
     ...arms.flatMap((arm) => [...searchFindings(result, arm), ...pointFindings(result, arm)]),
     ...[

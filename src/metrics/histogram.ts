@@ -36,15 +36,16 @@ export class Histogram {
    * Decodes what `encode()` wrote. Throws ERR_TUNNEL_RESULT_INVALID where the text is not a histogram of this shape.
    */
   static decode (base64: string): Histogram {
-    const decoded = decodeAny(base64)
-    const histogram = new Histogram()
-    if (decoded.highestTrackableValue !== HIGHEST_NS || decoded.numberOfSignificantValueDigits !== SIGNIFICANT_DIGITS) {
+    const decoded = decodeAny(base64) as hdr.JsHistogram
+    const {
+      lowestDiscernibleValue: lowest, highestTrackableValue: highest, numberOfSignificantValueDigits: digits
+    } = decoded
+    if (lowest !== 1 || highest !== HIGHEST_NS || digits !== SIGNIFICANT_DIGITS) {
       throw new TunnelError(ErrorCode.RESULT_INVALID,
-        `Cannot use histogram: it must track up to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks up to ` +
-        `${decoded.highestTrackableValue} at ${decoded.numberOfSignificantValueDigits}`)
+        `Cannot use histogram: it must track 1 to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks ` +
+        `${lowest} to ${highest} at ${digits}`)
     }
-    histogram.#histogram.add(decoded)
-    return histogram
+    return new Histogram(decoded)
   }
 
   /** Records a value in nanoseconds, `count` times (default 1); below 1 counts as 1, above one hour as one hour. */
@@ -70,40 +71,45 @@ export class Histogram {
     return Math.sqrt(this.#mean((medianNs) => (medianNs - meanNs) ** 2))
   }
 
-  get maxNs (): number { return this.count === 0 ? 0 : this.#histogram.maxValue }
-  get minNs (): number { return this.count === 0 ? 0 : this.#histogram.minNonZeroValue }
+  /** The highest and the lowest value that the histogram cannot tell from the ends of what was recorded. */
+  get maxNs (): number {
+    const histogram = this.#histogram as hdr.JsHistogram
+    return this.count === 0 ? 0 : histogram.highestEquivalentValue(histogram.maxValue)
+  }
+
+  get minNs (): number {
+    const histogram = this.#histogram as hdr.JsHistogram
+    return this.count === 0 ? 0 : histogram.lowestEquivalentValue(histogram.minNonZeroValue)
+  }
+
 
   /**
    * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is
    * the highest of them, as with percentiles.
    */
-  * recorded (): Generator<{ readonly valueNs: number, readonly count: number }> {
-    const histogram = this.#histogram as hdr.JsHistogram
-    for (const [index, count] of this.#counts()) {
-      yield { valueNs: histogram.highestEquivalentValue(histogram.valueFromIndex(index)), count }
-    }
+  recorded (): Array<{ readonly valueNs: number, readonly count: number }> {
+    const { highestNs } = placesOf(this.#histogram as hdr.JsHistogram)
+    const found: Array<{ readonly valueNs: number, readonly count: number }> = []
+    this.#eachCount((index, count) => { found.push({ valueNs: highestNs[index]!, count }) })
+    return found
   }
 
   /** Mean of `f`, each value taken as the middle of those that the histogram cannot tell from it; 0 when empty. */
-  #mean (f: (medianNs: number) => number): number {
-    const histogram = this.#histogram as hdr.JsHistogram
+  #mean (f: (middleNs: number) => number): number {
+    const { middleNs } = placesOf(this.#histogram as hdr.JsHistogram)
     let sum = 0
-    for (const [index, count] of this.#counts()) {
-      sum += f(histogram.medianEquivalentValue(histogram.valueFromIndex(index))) * count
-    }
+    this.#eachCount((index, count) => { sum += f(middleNs[index]!) * count })
     return this.count === 0 ? 0 : sum / this.count
   }
 
-  /**
-   * Places in the table of counts that are not 0. The library's iterators compute a value for each of 30,000 places.
-   */
-  * #counts (): Generator<[index: number, count: number]> {
+  /** Places in the table of counts that are not 0. */
+  #eachCount (tell: (index: number, count: number) => void): void {
     const histogram = this.#histogram as hdr.JsHistogram
     if (this.count === 0) return
     const last = histogram.countsArrayIndex(histogram.maxValue)
     for (let index = histogram.countsArrayIndex(histogram.minNonZeroValue); index <= last; index++) {
       const count = histogram.getCountAtIndex(index)
-      if (count !== 0) yield [index, count]
+      if (count !== 0) tell(index, count)
     }
   }
 
@@ -136,6 +142,24 @@ export class Histogram {
 
   reset (): void {
     this.#histogram.reset()
+  }
+}
+
+/** What each place in the table of counts stands for. */
+interface Places {
+  readonly middleNs: Float64Array
+  readonly highestNs: Float64Array
+}
+
+let places: Places | null = null
+
+/** All histograms are of one shape, and the library computes these anew for each of 30,000 places. */
+function placesOf (histogram: hdr.JsHistogram): Places {
+  const valuesBy = (valueAt: (lowestNs: number) => number): Float64Array =>
+    Float64Array.from({ length: histogram.countsArrayLength }, (_, index) => valueAt(histogram.valueFromIndex(index)))
+  return places ??= {
+    middleNs: valuesBy((lowestNs) => histogram.medianEquivalentValue(lowestNs)),
+    highestNs: valuesBy((lowestNs) => histogram.highestEquivalentValue(lowestNs))
   }
 }
 

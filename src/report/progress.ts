@@ -1,8 +1,7 @@
 import { formatCount, formatDuration, formatMs, formatRps } from '../base/units.js'
 import { errorCount } from '../metrics/counts.js'
-import { Histogram } from '../metrics/histogram.js'
 import type { RoundResult } from '../result/run-result.js'
-import { percentileOrNull, rateOf } from '../analysis/statistics.js'
+import { percentileOrNull, ratePerSecOf, responseTimesOf } from '../analysis/statistics.js'
 import { oneLine } from '../base/text.js'
 
 /** Which measurement of a run. */
@@ -49,10 +48,10 @@ function placeText ({ number, total, round, size, concurrency, arm, ratePerSec }
 }
 
 function figuresOf (result: RoundResult): string[] {
-  const p50Ns = percentileOrNull(Histogram.decode(result.response ?? result.latency), 50)
+  const p50Ns = percentileOrNull(responseTimesOf(result), 50)
   const errors = errorCount(result.counts)
   return [
-    `${formatRps(rateOf(result).ratePerSec)} RPS`,
+    `${formatRps(ratePerSecOf(result))} RPS`,
     ...(p50Ns === null ? [] : [`p50 ${formatMs(p50Ns)} ms`]),
     ...(errors === 0 ? [] : [`${formatCount(errors)} ${errors === 1 ? 'error' : 'errors'}`])
   ]
