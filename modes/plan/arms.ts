@@ -1,5 +1,5 @@
 import { LARGE_BODY_BYTES, SMALL_BODY } from '../../src/base/content.js'
-import { LADDER as RUNGS, type Rung } from '../../src/analysis/ladder.js'
+import { type Rung, RUNGS } from '../../src/analysis/ladder.js'
 import type { LoadJob } from '../../src/load/job.js'
 import type { ExternalArm } from '../../src/result/run-result.js'
 import { usage } from './usage.js'

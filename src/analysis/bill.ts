@@ -1,5 +1,5 @@
 import { addedNs as addedAt } from './equal-load.js'
-import { LADDER, type Rung } from './ladder.js'
+import { type Rung, RUNGS } from './ladder.js'
 import type { RoundResult } from '../result/run-result.js'
 import type { CellSummary, RunFigures } from './run-figures.js'
 import { ACHIEVED_MIN, type CpuPerResponse, responseTimesOf, spreadOf, type Spread } from './statistics.js'
@@ -54,7 +54,7 @@ export interface Step {
 export const CPU_GROUPS = ['load', 'between', 'origin'] as const
 export type CpuGroup = typeof CPU_GROUPS[number]
 
-const RUNGS: ReadonlyMap<string, Rung> = new Map(LADDER.map((rung) => [rung.path, rung]))
+const RUNG_OF: ReadonlyMap<string, Rung> = new Map(RUNGS.map((rung) => [rung.path, rung]))
 
 /** Arms that a run has without a ladder. With these alone a bill has one step, which the other tables show. */
 const WITHOUT_LADDER = new Set(['baseline', 'stream', 'shm'])
@@ -76,7 +76,7 @@ function isStep (cell: CellSummary): boolean {
 
 /** The rung below; null where there is none, and for an arm that is no rung. */
 function overOf (arm: string): string | null {
-  return RUNGS.get(arm)?.over ?? null
+  return RUNG_OF.get(arm)?.over ?? null
 }
 
 /** null where no round has all rungs. */
@@ -98,7 +98,7 @@ function billOf (figures: RunFigures, cell: CellSummary, reference: string): Bil
     return {
       arm: rung,
       over,
-      adds: RUNGS.get(rung)?.adds ?? 'all that it does',
+      adds: RUNG_OF.get(rung)?.adds ?? 'all that it does',
       addedNs,
       addedP99Ns: isEqualLoad ? addedAt(own, base, 99) : null,
       share: wholeNs.median > 0 ? addedNs.median / wholeNs.median : null,

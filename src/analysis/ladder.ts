@@ -23,7 +23,7 @@ const tunnelRungs = (transport: 'stream' | 'shm', adds: string): Rung[] => [
 ]
 
 /** From direct HTTP upwards. */
-export const LADDER: readonly Rung[] = [
+export const RUNGS: readonly Rung[] = [
   withoutPlugin('baseline', null, ''),
   withoutPlugin('uds', 'baseline', 'Unix socket instead of TCP'),
   withoutPlugin('relay', 'baseline', 'second hop: one relay'),

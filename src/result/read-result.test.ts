@@ -134,6 +134,32 @@ test('readRunResult() gives back a full-featured result', t => {
   t.deepEqual(readRunResult(JSON.stringify(realisticResult())).cells.length, 32)
 })
 
+test('readRunResult() tells path and transport of a result of an earlier version, which had one word for both', t => {
+  const earlier = (arm: string, transport: string): object => {
+    const { path, ...rest } = makeCell(arm)
+    return { ...rest, transport }
+  }
+  const arms = ['shm-embedded', 'stream-stalled', 'baseline#2', 'haproxy-stalled', 'haproxy-stalled#2']
+  const cells = [
+    earlier('shm-embedded', 'shm-embedded'),
+    earlier('stream-stalled', 'stream'),
+    earlier('baseline#2', 'baseline'),
+    earlier('haproxy-stalled', 'external'),
+    earlier('haproxy-stalled#2', 'external')
+  ]
+  const read = readRunResult(JSON.stringify({ ...makeResult([], { arms, sizes: ['small'], concurrency: [8] }), cells }))
+  t.deepEqual(
+    read.cells.map(({ path, transport }) => [path, transport]),
+    [
+      ['shm-embedded', 'shm'],
+      ['stream', 'stream'],
+      ['baseline', 'baseline'],
+      ['haproxy-stalled', 'external'],
+      ['haproxy-stalled', 'external']
+    ]
+  )
+})
+
 test('readRunResult() accepts null where a thing is not known', t => {
   const program = { ...full.metadata.program, commit: null, dirty: null }
   t.notThrows(() =>
