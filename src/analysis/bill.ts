@@ -86,9 +86,9 @@ function billOf (figures: RunFigures, cell: CellSummary, reference: string): Bil
     figures.cells.filter((one) => one.size === size && one.concurrency === concurrency).map((one) => [one.arm, one])
   )
   const path = pathTo(arm, cells, reference)
-  const equal = roundsOf(figures, cell, path, true)
+  const equal = roundsOf(cells, path, true)
   const isEqualLoad = path.every((rung) => keptUp(cells.get(rung)!)) && equal.get(reference)!.length > 0
-  const rounds = isEqualLoad ? equal : roundsOf(figures, cell, path, false)
+  const rounds = isEqualLoad ? equal : roundsOf(cells, path, false)
   const wholeNs = addedP50(rounds.get(arm)!, rounds.get(reference)!)
   if (wholeNs === null) return null
   const steps = path.slice(1).map((rung, below): Step => {
@@ -157,16 +157,13 @@ function pathTo (arm: string, measured: ReadonlyMap<string, CellSummary>, refere
   return [reference, ...path]
 }
 
-/** Of each arm, the rounds at equal load or those of the closed loop: those that all arms have, and that say anything. */
+/** Of each arm, those rounds, closed or at equal load, that all arms have and that say anything. */
 function roundsOf (
-  { result }: RunFigures,
-  { size, concurrency }: CellSummary,
-  arms: readonly string[],
-  isEqualLoad: boolean
+  cells: ReadonlyMap<string, CellSummary>, arms: readonly string[], isEqualLoad: boolean
 ): ReadonlyMap<string, readonly RoundResult[]> {
   const measured = arms.map((arm) => {
-    const cell = result.cells.find((one) => one.arm === arm && one.size === size && one.concurrency === concurrency)
-    const rounds = (isEqualLoad ? cell?.equalLoad?.rounds : cell?.rounds) ?? []
+    const cell = cells.get(arm)!
+    const rounds = isEqualLoad ? cell.equalLoad?.rounds ?? [] : cell.rounds
     return new Map(rounds.filter((one) => responseTimesOf(one).count > 0).map((one) => [one.round, one]))
   })
   const common = [...measured[0]!.keys()].filter((round) => measured.every((rounds) => rounds.has(round)))

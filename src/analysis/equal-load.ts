@@ -1,4 +1,4 @@
-import type { CellResult, RoundResult, RunOptions } from '../result/run-result.js'
+import type { CellResult, EqualLoadResult, RoundResult, RunOptions } from '../result/run-result.js'
 import {
   mergeHistograms, percentileOrNull, PERCENTILES, ratePerSecOf, responseTimesOf, SAMPLES_NEEDED, spreadOf, type Spread
 } from './statistics.js'
@@ -40,8 +40,7 @@ function cutToThreeDigits (value: number): number {
 }
 
 /** One arm at the common rate. */
-export interface EqualLoadSummary {
-  readonly ratePerSec: number
+export interface EqualLoadSummary extends EqualLoadResult {
   /** Verified responses per second over the rounds; null without a round. */
   readonly rps: Spread | null
   /** Response times in ns by percentile, all rounds merged; null where withheld. */
@@ -56,22 +55,20 @@ export interface EqualLoadSummary {
    * without a round.
    */
   readonly achieved: number | null
-  readonly failures: readonly string[]
 }
 
 /** null where the cell was not measured at equal load. `reference`: the reference arm's cell; null without one. */
 export function summarizeEqualLoad (cell: CellResult, reference: CellResult | null): EqualLoadSummary | null {
   if (cell.equalLoad === undefined) return null
-  const { ratePerSec, rounds, failures } = cell.equalLoad
+  const { rounds } = cell.equalLoad
   const merged = mergeHistograms(rounds.map(responseTimesOf))
   const others = reference === null || reference === cell ? [] : reference.equalLoad?.rounds ?? []
   return {
-    ratePerSec,
+    ...cell.equalLoad,
     rps: spreadOf(rounds.map(ratePerSecOf)),
     percentilesNs: new Map(PERCENTILES.map(percentile => [percentile, percentileOrNull(merged, percentile)])),
     addedNs: new Map(PERCENTILES.map(percentile => [percentile, addedNs(rounds, others, percentile)])),
-    achieved: rounds.length === 0 ? null : achievedOf(rounds),
-    failures
+    achieved: rounds.length === 0 ? null : achievedOf(rounds)
   }
 }
 

@@ -31,6 +31,7 @@ export interface CellSummary {
   readonly state: CellState
   /** How many rounds the run, or the runs of a merged result, had in mind for this cell. */
   readonly plannedRounds: number
+  readonly rounds: readonly RoundResult[]
   readonly failures: readonly string[]
   /** In the order of the result. */
   readonly rates: readonly RoundRate[]
@@ -122,6 +123,7 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
             ? 'failed'
             : 'missing',
     plannedRounds,
+    rounds,
     failures,
     rates,
     rps: spreadOf(rates.map((rate) => rate.ratePerSec)),

@@ -2,7 +2,7 @@ import { formatCount, formatRps } from '../base/units.js'
 import { generatorSaturated } from './checks.js'
 import { designNotes, machineNotes, originNotes, unfinishedNotes, warning, withheldWarnings } from './context-notes.js'
 import { worstFirst } from './findings.js'
-import { type Exceptions, failureFindings, judge, type Place, totalsOf } from './judge.js'
+import { type Exceptions, failureFindings, judge, type Subject, totalsOf } from './judge.js'
 import type { Finding } from '../result/run-result.js'
 import { responseTimesOf, spreadOf } from '../analysis/statistics.js'
 import type { Knee, SweepArm, SweepResult, Votes } from '../result/sweep-result.js'
@@ -81,17 +81,17 @@ export function supportOf (knee: Knee | null): { readonly met: Support | null, r
 
 const nameOf = (arm: string, ratePerSec: number): string => `${arm} at ${formatRps(ratePerSec)}/s`
 
-function placeOf ({ metadata: { options } }: SweepResult, { arm }: SweepArm): Place {
+function subjectOf ({ metadata: { options } }: SweepResult, { arm }: SweepArm): Subject {
   return { name: arm, arm, size: options.size, concurrency: options.connections }
 }
 
 function searchFindings (result: SweepResult, arm: SweepArm): Finding[] {
-  const place = placeOf(result, arm)
+  const subject = subjectOf(result, arm)
   return [
-    ...failureFindings(place, arm.failures, 'measurements of its search failed'),
+    ...failureFindings(subject, arm.failures, 'measurements of its search failed'),
     ...missingKnee(result, arm),
     ...saturatedKnee(result, arm),
-    ...unsureKnee(place, arm.knee)
+    ...unsureKnee(subject, arm.knee)
   ]
 }
 
@@ -109,7 +109,7 @@ function missingKnee (result: SweepResult, arm: SweepArm): Finding[] {
           ]
         : [`even ${formatRps(knee.highestPerSec)}/s met the bound`, 'Allow less with --p99-bound.']
   return [
-    invalid(placeOf(result, arm), {
+    invalid(subjectOf(result, arm), {
       code: 'KNEE_NOT_FOUND',
       figure: null,
       threshold: null,
@@ -133,7 +133,7 @@ function saturatedKnee (result: SweepResult, arm: SweepArm): Finding[] {
   const { code, threshold, unit, cure } = generatorSaturated
   if (busy < threshold) return []
   const isBound = transport === 'baseline'
-  const finding = invalid(placeOf(result, arm), {
+  const finding = invalid(subjectOf(result, arm), {
     code,
     figure: busy,
     threshold,
@@ -146,7 +146,7 @@ function saturatedKnee (result: SweepResult, arm: SweepArm): Finding[] {
   return [isBound ? { ...finding, severity: 'warning' } : finding]
 }
 
-function unsureKnee (place: Place, knee: Knee | null): Finding[] {
+function unsureKnee (subject: Subject, knee: Knee | null): Finding[] {
   const { met, broken } = supportOf(knee)
   const weak = [met, broken].flatMap((end) =>
     end === null || end.probes === 0 || end.agreeing / end.probes >= SUPPORT_MIN ? [] : [end.agreeing / end.probes]
@@ -156,7 +156,7 @@ function unsureKnee (place: Place, knee: Knee | null): Finding[] {
     ...(met === null ? [] : [`${supportText(met)} probes met the bound at the rate that counts as carried`]),
     ...(broken === null ? [] : [`${supportText(broken)} broke it at the rate that counts as too high`])
   ]
-  const { name, ...about } = place
+  const { name, ...about } = subject
   return [warning({
     code: 'KNEE_UNSURE',
     figure: Math.min(...weak),
@@ -175,7 +175,7 @@ export function supportText ({ agreeing, probes }: Support): string {
 function pointFindings (result: SweepResult, arm: SweepArm): Finding[] {
   const { connections, loadThreads, precision } = result.metadata.options
   return arm.points.flatMap(({ ratePerSec, rounds, failures }) => {
-    const place: Place = { ...placeOf(result, arm), name: nameOf(arm.arm, ratePerSec), ratePerSec }
+    const subject: Subject = { ...subjectOf(result, arm), name: nameOf(arm.arm, ratePerSec), ratePerSec }
     const measured = {
       cell: { transport: arm.transport, concurrency: connections, ...totalsOf(rounds) },
       rounds,
@@ -183,10 +183,10 @@ function pointFindings (result: SweepResult, arm: SweepArm): Finding[] {
       isOwnGenerator: true
     }
     return [
-      ...failureFindings(place, failures, rounds.length === 0 ? 'failed' : 'rounds are missing'),
+      ...failureFindings(subject, failures, rounds.length === 0 ? 'failed' : 'rounds are missing'),
       ...(rounds.length === 0
         ? []
-        : judge(measured, place, isBeyond(arm.knee, ratePerSec, precision) ? BEYOND_KNEE : UP_TO_KNEE))
+        : judge(measured, subject, isBeyond(arm.knee, ratePerSec, precision) ? BEYOND_KNEE : UP_TO_KNEE))
     ]
   })
 }
@@ -201,7 +201,7 @@ function isBeyond (knee: Knee | null, ratePerSec: number, precision: number): bo
 }
 
 function invalid (
-  { name, ...about }: Place,
+  { name, ...about }: Subject,
   finding: Pick<Finding, 'code' | 'figure' | 'threshold' | 'unit' | 'message' | 'cure'>
 ): Finding {
   return { ...finding, severity: 'invalid', ...about, round: null, message: `${name}: ${finding.message}` }

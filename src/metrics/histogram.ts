@@ -82,7 +82,6 @@ export class Histogram {
     return this.count === 0 ? 0 : histogram.lowestEquivalentValue(histogram.minNonZeroValue)
   }
 
-
   /**
    * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is
    * the highest of them, as with percentiles.
@@ -155,12 +154,14 @@ let places: Places | null = null
 
 /** All histograms are of one shape, and the library computes these anew for each of 30,000 places. */
 function placesOf (histogram: hdr.JsHistogram): Places {
-  const valuesBy = (valueAt: (lowestNs: number) => number): Float64Array =>
-    Float64Array.from({ length: histogram.countsArrayLength }, (_, index) => valueAt(histogram.valueFromIndex(index)))
-  return places ??= {
-    middleNs: valuesBy((lowestNs) => histogram.medianEquivalentValue(lowestNs)),
-    highestNs: valuesBy((lowestNs) => histogram.highestEquivalentValue(lowestNs))
+  if (places === null) {
+    const lowestNs = Float64Array.from({ length: histogram.countsArrayLength }, (_, at) => histogram.valueFromIndex(at))
+    places = {
+      middleNs: lowestNs.map((valueNs) => histogram.medianEquivalentValue(valueNs)),
+      highestNs: lowestNs.map((valueNs) => histogram.highestEquivalentValue(valueNs))
+    }
   }
+  return places
 }
 
 function decodeAny (base64: string): hdr.Histogram {

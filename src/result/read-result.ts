@@ -200,9 +200,6 @@ function readHistogram (text: string, place: string): HistogramSnapshot {
   try {
     return new HistogramSnapshot(text)
   } catch (error) {
-    throw invalid(
-      `${place} must be an HdrHistogram V2 in base64: ${oneLine(error instanceof Error ? error.message : String(error))}`,
-      error
-    )
+    throw invalid(`${place} must be an HdrHistogram V2 in base64: ${oneLine((error as Error).message)}`, error)
   }
 }

@@ -113,7 +113,8 @@ test('renderHlog() of an open loop has response times under the cell and the oth
 test('renderHlog() of a result without seconds has a line per round, and says so', t => {
   const round = makeRound({ ok: 5, windowMs: 2_500 })
   const { lines, comments } = parseHlog(renderHlog(makeResult([makeCell('stream', { rounds: [round] })])))
-  t.deepEqual(lines, [{ tag: 'small/c8/stream', startSec: 0.5, lengthSec: 2.5, maxMs: 1, encoded: round.latency.encoded }])
+  const { encoded } = round.latency
+  t.deepEqual(lines, [{ tag: 'small/c8/stream', startSec: 0.5, lengthSec: 2.5, maxMs: 1, encoded }])
   t.true(comments.includes('#[Rounds without seconds (of an earlier version) have one line for their whole window]'))
 })
 
