@@ -1,5 +1,6 @@
 import { addCounts, emptyCounts, errorCount } from '../metrics/counts.js'
-import { CHECKS, type MeasuredCell } from './checks.js'
+import type { MeasuredCell } from './check.js'
+import { CHECKS } from './checks.js'
 import type { Finding, RoundResult, Severity } from '../result/run-result.js'
 import type { CellSummary } from '../analysis/run-figures.js'
 import { oneLine } from '../base/text.js'

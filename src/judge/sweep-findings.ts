@@ -1,5 +1,5 @@
 import { formatCount, formatRps } from '../base/units.js'
-import { generatorSaturated } from './checks.js'
+import { generatorSaturated } from './generator-checks.js'
 import { designNotes, machineNotes, originNotes, unfinishedNotes, warning, withheldWarnings } from './context-notes.js'
 import { worstFirst } from './findings.js'
 import { type Exceptions, failureFindings, judge, type Subject, totalsOf } from './judge.js'
