@@ -66,7 +66,7 @@ export class Bench {
     const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(
       JSON.parse(readFileSync(SCHEMA, 'utf8')) as object
     )
-    t.true(validate(result), JSON.stringify(validate.errors))
+    t.true(validate(JSON.parse(this.read('result.json'))), JSON.stringify(validate.errors))
     t.deepEqual(JSON.parse(this.read('metadata.json')), JSON.parse(JSON.stringify(result.metadata)))
     const names = ohaFileNames(result.cells)
     const measured = result.cells.filter((cell) => cell.rounds.length > 0)
