@@ -1,4 +1,4 @@
-import { Histogram } from './histogram.js'
+import { highestNsAt, Histogram, type RecordedValue } from './histogram.js'
 
 /**
  * What a histogram recorded, decoded once. It takes the memory of its distinct values, and not of a table of 30,000
@@ -11,26 +11,22 @@ export class HistogramSnapshot {
   readonly stdDeviationNs: number
   readonly minNs: number
   readonly maxNs: number
-  /** Ascending; the highest of those that the histogram cannot tell apart. */
-  readonly #valuesNs: Float64Array
+  /** See `Histogram.filledPlaces()`. */
+  readonly #places: Uint16Array
   readonly #counts: Float64Array
 
   /** Of what `Histogram.encode()` wrote. Throws ERR_TUNNEL_RESULT_INVALID. */
   constructor (encoded: string) {
     const histogram = Histogram.decode(encoded)
-    const recorded = histogram.recorded()
     this.encoded = encoded
     this.count = histogram.count
     this.meanNs = histogram.meanNs
     this.stdDeviationNs = histogram.stdDeviationNs
     this.minNs = histogram.minNs
     this.maxNs = histogram.maxNs
-    this.#valuesNs = new Float64Array(recorded.length)
-    this.#counts = new Float64Array(recorded.length)
-    for (let at = 0; at < recorded.length; at++) {
-      this.#valuesNs[at] = recorded[at]!.valueNs
-      this.#counts[at] = recorded[at]!.count
-    }
+    this.#places = Uint16Array.from(histogram.filledPlaces())
+    this.#counts = new Float64Array(this.#places.length)
+    for (let at = 0; at < this.#places.length; at++) this.#counts[at] = histogram.countAt(this.#places[at]!)
   }
 
   /** The value at a percentile above 0 and up to 100, in ns, as `Histogram.percentileNs()` has it; 0 when empty. */
@@ -39,18 +35,18 @@ export class HistogramSnapshot {
     let count = 0
     for (let at = 0; at < this.#counts.length; at++) {
       count += this.#counts[at]!
-      if (count >= needed) return this.#valuesNs[at]!
+      if (count >= needed) return highestNsAt(this.#places[at]!)
     }
     return 0
   }
 
   addTo (histogram: Histogram): void {
-    for (let at = 0; at < this.#counts.length; at++) histogram.recordNs(this.#valuesNs[at]!, this.#counts[at]!)
+    histogram.addAt(this.#places, this.#counts)
   }
 
   /** As `Histogram.recorded()` has them. */
-  recorded (): Array<{ readonly valueNs: number, readonly count: number }> {
-    return Array.from(this.#counts, (count, at) => ({ valueNs: this.#valuesNs[at]!, count }))
+  recorded (): RecordedValue[] {
+    return Array.from(this.#counts, (count, at) => ({ valueNs: highestNsAt(this.#places[at]!), count }))
   }
 
   toJSON (): string {

@@ -13,6 +13,11 @@ const SHAPE = {
   bitBucketSize: 64
 } as const
 
+export interface RecordedValue {
+  readonly valueNs: number
+  readonly count: number
+}
+
 export interface PercentileStep {
   readonly valueNs: number
   /** 0 to 100. */
@@ -86,30 +91,45 @@ export class Histogram {
    * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is
    * the highest of them, as with percentiles.
    */
-  recorded (): Array<{ readonly valueNs: number, readonly count: number }> {
-    const { highestNs } = placesOf(this.#histogram as hdr.JsHistogram)
-    const found: Array<{ readonly valueNs: number, readonly count: number }> = []
-    this.#eachCount((index, count) => { found.push({ valueNs: highestNs[index]!, count }) })
-    return found
+  recorded (): RecordedValue[] {
+    return this.filledPlaces().map((place) => ({ valueNs: highestNsAt(place), count: this.countAt(place) }))
+  }
+
+  /** Places in the table of counts that are not 0, ascending. The table is the same for all histograms. */
+  filledPlaces (): number[] {
+    const histogram = this.#histogram as hdr.JsHistogram
+    const filled: number[] = []
+    if (this.count === 0) return filled
+    const last = histogram.countsArrayIndex(histogram.maxValue)
+    for (let place = histogram.countsArrayIndex(histogram.minNonZeroValue); place <= last; place++) {
+      if (histogram.getCountAtIndex(place) !== 0) filled.push(place)
+    }
+    return filled
+  }
+
+  countAt (place: number): number {
+    return (this.#histogram as hdr.JsHistogram).getCountAtIndex(place)
+  }
+
+  /** Adds what another histogram has at these places. */
+  addAt (places: Uint16Array, counts: Float64Array): void {
+    const histogram = this.#histogram as hdr.JsHistogram
+    if (places.length === 0) return
+    let total = 0
+    for (let at = 0; at < places.length; at++) {
+      histogram.addToCountAtIndex(places[at]!, counts[at]!)
+      total += counts[at]!
+    }
+    histogram.addToTotalCount(total)
+    histogram.updateMinAndMax(highestNsAt(places[0]!))
+    histogram.updateMinAndMax(highestNsAt(places[places.length - 1]!))
   }
 
   /** Mean of `f`, each value taken as the middle of those that the histogram cannot tell from it; 0 when empty. */
   #mean (f: (middleNs: number) => number): number {
-    const { middleNs } = placesOf(this.#histogram as hdr.JsHistogram)
     let sum = 0
-    this.#eachCount((index, count) => { sum += f(middleNs[index]!) * count })
+    for (const place of this.filledPlaces()) sum += f(middleNsAt(place)) * this.countAt(place)
     return this.count === 0 ? 0 : sum / this.count
-  }
-
-  /** Places in the table of counts that are not 0. */
-  #eachCount (tell: (index: number, count: number) => void): void {
-    const histogram = this.#histogram as hdr.JsHistogram
-    if (this.count === 0) return
-    const last = histogram.countsArrayIndex(histogram.maxValue)
-    for (let index = histogram.countsArrayIndex(histogram.minNonZeroValue); index <= last; index++) {
-      const count = histogram.getCountAtIndex(index)
-      if (count !== 0) tell(index, count)
-    }
   }
 
   /**
@@ -144,24 +164,30 @@ export class Histogram {
   }
 }
 
-/** What each place in the table of counts stands for. */
-interface Places {
+interface Tables {
   readonly middleNs: Float64Array
   readonly highestNs: Float64Array
 }
 
-let places: Places | null = null
+/** What each place in the table of counts stands for; the library computes it anew each time. */
+let tables: Tables | null = null
 
-/** All histograms are of one shape, and the library computes these anew for each of 30,000 places. */
-function placesOf (histogram: hdr.JsHistogram): Places {
-  if (places === null) {
-    const lowestNs = Float64Array.from({ length: histogram.countsArrayLength }, (_, at) => histogram.valueFromIndex(at))
-    places = {
-      middleNs: lowestNs.map((valueNs) => histogram.medianEquivalentValue(valueNs)),
-      highestNs: lowestNs.map((valueNs) => histogram.highestEquivalentValue(valueNs))
-    }
+function makeTables (): Tables {
+  const layout = hdr.build(SHAPE) as hdr.JsHistogram
+  const lowestNs = Float64Array.from({ length: layout.countsArrayLength }, (_, place) => layout.valueFromIndex(place))
+  return {
+    middleNs: lowestNs.map((valueNs) => layout.medianEquivalentValue(valueNs)),
+    highestNs: lowestNs.map((valueNs) => layout.highestEquivalentValue(valueNs))
   }
-  return places
+}
+
+function middleNsAt (place: number): number {
+  return (tables ??= makeTables()).middleNs[place]!
+}
+
+/** The highest value that is counted at a place. */
+export function highestNsAt (place: number): number {
+  return (tables ??= makeTables()).highestNs[place]!
 }
 
 function decodeAny (base64: string): hdr.Histogram {
