@@ -47,7 +47,8 @@ for (const mode of byEffort({ quick: ['processes'] as const, full: ['threads', '
         const { result } = bench
         t.deepEqual(result.metadata.options.arms, LADDER)
         t.is(result.cells.length, LADDER.length * sizes.length)
-        for (const { arm, rounds } of result.cells) {
+        for (const { arm, path, transport, rounds } of result.cells) {
+          t.deepEqual([path, transport], [arm, arm.replace(/-.*/, '')])
           t.is(rounds.length, 2)
           for (const { cpu, tunnel } of rounds) {
             t.deepEqual(Object.keys(cpu).sort(), ['load', 'origin', ...(BETWEEN[arm] ?? ['host', 'plugin'])].sort())

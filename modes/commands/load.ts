@@ -5,6 +5,8 @@ import { findAddresses } from '../../src/engine/host-name.js'
 import type { LoadProgress } from '../../src/load/record/progress.js'
 import { runLoad } from '../../src/load/run-load.js'
 import { emptyCounts, errorCount } from '../../src/metrics/counts.js'
+import { HistogramSnapshot } from '../../src/metrics/histogram-snapshot.js'
+import { decodeRound } from '../../src/result/encoded.js'
 import {
   formatLoadStatus,
   loadFailure,
@@ -41,16 +43,14 @@ export async function load (options: LoadOptions): Promise<number> {
     onProgress: terminal === null ? undefined : statusLine(terminal)
   })
   terminal?.write(`\r${CLEAR_LINE}`)
-  const text =
-    format === 'json'
-      ? `${JSON.stringify(toOha(ohaSourceOf(result satisfies LoadFigures)), null, 2)}\n`
-      : renderLoadText(result)
+  const figures = decodeRound<LoadFigures>(result)
+  const text = format === 'json' ? `${JSON.stringify(toOha(ohaSourceOf(figures)), null, 2)}\n` : renderLoadText(figures)
   if (output === null) process.stdout.write(text)
   else write(output, text)
   if (interruption.aborted) {
     throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the result holds what was measured until then')
   }
-  const failure = loadFailure(result)
+  const failure = loadFailure(figures)
   if (failure !== null) console.error(`tunnel-bench: ${failure}`)
   return failure === null ? 0 : 1
 }
@@ -97,7 +97,7 @@ function statusLine (terminal: NodeJS.WriteStream): (progress: LoadProgress) => 
       second,
       counts.ok - before.ok,
       errorCount(counts) - errorCount(before),
-      latency,
+      new HistogramSnapshot(latency),
       terminal.columns || 80
     ) // a terminal may say that it has 0 columns
     before = counts

@@ -1,9 +1,7 @@
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { formatCount, formatDuration, formatMs, formatRps } from '../../src/base/units.js'
-import { Histogram } from '../../src/metrics/histogram.js'
-import { responseOf } from '../../src/analysis/equal-load.js'
 import type { RunMetadata } from '../../src/result/run-result.js'
-import { percentileOrNull, rateOf } from '../../src/analysis/statistics.js'
+import { percentileOrNull, ratePerSecOf, responseTimesOf } from '../../src/analysis/statistics.js'
 import type { SweepOptions, SweepResult } from '../../src/result/sweep-result.js'
 import { kneeText, probeText, renderSweepConsole } from '../../src/report/sweep/sweep-summary.js'
 import { oneLine } from '../../src/base/text.js'
@@ -126,16 +124,16 @@ function stepText (step: SweepStep): string {
   if (step.kind === 'knee') return `knee of ${step.arm}: ${kneeText(step.knee)} RPS`
   const place = step.kind === 'closed' ? `${step.arm}, closed loop` : `${step.arm} at ${formatRps(step.ratePerSec)}/s`
   if (!step.found.ok) return `${place}  failed: ${oneLine(step.found.reason)}`
-  if (step.kind === 'closed') return `${place}  ${formatRps(rateOf(step.found.value).ratePerSec)} RPS`
+  if (step.kind === 'closed') return `${place}  ${formatRps(ratePerSecOf(step.found.value))} RPS`
   if (step.kind === 'probe') return `${place}  ${probeText(step.found.value)}`
-  const histogram = Histogram.decode(responseOf(step.found.value))
+  const times = responseTimesOf(step.found.value)
   const figures = ([50, 99] as const).flatMap((percentile) => {
-    const valueNs = percentileOrNull(histogram, percentile)
+    const valueNs = percentileOrNull(times, percentile)
     return valueNs === null ? [] : [`p${percentile} ${formatMs(valueNs)} ms`]
   })
   return [
     `${place}, round ${step.round + 1}`,
-    `${formatRps(rateOf(step.found.value).ratePerSec)} RPS`,
+    `${formatRps(ratePerSecOf(step.found.value))} RPS`,
     ...figures,
     `${formatCount(step.left)} left`
   ].join('  ')

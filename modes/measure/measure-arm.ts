@@ -2,6 +2,7 @@ import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { CONNECT_TIMEOUT_MS } from '../../src/base/time-limit.js'
 import type { LoadJob } from '../../src/load/job.js'
 import { errorCount } from '../../src/metrics/counts.js'
+import { decodeRound } from '../../src/result/encoded.js'
 import type { RoundResult } from '../../src/result/run-result.js'
 import { type Arm, LARGE_PATH, type Size } from '../plan/arms.js'
 import { CpuCgroup, throttlingSince } from '../system/cpu-cgroup.js'
@@ -60,5 +61,7 @@ export async function measureArm (
     )
   }
   const { cpu: loadCpu, statuses, retried, ...found } = result
-  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled }
+  return decodeRound<RoundResult>({
+    round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled
+  })
 }

@@ -2,9 +2,9 @@ import test from 'ava'
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import type { LoadJob, LoadResult } from '../../src/load/job.js'
 import { emptyCounts } from '../../src/metrics/counts.js'
-import type { Outcome, Place } from '../../src/report/progress.js'
+import type { MeasurementOutcome, MeasurementPlace } from '../../src/report/progress.js'
 import type { RunOptions } from '../../src/result/run-result.js'
-import { encodeNs, makeCounters } from '../../src/report/testing/fixture.js'
+import { makeCounters, timesNs } from '../../src/report/testing/fixture.js'
 import { planMatrix, runMatrix } from './run-matrix.js'
 import { resolveRunOptions } from '../options/run-options.js'
 import type { Roles } from '../roles/standing-roles.js'
@@ -31,8 +31,8 @@ function loadResult (found: Partial<LoadResult> = {}): LoadResult {
     windowMs: 100,
     allResponses: 4,
     bodyBytes: 6,
-    latency: encodeNs([1000]),
-    connect: encodeNs([1000]),
+    latency: timesNs([1000]).encoded,
+    connect: timesNs([1000]).encoded,
     problems: [],
     cpu: CPU,
     response: null,
@@ -166,7 +166,7 @@ test('runMatrix() measures the plan and files each round in its cell', async (t)
 
 test('runMatrix() notes a failure in its cell, starts the roles anew, and goes on', async (t) => {
   const log: string[] = []
-  const outcomes: Outcome[] = []
+  const outcomes: MeasurementOutcome[] = []
   let measured = 0
   const cells = await runMatrix(optionsOf(), fakeRoles(log, async () => {
     if (++measured === 2) throw new TunnelError(ErrorCode.ROLE_FAILED, 'The host role ended')
@@ -249,8 +249,8 @@ test('runMatrix() notes a restart that fails as a failure, and tries again for t
 })
 
 test('runMatrix() tells where it is, and an estimate of the time left that ends with the run', async (t) => {
-  const started: Place[] = []
-  const done: Place[] = []
+  const started: MeasurementPlace[] = []
+  const done: MeasurementPlace[] = []
   await runMatrix(
     optionsOf(),
     fakeRoles([], async () => loadResult()),
@@ -331,7 +331,7 @@ test('runMatrix() sends all arms one plan at a fraction of what the slowest did'
     seed: '9',
     warmup: '300ms'
   })
-  const done: Place[] = []
+  const done: MeasurementPlace[] = []
   const cells = await runMatrix(options, fakeRoles([], async (transport, job) => {
     jobs.push({ ...job, transport })
     const ok = transport === 'stream' ? 100 : 300

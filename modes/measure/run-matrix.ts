@@ -2,7 +2,7 @@ import { nowNs } from '../../src/base/clock.js'
 import { type Random, seededRandom, shuffled } from '../../src/base/random.js'
 import type { LoadJob } from '../../src/load/job.js'
 import { commonRateOf, equalLoadRounds, equalLoadWarmupMs } from '../../src/analysis/equal-load.js'
-import type { Outcome, Place } from '../../src/report/progress.js'
+import type { MeasurementOutcome, MeasurementPlace } from '../../src/report/progress.js'
 import type { CellResult, EqualLoadResult, RoundResult, RunOptions } from '../../src/result/run-result.js'
 import { type Arm, armsOf, parseSize, type Size } from '../plan/arms.js'
 import { measureArm } from './measure-arm.js'
@@ -37,9 +37,9 @@ export function planMatrix (options: RunOptions): PlannedRound[] {
 export interface MatrixHooks {
   /** All roles run: at the beginning, and again after a failure. */
   onReady (roles: Roles): void
-  onStart (place: Place): void
+  onStart (place: MeasurementPlace): void
   /** `cell` is the one of `cells` that has changed. */
-  onDone (place: Place, outcome: Outcome, cell: CellResult, cells: readonly CellResult[]): void
+  onDone (place: MeasurementPlace, outcome: MeasurementOutcome, cell: CellResult, cells: readonly CellResult[]): void
   /** All rounds are done, and the roles still run. */
   onMeasured? (cells: readonly CellResult[]): Promise<void>
 }
@@ -75,7 +75,7 @@ export async function runMatrix (
         number++
         // No arm has answered, so there is no rate that all could bear.
         if (isEqualLoad && ratePerSec === null) continue
-        const placeAfter = (done: number): Place => {
+        const placeAfter = (done: number): MeasurementPlace => {
           const leftMs = done === 0 || done === total ? null : ((nowNs() - startedAtNs) / 1e6 / done) * (total - done)
           return { number, total, round, size: size.name, concurrency, arm: arm.label, ratePerSec, leftMs }
         }
@@ -94,7 +94,7 @@ export async function runMatrix (
         })
         if (signal.aborted) return cells
         const rounds = ratePerSec === null ? cell : (cell.equalLoad ??= { ratePerSec, rounds: [], failures: [] })
-        const outcome: Outcome = attempt.ok
+        const outcome: MeasurementOutcome = attempt.ok
           ? { kind: 'measured', result: attempt.value }
           : { kind: 'failed', reason: attempt.reason }
         if (outcome.kind === 'measured') rounds.rounds.push(outcome.result)
@@ -142,7 +142,8 @@ function createCells (options: RunOptions): MutableCell[] {
       options.concurrency.flatMap((concurrency) =>
         armsOf(options).map((arm) => ({
           arm: arm.label,
-          transport: arm.transport === 'external' ? arm.transport : arm.path,
+          path: arm.path,
+          transport: arm.transport,
           size: size.name,
           bodyBytes: size.bodyBytes,
           concurrency,

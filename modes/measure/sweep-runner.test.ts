@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { LoadJob, LoadResult } from '../../src/load/job.js'
 import { emptyCounts } from '../../src/metrics/counts.js'
-import { encodeNs } from '../../src/report/testing/fixture.js'
+import { timesNs } from '../../src/report/testing/fixture.js'
 import { optionsOf, sweepWith } from '../testing/sweep.js'
 
 /** Carries any rate up to `capacityPerSec`. */
@@ -10,22 +10,22 @@ function fakeLoad (capacityPerSec: number, { pace, durationMs }: Omit<LoadJob, '
   const most = Math.round(capacityPerSec * durationMs / 1_000)
   const ok = Math.min(offered ?? most, most)
   const isLate = offered !== null && offered > most
-  const latency = encodeNs([1e6], ok)
+  const latency = timesNs([1e6], ok).encoded
   return {
     counts: { ...emptyCounts(), sent: ok, ok },
     windowMs: durationMs,
     allResponses: ok,
     bodyBytes: ok * 2,
     latency,
-    response: offered === null ? null : encodeNs([isLate ? 1e9 : 1e6], ok),
-    lag: offered === null ? null : encodeNs([1], ok),
+    response: offered === null ? null : timesNs([isLate ? 1e9 : 1e6], ok).encoded,
+    lag: offered === null ? null : timesNs([1], ok).encoded,
     offered,
     unsent: (offered ?? ok) - ok,
     seconds: [],
     retried: 0,
     statuses: {},
     busy: 0.1,
-    connect: encodeNs([1e5]),
+    connect: timesNs([1e5]).encoded,
     problems: [],
     cpu: null
   }

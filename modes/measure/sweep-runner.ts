@@ -3,7 +3,7 @@ import type { OpenPace } from '../../src/load/loop/arrival-plan.js'
 import { probeOf } from '../../src/analysis/knee-bound.js'
 import { KneeSearch } from '../../src/analysis/knee-search.js'
 import type { RoundResult } from '../../src/result/run-result.js'
-import { rateOf } from '../../src/analysis/statistics.js'
+import { ratePerSecOf } from '../../src/analysis/statistics.js'
 import { commonRates } from '../../src/analysis/sweep-rates.js'
 import type { Knee, KneeProbe, SweepArm, SweepOptions, SweepPoint } from '../../src/result/sweep-result.js'
 import { type Arm, armsOf, parseSize } from '../plan/arms.js'
@@ -67,9 +67,10 @@ export class SweepRunner {
     this.#signal = signal
     this.#roles = new StandingRoles(createRoles, (roles) => { hooks.onReady(roles) }, signal)
     this.#random = seededRandom(options.seed)
-    this.arms = this.#arms = armsOf(options).map(({ label, path }) => ({
+    this.arms = this.#arms = armsOf(options).map(({ label, path, transport }) => ({
       arm: label,
-      transport: path,
+      path,
+      transport,
       closedPerSec: null,
       probes: [],
       knee: null,
@@ -95,7 +96,7 @@ export class SweepRunner {
       if (this.#signal.aborted) return
       const record = this.#recordOf(arm)
       if (found.ok) {
-        record.closedPerSec = rateOf(found.value).ratePerSec
+        record.closedPerSec = ratePerSecOf(found.value)
         searches.set(
           arm.label,
           new KneeSearch(record.closedPerSec * GUESS, {

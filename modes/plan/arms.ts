@@ -1,11 +1,11 @@
 import { LARGE_BODY_BYTES, SMALL_BODY } from '../../src/base/content.js'
+import { type Rung, RUNGS } from '../../src/analysis/ladder.js'
 import type { LoadJob } from '../../src/load/job.js'
 import type { ExternalArm } from '../../src/result/run-result.js'
-import { type TransportName, TRANSPORTS } from '../../src/transport/transport-kinds.js'
 import { usage } from './usage.js'
 
-/** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, a program from outside, or a tunnel. */
-export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | 'external' | TransportName
+/** What carries an arm's bytes: what does on a rung of the ladder, or a program from outside. */
+export type ArmTransport = Rung['transport'] | 'external'
 
 /**
  * What is compared: a way from the load generator to the origin. One thing differs between two arms and nothing else.
@@ -19,31 +19,17 @@ export interface Arm {
   readonly path: string
   /** `baseline` for direct HTTP. */
   readonly transport: ArmTransport
-  /** How the plugin reaches the origin, which may be inside it (`embedded`); null without a plugin. */
-  readonly secondHop: 'tcp' | 'unix' | 'embedded' | null
+  readonly secondHop: Rung['secondHop']
   /** Further clients that ask for /large and never read, for as long as the arm is measured. */
   readonly stalledReaders: number
 }
 
-/** From direct HTTP upwards: each adds something to one before it. */
-const RUNGS: ReadonlyArray<Omit<Arm, 'label' | 'stalledReaders'>> = [
-  { path: 'baseline', transport: 'baseline', secondHop: null },
-  { path: 'uds', transport: 'uds', secondHop: null },
-  { path: 'relay', transport: 'relay', secondHop: null },
-  { path: 'relay2', transport: 'relay2', secondHop: null },
-  ...TRANSPORTS.flatMap((transport) => [
-    { path: transport, transport, secondHop: 'tcp' } as const,
-    { path: `${transport}-uds`, transport, secondHop: 'unix' } as const,
-    { path: `${transport}-embedded`, transport, secondHop: 'embedded' } as const
-  ])
-]
-
 /** The arms of `--ladder`. */
 export const LADDER: readonly string[] = RUNGS.map(({ path }) => path)
 
-const ARMS: readonly Arm[] = RUNGS.flatMap((rung) => [
-  { ...rung, label: rung.path, stalledReaders: 0 },
-  { ...rung, label: `${rung.path}-stalled`, stalledReaders: 1 }
+const ARMS: readonly Arm[] = RUNGS.flatMap(({ path, transport, secondHop }) => [
+  { label: path, path, transport, secondHop, stalledReaders: 0 },
+  { label: `${path}-stalled`, path, transport, secondHop, stalledReaders: 1 }
 ])
 
 export const ARM_NAMES = ARMS.map((arm) => arm.label)

@@ -5,7 +5,7 @@ import type { CellResult } from '../result/run-result.js'
 import { type RunSummary, summarizeRun } from '../judge/run-summary.js'
 import { renderSummary } from '../report/run/summary.js'
 import { mergeHistograms } from './statistics.js'
-import { encodeNs, makeCell, makeResult, makeRound } from '../report/testing/fixture.js'
+import { makeCell, makeResult, makeRound, timesNs } from '../report/testing/fixture.js'
 
 const CPU = { load: { userUs: 2_000, systemUs: 4_000 }, origin: { userUs: 2_000, systemUs: 6_000 } }
 const HOP = { userUs: 1_000, systemUs: 5_000 }
@@ -131,7 +131,7 @@ function atEqualLoad (cells: readonly CellResult[], lessUs: number, ok = 1_000):
           makeRound({
             round,
             ok,
-            response: encodeNs(
+            response: timesNs(
               [mergeHistograms([latency]).percentileNs(50) - lessUs * (one.arm === 'baseline' ? 0 : 1_000)],
               ok
             ),

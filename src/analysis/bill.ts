@@ -1,8 +1,8 @@
-import { ACHIEVED_MIN, addedNs as addedAt, responseOf } from './equal-load.js'
+import { addedNs as addedAt } from './equal-load.js'
+import { type Rung, RUNGS } from './ladder.js'
 import type { RoundResult } from '../result/run-result.js'
-import type { CellSummary } from './run-figures.js'
-import type { RunFigures } from './run-figures.js'
-import { type CpuPerResponse, mergeHistograms, percentileOrNull, spreadOf, type Spread } from './statistics.js'
+import type { CellSummary, RunFigures } from './run-figures.js'
+import { ACHIEVED_MIN, type CpuPerResponse, responseTimesOf, spreadOf, type Spread } from './statistics.js'
 import { callsPerResponse } from './system-calls.js'
 
 /**
@@ -54,18 +54,7 @@ export interface Step {
 export const CPU_GROUPS = ['load', 'between', 'origin'] as const
 export type CpuGroup = typeof CPU_GROUPS[number]
 
-/** Each rung with the one that it is a step above. */
-const RUNGS: ReadonlyMap<string, { readonly over: string, readonly adds: string }> = new Map([
-  ['uds', { over: 'baseline', adds: 'Unix socket instead of TCP' }],
-  ['relay', { over: 'baseline', adds: 'second hop: one relay' }],
-  ['relay2', { over: 'relay', adds: 'second relay, Unix socket between them' }],
-  ['stream', { over: 'relay2', adds: 'frames, channels, credit' }],
-  ['shm', { over: 'relay2', adds: 'frames, channels, credit over shared memory' }],
-  ...['stream', 'shm'].flatMap(over => [
-    [`${over}-uds`, { over, adds: 'Unix socket to the origin' }],
-    [`${over}-embedded`, { over, adds: 'origin inside the plugin' }]
-  ] as const)
-])
+const RUNG_OF: ReadonlyMap<string, Rung> = new Map(RUNGS.map((rung) => [rung.path, rung]))
 
 /** Arms that a run has without a ladder. With these alone a bill has one step, which the other tables show. */
 const WITHOUT_LADDER = new Set(['baseline', 'stream', 'shm'])
@@ -74,74 +63,70 @@ const WITHOUT_LADDER = new Set(['baseline', 'stream', 'shm'])
  * The bill of every arm on the ladder, in the order of the cells; empty for a run without a ladder, or without direct
  * HTTP.
  */
-export function billsOf (summary: RunFigures): readonly Bill[] {
-  let bills = billsOfSummaries.get(summary)
-  if (bills === undefined) {
-    bills = findBills(summary)
-    billsOfSummaries.set(summary, bills)
-  }
-  return bills
+export function billsOf (figures: RunFigures): Bill[] {
+  const { reference } = figures
+  if (reference === null || !figures.cells.some(cell => isStep(cell) && !WITHOUT_LADDER.has(cell.arm))) return []
+  return figures.cells.filter(isStep).flatMap(cell => billOf(figures, cell, reference) ?? [])
 }
 
-/** Table, sentences and plot ask for the same. */
-const billsOfSummaries = new WeakMap<RunFigures, readonly Bill[]>()
-
-function findBills (summary: RunFigures): Bill[] {
-  const { reference } = summary
-  if (reference === null || !summary.cells.some(cell => isRung(cell) && !WITHOUT_LADDER.has(cell.arm))) return []
-  return summary.cells.filter(isRung).flatMap(cell => billOf(summary, cell, reference) ?? [])
+/** Direct HTTP itself is none. */
+function isStep (cell: CellSummary): boolean {
+  return overOf(cell.arm) !== null || cell.transport === 'external'
 }
 
-function isRung (cell: CellSummary): boolean {
-  return RUNGS.has(cell.arm) || cell.transport === 'external'
+/** The rung below; null where there is none, and for an arm that is no rung. */
+function overOf (arm: string): string | null {
+  return RUNG_OF.get(arm)?.over ?? null
 }
 
 /** null where no round has all rungs. */
-function billOf (summary: RunFigures, cell: CellSummary, reference: string): Bill | null {
-  const at = new Map(
-    summary.cells
-      .filter((one) => one.size === cell.size && one.concurrency === cell.concurrency)
-      .map((one) => [one.arm, one])
+function billOf (figures: RunFigures, cell: CellSummary, reference: string): Bill | null {
+  const { arm, size, concurrency } = cell
+  const cells = new Map(
+    figures.cells.filter((one) => one.size === size && one.concurrency === concurrency).map((one) => [one.arm, one])
   )
-  const path = pathTo(cell.arm, at, reference)
-  const equal = roundsOf(summary, cell, path, true)
-  const isEqualLoad = path.every(arm => keptUp(at.get(arm)!)) && commonRounds(equal, path).length > 0
-  const measured = isEqualLoad ? equal : roundsOf(summary, cell, path, false)
-  const rounds = commonRounds(measured, path)
-  const p50Ns = new Map(path.map(arm => [arm, p50ByRound(measured.get(arm)!)]))
-  const added = (arm: string, over: string): Spread | null =>
-    spreadOf(rounds.map((round) => p50Ns.get(arm)!.get(round)! - p50Ns.get(over)!.get(round)!))
-  const wholeNs = added(cell.arm, reference)
+  const path = pathTo(arm, cells, reference)
+  const equal = roundsOf(cells, path, true)
+  const isEqualLoad = path.every((rung) => keptUp(cells.get(rung)!)) && equal.get(reference)!.length > 0
+  const rounds = isEqualLoad ? equal : roundsOf(cells, path, false)
+  const wholeNs = addedP50(rounds.get(arm)!, rounds.get(reference)!)
   if (wholeNs === null) return null
-  const steps = path.slice(1).map((arm, below): Step => {
+  const steps = path.slice(1).map((rung, below): Step => {
     const over = path[below]!
-    const addedNs = added(arm, over)!
+    const [own, base] = [rounds.get(rung)!, rounds.get(over)!]
+    const addedNs = addedP50(own, base)!
     return {
-      arm,
+      arm: rung,
       over,
-      adds: RUNGS.get(arm)?.adds ?? 'all that it does',
+      adds: RUNG_OF.get(rung)?.adds ?? 'all that it does',
       addedNs,
-      addedP99Ns: isEqualLoad
-        ? addedAt(onlyOf(measured.get(arm)!, rounds), onlyOf(measured.get(over)!, rounds), 99)
-        : null,
+      addedP99Ns: isEqualLoad ? addedAt(own, base, 99) : null,
       share: wholeNs.median > 0 ? addedNs.median / wholeNs.median : null,
-      ...addedCpu(at.get(arm)!, at.get(over)!),
-      addedCalls: addedCalls(at.get(arm)!, at.get(over)!)
+      ...addedCpu(cells.get(rung)!, cells.get(over)!),
+      addedCalls: addedCalls(cells.get(rung)!, cells.get(over)!)
     }
   })
-  const restNs = steps.reduce((rest, { addedNs }) => rest - addedNs.median, wholeNs.median)
-  const noiseNs = rounds.length < 2 ? null : Math.max(noiseOf(wholeNs), ...steps.map(({ addedNs }) => noiseOf(addedNs)))
+  const all = [wholeNs, ...steps.map(({ addedNs }) => addedNs)]
   return {
-    arm: cell.arm,
+    arm,
     transport: cell.transport,
-    size: cell.size,
-    concurrency: cell.concurrency,
+    size,
+    concurrency,
     ratePerSec: isEqualLoad ? cell.equalLoad!.ratePerSec : null,
     steps,
     wholeNs,
-    restNs,
-    noiseNs
+    restNs: steps.reduce((rest, { addedNs }) => rest - addedNs.median, wholeNs.median),
+    noiseNs: wholeNs.rounds < 2 ? null : Math.max(...all.map(noiseOf))
   }
+}
+
+/** The rounds of both are the same, in the same order. */
+function addedP50 (own: readonly RoundResult[], base: readonly RoundResult[]): Spread | null {
+  return spreadOf(own.map((round, at) => p50Of(round) - p50Of(base[at]!)))
+}
+
+function p50Of (round: RoundResult): number {
+  return responseTimesOf(round).percentileNs(50)
 }
 
 /**
@@ -166,53 +151,23 @@ export function addsUp ({ restNs, noiseNs }: Bill): boolean | null {
 /** From direct HTTP to the arm. A rung that was not measured is left out: the step above it then holds its part. */
 function pathTo (arm: string, measured: ReadonlyMap<string, CellSummary>, reference: string): string[] {
   const path = [arm]
-  for (let over = RUNGS.get(arm)?.over; over !== undefined && over !== reference; over = RUNGS.get(over)?.over) {
+  for (let over = overOf(arm); over !== null && over !== reference; over = overOf(over)) {
     if (measured.get(over)?.rps != null) path.unshift(over)
   }
   return [reference, ...path]
 }
 
-/** A summary is written after every measurement: what a round's histogram says is looked up in it once. */
-const p50OfRounds = new WeakMap<RoundResult, number | null>()
-
-function p50OfRound (round: RoundResult): number | null {
-  let p50Ns = p50OfRounds.get(round)
-  if (p50Ns === undefined) {
-    p50Ns = percentileOrNull(mergeHistograms([responseOf(round)]), 50)
-    p50OfRounds.set(round, p50Ns)
-  }
-  return p50Ns
-}
-
-/** Of each arm, the rounds at equal load or those of the closed loop that say anything. */
+/** Of each arm, those rounds, closed or at equal load, that all arms have and that say anything. */
 function roundsOf (
-  { result }: RunFigures,
-  { size, concurrency }: CellSummary,
-  arms: readonly string[],
-  isEqualLoad: boolean
+  cells: ReadonlyMap<string, CellSummary>, arms: readonly string[], isEqualLoad: boolean
 ): ReadonlyMap<string, readonly RoundResult[]> {
-  return new Map(
-    arms.map((arm) => {
-      const cell = result.cells.find((one) => one.arm === arm && one.size === size && one.concurrency === concurrency)
-      return [
-        arm,
-        ((isEqualLoad ? cell?.equalLoad?.rounds : cell?.rounds) ?? []).filter((round) => p50OfRound(round) !== null)
-      ]
-    })
-  )
-}
-
-function commonRounds (measured: ReadonlyMap<string, readonly RoundResult[]>, arms: readonly string[]): number[] {
-  const [first = [], ...others] = arms.map(arm => measured.get(arm)!.map(({ round }) => round))
-  return first.filter(round => others.every(other => other.includes(round)))
-}
-
-function onlyOf (rounds: readonly RoundResult[], numbers: readonly number[]): RoundResult[] {
-  return rounds.filter(({ round }) => numbers.includes(round))
-}
-
-function p50ByRound (rounds: readonly RoundResult[]): ReadonlyMap<number, number> {
-  return new Map(rounds.map(round => [round.round, p50OfRound(round)!]))
+  const measured = arms.map((arm) => {
+    const cell = cells.get(arm)!
+    const rounds = isEqualLoad ? cell.equalLoad?.rounds ?? [] : cell.rounds
+    return new Map(rounds.filter((one) => responseTimesOf(one).count > 0).map((one) => [one.round, one]))
+  })
+  const common = [...measured[0]!.keys()].filter((round) => measured.every((rounds) => rounds.has(round)))
+  return new Map(arms.map((arm, at) => [arm, common.map((round) => measured[at]!.get(round)!)]))
 }
 
 const NO_CPU: CpuPerResponse = { userUs: 0, systemUs: 0 }

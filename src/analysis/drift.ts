@@ -1,5 +1,5 @@
 import type { RoundResult, RoundSecond } from '../result/run-result.js'
-import { mergeHistograms, spreadOf } from './statistics.js'
+import { isOpenLoop, spreadOf } from './statistics.js'
 
 /** With fewer seconds in a third, three that lie above three others are chance. */
 const SECONDS_PER_THIRD = 3
@@ -16,8 +16,7 @@ export function driftOf (round: RoundResult): number | null {
   const seconds = (round.seconds ?? []).filter(({ lengthMs }) => lengthMs >= WHOLE_SECOND_MS)
   const third = Math.floor(seconds.length / 3)
   if (third < SECONDS_PER_THIRD) return null
-  const isOpen = round.response !== undefined && round.response !== null
-  const figureOf = isOpen ? meanNs : ratePerSec
+  const figureOf = isOpenLoop(round) ? meanNs : ratePerSec
   const [first, last] = [spreadOf(seconds.slice(0, third).map(figureOf)), spreadOf(seconds.slice(-third).map(figureOf))]
   if (first === null || last === null || first.median === 0) return null
   const overlap = first.min <= last.max && last.min <= first.max
@@ -29,5 +28,5 @@ function ratePerSec ({ ok, lengthMs }: RoundSecond): number {
 }
 
 function meanNs ({ latency }: RoundSecond): number {
-  return mergeHistograms([latency]).meanNs
+  return latency.meanNs
 }

@@ -4,7 +4,7 @@ import { equalLoadTableOf } from '../report/run/equal-load-table.js'
 import type { CellResult, RoundResult } from '../result/run-result.js'
 import { summarizeRun } from '../judge/run-summary.js'
 import { renderSummary } from '../report/run/summary.js'
-import { encodeNs, makeCell, makeResult, makeRound, makeRounds } from '../report/testing/fixture.js'
+import { makeCell, makeResult, makeRound, makeRounds, timesNs } from '../report/testing/fixture.js'
 
 /** An open round: every response came `responseNs` after it was due, and took half of that. */
 function openRound (round: number, responseNs: number, ok = 1_000): RoundResult {
@@ -12,8 +12,8 @@ function openRound (round: number, responseNs: number, ok = 1_000): RoundResult 
     round,
     ok,
     latencyNs: responseNs / 2,
-    response: encodeNs([responseNs], ok),
-    lag: encodeNs([10], ok),
+    response: timesNs([responseNs], ok),
+    lag: timesNs([10], ok),
     offered: ok
   })
 }

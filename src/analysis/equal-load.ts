@@ -1,6 +1,7 @@
-import { Histogram } from '../metrics/histogram.js'
-import type { CellResult, RoundResult, RunOptions } from '../result/run-result.js'
-import { mergeHistograms, percentileOrNull, rateOf, SAMPLES_NEEDED, spreadOf, type Spread } from './statistics.js'
+import type { CellResult, EqualLoadResult, RoundResult, RunOptions } from '../result/run-result.js'
+import {
+  mergeHistograms, percentileOrNull, PERCENTILES, ratePerSecOf, responseTimesOf, SAMPLES_NEEDED, spreadOf, type Spread
+} from './statistics.js'
 
 /**
  * Every arm of a cell at one common rate, in an open loop: where latency is a property of the arm, and not of how fast
@@ -9,11 +10,6 @@ import { mergeHistograms, percentileOrNull, rateOf, SAMPLES_NEEDED, spreadOf, ty
 
 /** The roles come warm from the cell's closed loops. */
 const WARMUP_MAX_MS = 100
-
-/** Below that share of the offered requests an arm did not keep up. */
-export const ACHIEVED_MIN = 0.99
-
-export const PERCENTILES = [50, 90, 99, 99.9] as const
 
 /**
  * How many rounds each cell has at equal load: half as many as in a closed loop, rounded up; 0 where it was left out.
@@ -32,7 +28,7 @@ export function equalLoadWarmupMs ({ warmupMs }: Pick<RunOptions, 'warmupMs'>): 
  */
 export function commonRateOf (cells: readonly CellResult[], fraction: number): number | null {
   const rates = cells
-    .flatMap((cell) => spreadOf(cell.rounds.map((round) => rateOf(round).ratePerSec))?.median ?? [])
+    .flatMap((cell) => spreadOf(cell.rounds.map(ratePerSecOf))?.median ?? [])
     .filter((rate) => rate > 0)
   return rates.length === 0 ? null : cutToThreeDigits(Math.min(...rates) * fraction)
 }
@@ -44,8 +40,7 @@ function cutToThreeDigits (value: number): number {
 }
 
 /** One arm at the common rate. */
-export interface EqualLoadSummary {
-  readonly ratePerSec: number
+export interface EqualLoadSummary extends EqualLoadResult {
   /** Verified responses per second over the rounds; null without a round. */
   readonly rps: Spread | null
   /** Response times in ns by percentile, all rounds merged; null where withheld. */
@@ -60,22 +55,20 @@ export interface EqualLoadSummary {
    * without a round.
    */
   readonly achieved: number | null
-  readonly failures: readonly string[]
 }
 
 /** null where the cell was not measured at equal load. `reference`: the reference arm's cell; null without one. */
 export function summarizeEqualLoad (cell: CellResult, reference: CellResult | null): EqualLoadSummary | null {
   if (cell.equalLoad === undefined) return null
-  const { ratePerSec, rounds, failures } = cell.equalLoad
-  const merged = mergeHistograms(rounds.map(responseOf))
+  const { rounds } = cell.equalLoad
+  const merged = mergeHistograms(rounds.map(responseTimesOf))
   const others = reference === null || reference === cell ? [] : reference.equalLoad?.rounds ?? []
   return {
-    ratePerSec,
-    rps: spreadOf(rounds.map(round => rateOf(round).ratePerSec)),
+    ...cell.equalLoad,
+    rps: spreadOf(rounds.map(ratePerSecOf)),
     percentilesNs: new Map(PERCENTILES.map(percentile => [percentile, percentileOrNull(merged, percentile)])),
     addedNs: new Map(PERCENTILES.map(percentile => [percentile, addedNs(rounds, others, percentile)])),
-    achieved: rounds.length === 0 ? null : achievedOf(rounds),
-    failures
+    achieved: rounds.length === 0 ? null : achievedOf(rounds)
   }
 }
 
@@ -101,21 +94,13 @@ export function addedNs (
   const referenceByRound = new Map(reference.map((round) => [round.round, round]))
   const pairs = rounds.flatMap((round) => {
     const other = referenceByRound.get(round.round)
-    return other === undefined ? [] : [[responseOf(round), responseOf(other)] as const]
+    return other === undefined ? [] : [[responseTimesOf(round), responseTimesOf(other)] as const]
   })
-  const inRound = pairs.flatMap(([own, other]) => {
-    const [histogram, base] = [Histogram.decode(own), Histogram.decode(other)]
-    return histogram.count < needed || base.count < needed
-      ? []
-      : [histogram.percentileNs(percentile) - base.percentileNs(percentile)]
-  })
+  const inRound = pairs.flatMap(([own, base]) =>
+    own.count < needed || base.count < needed ? [] : [own.percentileNs(percentile) - base.percentileNs(percentile)]
+  )
   if (inRound.length > 0) return spreadOf(inRound)
-  const own = percentileOrNull(mergeHistograms(pairs.map(([text]) => text)), percentile)
-  const base = percentileOrNull(mergeHistograms(pairs.map(([, text]) => text)), percentile)
+  const own = percentileOrNull(mergeHistograms(pairs.map(([own]) => own)), percentile)
+  const base = percentileOrNull(mergeHistograms(pairs.map(([, base]) => base)), percentile)
   return own === null || base === null ? null : spreadOf([own - base])
-}
-
-/** Response times of an open loop: from when a request should have been sent. */
-export function responseOf (round: RoundResult): string {
-  return round.response ?? round.latency
 }

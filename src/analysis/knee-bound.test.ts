@@ -2,6 +2,7 @@ import test from 'ava'
 import { emptyCounts, type RequestCounts } from '../metrics/counts.js'
 import { Histogram } from '../metrics/histogram.js'
 import { probeOf } from './knee-bound.js'
+import { snapshotOf, timesNs } from '../report/testing/fixture.js'
 import type { KneeProbe } from '../result/sweep-result.js'
 
 /** `ok` responses, of which `late` took 20 ms and the others 1 ms. */
@@ -9,7 +10,7 @@ function probe (offered: number, counts: Partial<RequestCounts>, late = 0): Knee
   const response = new Histogram()
   const all = { ...emptyCounts(), ...counts }
   for (let i = 0; i < all.ok; i++) response.recordNs(i < late ? 20e6 : 1e6)
-  return probeOf({ counts: all, latency: new Histogram().encode(), response: response.encode(), offered }, 1_000, 10)
+  return probeOf({ counts: all, latency: timesNs([]), response: snapshotOf(response), offered }, 1_000, 10)
 }
 
 test('probeOf() meets the bound where 99 % are answered right and 99 % of these in time', (t) => {

@@ -1,10 +1,8 @@
 import { errorCount } from '../metrics/counts.js'
-import { Histogram } from '../metrics/histogram.js'
 import type { RoundResult } from '../result/run-result.js'
 import type { KneeProbe } from '../result/sweep-result.js'
+import { ACHIEVED_MIN, responseTimesOf } from './statistics.js'
 
-/** Achieved over offered from which on a rate counts as carried. */
-const ACHIEVED_MIN = 0.99
 /** Fewer responses say nothing of a p99: one of them decides it. */
 const SAMPLES_MIN = 100
 
@@ -18,9 +16,9 @@ export function probeOf (
   ratePerSec: number,
   boundMs: number
 ): KneeProbe {
-  const { counts, latency, response, offered = null, busy = null } = result
-  const histogram = Histogram.decode(response ?? latency)
-  const p99Ns = histogram.count < SAMPLES_MIN ? null : histogram.percentileNs(99)
+  const { counts, offered = null, busy = null } = result
+  const times = responseTimesOf(result)
+  const p99Ns = times.count < SAMPLES_MIN ? null : times.percentileNs(99)
   const onTheirWay = Math.min(counts.unfinished, Math.ceil((ratePerSec * boundMs) / 1_000))
   // Requests of the warm-up that were sent late, inside the window, can make it more than all.
   const achieved = offered === null || offered === 0 ? 0 : Math.min(1, (counts.ok + onTheirWay) / offered)

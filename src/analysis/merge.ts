@@ -116,7 +116,7 @@ function addCell (cells: CellResult[], { equalLoad, ...cell }: CellResult, round
     cells.push({ ...cell, rounds, failures })
     return
   }
-  for (const property of ['transport', 'bodyBytes'] as const) {
+  for (const property of ['path', 'transport', 'bodyBytes'] as const) {
     if (found[property] === cell[property]) continue
     throw refuse(
       'the results',

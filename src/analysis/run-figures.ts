@@ -24,12 +24,14 @@ export type CellState = 'complete' | 'partial' | 'failed' | 'missing'
 /** One arm at one size and concurrency, all rounds taken together. */
 export interface CellSummary {
   readonly arm: string
+  readonly path: string
   readonly transport: string
   readonly size: string
   readonly concurrency: number
   readonly state: CellState
   /** How many rounds the run, or the runs of a merged result, had in mind for this cell. */
   readonly plannedRounds: number
+  readonly rounds: readonly RoundResult[]
   readonly failures: readonly string[]
   /** In the order of the result. */
   readonly rates: readonly RoundRate[]
@@ -100,7 +102,7 @@ export function figuresOf (result: RunResult): RunFigures {
 }
 
 function summarizeCell (cell: CellResult, reference: CellResult | null, plannedRounds: number): CellSummary {
-  const { arm, transport, size, concurrency, rounds, failures } = cell
+  const { arm, path, transport, size, concurrency, rounds, failures } = cell
   const latency = mergeHistograms(rounds.map(round => round.latency))
   const connect = mergeHistograms(rounds.map(round => round.connect))
   const counts = emptyCounts()
@@ -108,6 +110,7 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
   const rates = rounds.map(rateOf)
   return {
     arm,
+    path,
     transport,
     size,
     concurrency,
@@ -120,6 +123,7 @@ function summarizeCell (cell: CellResult, reference: CellResult | null, plannedR
             ? 'failed'
             : 'missing',
     plannedRounds,
+    rounds,
     failures,
     rates,
     rps: spreadOf(rates.map((rate) => rate.ratePerSec)),
@@ -164,8 +168,9 @@ function reportedNs (rounds: readonly RoundResult[], percentile: number): number
 
 /** A cell the run never came to: it is shown as missing, not left out. */
 function missingCell (result: RunResult, arm: string, size: string, concurrency: number): CellResult {
-  const transport = result.cells.find(cell => cell.arm === arm)?.transport ?? arm.replace(/#.*$/, '')
-  return { arm, transport, size, bodyBytes: 0, concurrency, rounds: [], failures: [] }
+  const name = arm.replace(/#.*$/, '')
+  const { path, transport } = result.cells.find(cell => cell.arm === arm) ?? { path: name, transport: name }
+  return { arm, path, transport, size, bodyBytes: 0, concurrency, rounds: [], failures: [] }
 }
 
 /** The cell of another arm at the same size and concurrency. */
@@ -175,7 +180,10 @@ export function siblingOf (summary: RunFigures, cell: CellSummary, arm: string |
   )
 }
 
-/** Of this program: relays, a Unix socket and programs from outside are compared, but not judged. */
-export function isTunnel (cell: CellSummary): boolean {
-  return cell.transport === 'stream' || cell.transport === 'shm'
+/**
+ * Tunnels that are judged: those to an origin over TCP, as direct HTTP asks it. All other paths (relays, Unix sockets,
+ * an origin inside the plugin, programs from outside) are compared only.
+ */
+export function isJudged ({ path }: CellSummary): boolean {
+  return path === 'stream' || path === 'shm'
 }

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Histogram } from '../metrics/histogram.js'
 import { cpuPerResponse, mergeHistograms, percentileOrNull, rateOf, rateRatio, spreadOf } from './statistics.js'
-import { encodeNs, makeRound } from '../report/testing/fixture.js'
+import { makeRound, timesNs } from '../report/testing/fixture.js'
 
 test('spreadOf() gives median, minimum and maximum of an odd number of values', t => {
   t.deepEqual(spreadOf([30, 10, 20]), { median: 20, min: 10, max: 30, rounds: 3 })
@@ -53,7 +53,7 @@ for (const [percentile, needed] of [[50, 1], [90, 100], [99, 1_000], [99.9, 10_0
 }
 
 test('mergeHistograms() merges counts: the median of 3 × 1 µs and 1 × 9 µs is 1 µs and not 5', t => {
-  const merged = mergeHistograms([encodeNs([1_000], 3), encodeNs([9_000])])
+  const merged = mergeHistograms([timesNs([1_000], 3), timesNs([9_000])])
   t.is(merged.count, 4)
   t.is(merged.percentileNs(50), 1_000)
   t.is(mergeHistograms([]).count, 0)

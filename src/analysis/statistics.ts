@@ -1,3 +1,4 @@
+import type { HistogramSnapshot } from '../metrics/histogram-snapshot.js'
 import { Histogram } from '../metrics/histogram.js'
 import type { RoundResult } from '../result/run-result.js'
 
@@ -26,8 +27,25 @@ export interface RoundRate {
   readonly ratePerSec: number
 }
 
+/** Verified responses per second of a window. */
+export function ratePerSecOf ({ counts, windowMs }: Pick<RoundResult, 'counts' | 'windowMs'>): number {
+  return counts.ok / (windowMs / 1_000)
+}
+
 export function rateOf (round: RoundResult): RoundRate {
-  return { round: round.round, ratePerSec: round.counts.ok / (round.windowMs / 1_000) }
+  return { round: round.round, ratePerSec: ratePerSecOf(round) }
+}
+
+/**
+ * Response times of a round: from when each request should have been sent in an open loop, from when it was in a closed
+ * one.
+ */
+export function responseTimesOf (round: Pick<RoundResult, 'response' | 'latency'>): HistogramSnapshot {
+  return round.response ?? round.latency
+}
+
+export function isOpenLoop ({ response = null }: Pick<RoundResult, 'response'>): boolean {
+  return response !== null
 }
 
 /**
@@ -45,21 +63,30 @@ export function rateRatio (rates: readonly RoundRate[], reference: readonly Roun
   return spreadOf(ratios)
 }
 
+/** What tables show. */
+export const PERCENTILES = [50, 90, 99, 99.9] as const
+
+/** A rate is carried where so much of what was offered is answered: the rest may be what the window's end cuts off. */
+export const ACHIEVED_MIN = 0.99
+
 /**
  * Below so many samples a percentile is one or two outliers and not a property of what was measured: it is withheld.
  */
 export const SAMPLES_NEEDED: ReadonlyMap<number, number> = new Map([[50, 1], [90, 100], [99, 1_000], [99.9, 10_000]])
 
 /** A percentile in nanoseconds; null where `SAMPLES_NEEDED` withholds it. */
-export function percentileOrNull (histogram: Histogram, percentile: number): number | null {
+export function percentileOrNull (
+  histogram: Pick<HistogramSnapshot, 'count' | 'percentileNs'>,
+  percentile: number
+): number | null {
   const samplesNeeded = SAMPLES_NEEDED.get(percentile) ?? 1
   return histogram.count < samplesNeeded ? null : histogram.percentileNs(percentile)
 }
 
-/** Merges encoded histograms. Percentiles come from the merged one: averaged percentiles mean nothing. */
-export function mergeHistograms (encoded: readonly string[]): Histogram {
+/** Percentiles come from the merged histogram: averaged percentiles mean nothing. */
+export function mergeHistograms (parts: readonly HistogramSnapshot[]): Histogram {
   const merged = new Histogram()
-  for (const text of encoded) merged.merge(Histogram.decode(text))
+  for (const part of parts) part.addTo(merged)
   return merged
 }
 

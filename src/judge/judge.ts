@@ -1,11 +1,12 @@
 import { addCounts, emptyCounts, errorCount } from '../metrics/counts.js'
-import { CHECKS, type MeasuredCell } from './checks.js'
+import type { MeasuredCell } from './check.js'
+import { CHECKS } from './checks.js'
 import type { Finding, RoundResult, Severity } from '../result/run-result.js'
 import type { CellSummary } from '../analysis/run-figures.js'
 import { oneLine } from '../base/text.js'
 
 /** What findings are about, and its name in their messages. */
-export interface Place extends Pick<Finding, 'arm' | 'size' | 'concurrency' | 'isEqualLoad' | 'ratePerSec'> {
+export interface Subject extends Pick<Finding, 'arm' | 'size' | 'concurrency' | 'isEqualLoad' | 'ratePerSec'> {
   readonly name: string
 }
 
@@ -16,7 +17,7 @@ export interface Place extends Pick<Finding, 'arm' | 'size' | 'concurrency' | 'i
 export type Exceptions = Readonly<Partial<Record<string, Severity | null>>>
 
 /** What the checks find in some rounds. */
-export function judge (measured: MeasuredCell, { name, ...place }: Place, exceptions: Exceptions = {}): Finding[] {
+export function judge (measured: MeasuredCell, { name, ...subject }: Subject, exceptions: Exceptions = {}): Finding[] {
   return CHECKS.flatMap(({ code, threshold, unit, cure, find }) => {
     const exception = exceptions[code]
     const found = exception === null ? null : find(measured, threshold)
@@ -25,7 +26,7 @@ export function judge (measured: MeasuredCell, { name, ...place }: Place, except
       {
         code,
         severity: exception ?? found.severity ?? 'invalid',
-        ...place,
+        ...subject,
         round: found.round,
         figure: found.figure,
         threshold,
@@ -38,12 +39,12 @@ export function judge (measured: MeasuredCell, { name, ...place }: Place, except
 }
 
 /** `what`: which measurements are missing, for example `rounds are missing`. */
-export function failureFindings ({ name, ...place }: Place, failures: readonly string[], what: string): Finding[] {
+export function failureFindings ({ name, ...subject }: Subject, failures: readonly string[], what: string): Finding[] {
   if (failures.length === 0) return []
   return [{
     code: 'ROUNDS_FAILED',
     severity: 'invalid',
-    ...place,
+    ...subject,
     round: null,
     figure: failures.length,
     threshold: 0,

@@ -56,6 +56,12 @@ for (const [name, transport, good, warning, bad] of [
   })
 }
 
+test('rules judge no arm whose origin is inside the plugin or on a Unix socket', t => {
+  const cells = ['baseline', 'stream-embedded', 'shm-uds'].flatMap((arm) => [cell(arm, 100, 1), cell(arm, 1, 64)])
+  const verdicts = RULES.map((rule) => rule.judge(summarizeRun(makeResult(cells))).verdict)
+  t.deepEqual([...new Set(verdicts)], ['not measured'])
+})
+
 test('rules say how many cells they could not judge', t => {
   const failed = makeCell('stream', { concurrency: 64, rounds: [], failures: ['died'] })
   t.is(

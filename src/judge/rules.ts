@@ -1,5 +1,5 @@
 import { formatMs, formatRatio, formatRps } from '../base/units.js'
-import { isTunnel, siblingOf, type CellSummary } from '../analysis/run-figures.js'
+import { isJudged, siblingOf, type CellSummary } from '../analysis/run-figures.js'
 import { type RunSummary } from './run-summary.js'
 import { rateRatio } from '../analysis/statistics.js'
 import { describeCell, describeConnections } from '../analysis/phrases.js'
@@ -52,20 +52,20 @@ function judgeWorst ({ cells, measure, worst, grade, otherwise }: Grading): Judg
 /** An off-the-shelf TCP proxy in the tunnel's place (haproxy, nginx stream) kept 0.26× to 0.48× on two cores. */
 const WORSE_THAN_A_PROXY = 0.25
 
-function throughputRule (transport: string, keeps: number, name: string, reason: string): Rule {
+function throughputRule (path: string, keeps: number, name: string, reason: string): Rule {
   return {
     name,
     reason: `${reason} Below ${formatRatio(WORSE_THAN_A_PROXY)} is bad: an ordinary TCP proxy does better.`,
     judge: (summary) =>
       judgeWorst({
-        cells: summary.cells.filter((cell) => cell.transport === transport),
+        cells: summary.cells.filter((cell) => cell.path === path),
         measure: (cell) =>
           cell.ratio === null
             ? null
             : { cell, value: cell.ratio.median, figures: `${formatRatio(cell.ratio.median)} of direct HTTP` },
         worst: 'lowest',
         grade: (value) => (value >= keeps ? Verdict.GOOD : value >= WORSE_THAN_A_PROXY ? Verdict.WARNING : Verdict.BAD),
-        otherwise: `No ${transport} cell has a round together with direct HTTP.`
+        otherwise: `No ${path} cell has a round together with direct HTTP.`
       })
   }
 }
@@ -77,10 +77,10 @@ const shmBeatsStream: Rule = {
     'for example). Below 0.50× is bad.',
   judge: (summary) =>
     judgeWorst({
-      cells: summary.cells.filter((cell) => cell.transport === 'shm'),
+      cells: summary.cells.filter((cell) => cell.path === 'shm'),
       measure: (cell) => {
         const stream = summary.cells.find(
-          (other) => other.transport === 'stream' && other.size === cell.size && other.concurrency === cell.concurrency
+          (other) => other.path === 'stream' && other.size === cell.size && other.concurrency === cell.concurrency
         )
         const ratio = stream === undefined ? null : rateRatio(cell.rates, stream.rates)
         return ratio === null ? null : { cell, value: ratio.median, figures: `${formatRatio(ratio.median)} of stream` }
@@ -112,7 +112,7 @@ const lowLoadLatency: Rule = {
     'bad: hops do not explain that.',
   judge: (summary) =>
     judgeWorst({
-      cells: summary.cells.filter((cell) => isTunnel(cell) && (cell.concurrency === 1 || cell.concurrency === 8)),
+      cells: summary.cells.filter((cell) => isJudged(cell) && (cell.concurrency === 1 || cell.concurrency === 8)),
       measure: (cell) => measureP99(summary, cell),
       worst: 'highest',
       grade: (value) => (value < 2 ? Verdict.GOOD : value <= 10 ? Verdict.WARNING : Verdict.BAD),
@@ -127,7 +127,7 @@ export const headOfLineBlocking: Rule = {
     'Above 100× is bad: a stall, not a queue.',
   judge: (summary) =>
     judgeWorst({
-      cells: summary.cells.filter(isTunnel),
+      cells: summary.cells.filter(isJudged),
       measure: (cell) => measureP99(summary, cell),
       worst: 'highest',
       grade: (value) => (value <= 10 ? Verdict.GOOD : value <= 100 ? Verdict.WARNING : Verdict.BAD),
@@ -164,7 +164,7 @@ export const throughputCollapse: Rule = {
   judge: (summary) => {
     const top = Math.max(...summary.cells.map((cell) => cell.concurrency))
     return judgeWorst({
-      cells: summary.cells.filter((cell) => isTunnel(cell) && cell.concurrency === top),
+      cells: summary.cells.filter((cell) => isJudged(cell) && cell.concurrency === top),
       measure: (cell) => {
         const direct = siblingOf(summary, cell, summary.reference)
         const [own, reference] = [keptAtTop(summary, cell), direct === undefined ? null : keptAtTop(summary, direct)]

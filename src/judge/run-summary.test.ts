@@ -1,6 +1,6 @@
 import test from 'ava'
 import { summarizeRun } from './run-summary.js'
-import { encodeNs, makeCell, makeResult, makeRound, makeRounds } from '../report/testing/fixture.js'
+import { makeCell, makeResult, makeRound, makeRounds, timesNs } from '../report/testing/fixture.js'
 
 test('summarizeRun() gives RPS over the rounds and the ratio to the baseline within rounds', t => {
   const { cells } = summarizeRun(makeResult([
@@ -82,7 +82,7 @@ test('summarizeRun() takes percentiles from the merged rounds', t => {
       makeCell('baseline', {
         rounds: [
           makeRound({ round: 0, ok: 900, latencyNs: 1_000 }),
-          makeRound({ round: 1, ok: 100, latencyNs: 1_900, connect: encodeNs([1_500]) })
+          makeRound({ round: 1, ok: 100, latencyNs: 1_900, connect: timesNs([1_500]) })
         ]
       })
     ])

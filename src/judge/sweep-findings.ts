@@ -1,11 +1,10 @@
 import { formatCount, formatRps } from '../base/units.js'
-import { generatorSaturated } from './checks.js'
+import { generatorSaturated } from './generator-checks.js'
 import { designNotes, machineNotes, originNotes, unfinishedNotes, warning, withheldWarnings } from './context-notes.js'
-import { responseOf } from '../analysis/equal-load.js'
 import { worstFirst } from './findings.js'
-import { type Exceptions, failureFindings, judge, type Place, totalsOf } from './judge.js'
+import { type Exceptions, failureFindings, judge, type Subject, totalsOf } from './judge.js'
 import type { Finding } from '../result/run-result.js'
-import { mergeHistograms, spreadOf } from '../analysis/statistics.js'
+import { responseTimesOf, spreadOf } from '../analysis/statistics.js'
 import type { Knee, SweepArm, SweepResult, Votes } from '../result/sweep-result.js'
 import { formatShare } from '../analysis/phrases.js'
 
@@ -34,8 +33,10 @@ const BEYOND_KNEE: Exceptions = {
 export function sweepFindings (result: SweepResult): Finding[] {
   const { metadata, arms } = result
   const { rounds } = metadata.options
-  const measured = arms.flatMap(({ arm, points }) => points.filter(point => point.rounds.length > 0).map(point =>
-    ({ name: nameOf(arm, point.ratePerSec), samples: mergeHistograms(point.rounds.map(responseOf)).count })))
+  const measured = arms.flatMap(({ arm, points }) => points.filter(point => point.rounds.length > 0).map(point => ({
+    name: nameOf(arm, point.ratePerSec),
+    samples: point.rounds.reduce((sum, round) => sum + responseTimesOf(round).count, 0)
+  })))
   return worstFirst([
     ...arms.flatMap((arm) => [...searchFindings(result, arm), ...pointFindings(result, arm)]),
     ...[
@@ -80,17 +81,17 @@ export function supportOf (knee: Knee | null): { readonly met: Support | null, r
 
 const nameOf = (arm: string, ratePerSec: number): string => `${arm} at ${formatRps(ratePerSec)}/s`
 
-function placeOf ({ metadata: { options } }: SweepResult, { arm }: SweepArm): Place {
+function subjectOf ({ metadata: { options } }: SweepResult, { arm }: SweepArm): Subject {
   return { name: arm, arm, size: options.size, concurrency: options.connections }
 }
 
 function searchFindings (result: SweepResult, arm: SweepArm): Finding[] {
-  const place = placeOf(result, arm)
+  const subject = subjectOf(result, arm)
   return [
-    ...failureFindings(place, arm.failures, 'measurements of its search failed'),
+    ...failureFindings(subject, arm.failures, 'measurements of its search failed'),
     ...missingKnee(result, arm),
     ...saturatedKnee(result, arm),
-    ...unsureKnee(place, arm.knee)
+    ...unsureKnee(subject, arm.knee)
   ]
 }
 
@@ -108,7 +109,7 @@ function missingKnee (result: SweepResult, arm: SweepArm): Finding[] {
           ]
         : [`even ${formatRps(knee.highestPerSec)}/s met the bound`, 'Allow less with --p99-bound.']
   return [
-    invalid(placeOf(result, arm), {
+    invalid(subjectOf(result, arm), {
       code: 'KNEE_NOT_FOUND',
       figure: null,
       threshold: null,
@@ -132,7 +133,7 @@ function saturatedKnee (result: SweepResult, arm: SweepArm): Finding[] {
   const { code, threshold, unit, cure } = generatorSaturated
   if (busy < threshold) return []
   const isBound = transport === 'baseline'
-  const finding = invalid(placeOf(result, arm), {
+  const finding = invalid(subjectOf(result, arm), {
     code,
     figure: busy,
     threshold,
@@ -145,7 +146,7 @@ function saturatedKnee (result: SweepResult, arm: SweepArm): Finding[] {
   return [isBound ? { ...finding, severity: 'warning' } : finding]
 }
 
-function unsureKnee (place: Place, knee: Knee | null): Finding[] {
+function unsureKnee (subject: Subject, knee: Knee | null): Finding[] {
   const { met, broken } = supportOf(knee)
   const weak = [met, broken].flatMap((end) =>
     end === null || end.probes === 0 || end.agreeing / end.probes >= SUPPORT_MIN ? [] : [end.agreeing / end.probes]
@@ -155,7 +156,7 @@ function unsureKnee (place: Place, knee: Knee | null): Finding[] {
     ...(met === null ? [] : [`${supportText(met)} probes met the bound at the rate that counts as carried`]),
     ...(broken === null ? [] : [`${supportText(broken)} broke it at the rate that counts as too high`])
   ]
-  const { name, ...about } = place
+  const { name, ...about } = subject
   return [warning({
     code: 'KNEE_UNSURE',
     figure: Math.min(...weak),
@@ -174,7 +175,7 @@ export function supportText ({ agreeing, probes }: Support): string {
 function pointFindings (result: SweepResult, arm: SweepArm): Finding[] {
   const { connections, loadThreads, precision } = result.metadata.options
   return arm.points.flatMap(({ ratePerSec, rounds, failures }) => {
-    const place: Place = { ...placeOf(result, arm), name: nameOf(arm.arm, ratePerSec), ratePerSec }
+    const subject: Subject = { ...subjectOf(result, arm), name: nameOf(arm.arm, ratePerSec), ratePerSec }
     const measured = {
       cell: { transport: arm.transport, concurrency: connections, ...totalsOf(rounds) },
       rounds,
@@ -182,10 +183,10 @@ function pointFindings (result: SweepResult, arm: SweepArm): Finding[] {
       isOwnGenerator: true
     }
     return [
-      ...failureFindings(place, failures, rounds.length === 0 ? 'failed' : 'rounds are missing'),
+      ...failureFindings(subject, failures, rounds.length === 0 ? 'failed' : 'rounds are missing'),
       ...(rounds.length === 0
         ? []
-        : judge(measured, place, isBeyond(arm.knee, ratePerSec, precision) ? BEYOND_KNEE : UP_TO_KNEE))
+        : judge(measured, subject, isBeyond(arm.knee, ratePerSec, precision) ? BEYOND_KNEE : UP_TO_KNEE))
     ]
   })
 }
@@ -200,7 +201,7 @@ function isBeyond (knee: Knee | null, ratePerSec: number, precision: number): bo
 }
 
 function invalid (
-  { name, ...about }: Place,
+  { name, ...about }: Subject,
   finding: Pick<Finding, 'code' | 'figure' | 'threshold' | 'unit' | 'message' | 'cure'>
 ): Finding {
   return { ...finding, severity: 'invalid', ...about, round: null, message: `${name}: ${finding.message}` }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { CHECKS } from './checks.js'
+import { readRunResult } from '../result/read-result.js'
 import type { CellResult, Finding, RoundResult } from '../result/run-result.js'
 import { summarizeRun } from './run-summary.js'
 import {
@@ -242,7 +243,7 @@ test('the committed samples and a realistic run are valid but for what failed in
   for (const mode of ['processes', 'threads']) {
     const text = readFileSync(new URL(`../../../bench_results/sample-${mode}/result.json`, import.meta.url), 'utf8')
     t.deepEqual(
-      validityFindings(summarizeRun(JSON.parse(text) as Parameters<typeof summarizeRun>[0])).filter(
+      validityFindings(summarizeRun(readRunResult(text))).filter(
         ({ severity }) => severity === 'invalid'
       ),
       [],

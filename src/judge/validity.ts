@@ -1,4 +1,4 @@
-import { type Exceptions, failureFindings, judge, type Place, totalsOf } from './judge.js'
+import { type Exceptions, failureFindings, judge, type Subject, totalsOf } from './judge.js'
 import type { Finding } from '../result/run-result.js'
 import type { RunFigures } from '../analysis/run-figures.js'
 import { describeCell } from '../analysis/phrases.js'
@@ -16,30 +16,24 @@ const AT_EQUAL_LOAD: Exceptions = {
 /** What the checks find in closed loops and at equal load, and cells whose rounds failed. */
 export function validityFindings ({ result, cells }: RunFigures): Finding[] {
   const { options } = result.metadata
-  return cells.flatMap(cell => {
-    const { arm, size, concurrency } = cell
-    const found = result.cells.find(
-      (other) => other.arm === arm && other.size === size && other.concurrency === concurrency
-    )
+  return cells.flatMap((cell) => {
+    const { arm, size, concurrency, rounds: closed, equalLoad } = cell
+    const equal = equalLoad?.rounds ?? []
     const common = {
       threads: Math.min(options.loadThreads, concurrency),
       isOwnGenerator: (options.generator ?? 'own') === 'own'
     }
-    const [closed, equal] = [found?.rounds ?? [], found?.equalLoad?.rounds ?? []]
-    const place: Place = { name: describeCell(cell), arm, size, concurrency }
+    const subject: Subject = { name: describeCell(cell), arm, size, concurrency }
+    const subjectAtRate: Subject = { ...subject, isEqualLoad: true }
     return [
-      ...failureFindings(place, cell.failures, cell.state === 'failed' ? 'failed' : 'rounds are missing'),
-      ...(closed.length === 0 ? [] : judge({ ...common, cell, rounds: closed }, place)),
-      ...failureFindings(
-        { ...place, isEqualLoad: true },
-        found?.equalLoad?.failures ?? [],
-        'rounds at equal load are missing'
-      ),
+      ...failureFindings(subject, cell.failures, cell.state === 'failed' ? 'failed' : 'rounds are missing'),
+      ...(closed.length === 0 ? [] : judge({ ...common, cell, rounds: closed }, subject)),
+      ...failureFindings(subjectAtRate, equalLoad?.failures ?? [], 'rounds at equal load are missing'),
       ...(equal.length === 0
         ? []
         : judge(
           { ...common, cell: { ...cell, ...totalsOf(equal) }, rounds: equal },
-          { ...place, name: `${place.name}, at equal load`, isEqualLoad: true },
+          { ...subjectAtRate, name: `${subject.name}, at equal load` },
           AT_EQUAL_LOAD
         ))
     ]

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { CellResult, RunResult } from '../result/run-result.js'
 import { summarizeRun } from './run-summary.js'
-import { encodeNs, makeCell, makeCounters, makeResult, makeRound, makeRounds } from '../report/testing/fixture.js'
+import { makeCell, makeCounters, makeResult, makeRound, makeRounds, timesNs } from '../report/testing/fixture.js'
 import { warningFindings } from './warnings.js'
 
 /** Warnings of a run that is fine but for these cells and options; the machine has CPUs enough. */
@@ -131,7 +131,7 @@ test('warningFindings() puts each withheld percentile in one warning, however ma
 
 /** As oha tells them: percentiles and no histogram. */
 const reported = (ok: readonly number[]): CellResult => makeCell('baseline', {
-  rounds: makeRounds(ok, { latency: encodeNs([]), reportedNs: { p50: 1_000_000, p90: 2_000_000, p99: 3_000_000 } })
+  rounds: makeRounds(ok, { latency: timesNs([]), reportedNs: { p50: 1_000_000, p90: 2_000_000, p99: 3_000_000 } })
 })
 
 test('warningFindings() goes by the responses of a round where percentiles were reported round by round', t => {

@@ -13,6 +13,11 @@ const SHAPE = {
   bitBucketSize: 64
 } as const
 
+export interface RecordedValue {
+  readonly valueNs: number
+  readonly count: number
+}
+
 export interface PercentileStep {
   readonly valueNs: number
   /** 0 to 100. */
@@ -36,15 +41,16 @@ export class Histogram {
    * Decodes what `encode()` wrote. Throws ERR_TUNNEL_RESULT_INVALID where the text is not a histogram of this shape.
    */
   static decode (base64: string): Histogram {
-    const decoded = decodeAny(base64)
-    const histogram = new Histogram()
-    if (decoded.highestTrackableValue !== HIGHEST_NS || decoded.numberOfSignificantValueDigits !== SIGNIFICANT_DIGITS) {
+    const decoded = decodeAny(base64) as hdr.JsHistogram
+    const {
+      lowestDiscernibleValue: lowest, highestTrackableValue: highest, numberOfSignificantValueDigits: digits
+    } = decoded
+    if (lowest !== 1 || highest !== HIGHEST_NS || digits !== SIGNIFICANT_DIGITS) {
       throw new TunnelError(ErrorCode.RESULT_INVALID,
-        `Cannot use histogram: it must track up to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks up to ` +
-        `${decoded.highestTrackableValue} at ${decoded.numberOfSignificantValueDigits}`)
+        `Cannot use histogram: it must track 1 to ${HIGHEST_NS} ns at ${SIGNIFICANT_DIGITS} digits: it tracks ` +
+        `${lowest} to ${highest} at ${digits}`)
     }
-    histogram.#histogram.add(decoded)
-    return histogram
+    return new Histogram(decoded)
   }
 
   /** Records a value in nanoseconds, `count` times (default 1); below 1 counts as 1, above one hour as one hour. */
@@ -70,41 +76,60 @@ export class Histogram {
     return Math.sqrt(this.#mean((medianNs) => (medianNs - meanNs) ** 2))
   }
 
-  get maxNs (): number { return this.count === 0 ? 0 : this.#histogram.maxValue }
-  get minNs (): number { return this.count === 0 ? 0 : this.#histogram.minNonZeroValue }
+  /** The highest and the lowest value that the histogram cannot tell from the ends of what was recorded. */
+  get maxNs (): number {
+    const histogram = this.#histogram as hdr.JsHistogram
+    return this.count === 0 ? 0 : histogram.highestEquivalentValue(histogram.maxValue)
+  }
+
+  get minNs (): number {
+    const histogram = this.#histogram as hdr.JsHistogram
+    return this.count === 0 ? 0 : histogram.lowestEquivalentValue(histogram.minNonZeroValue)
+  }
 
   /**
    * Every distinct value with its count, ascending. A value represents all that the histogram cannot tell apart: it is
    * the highest of them, as with percentiles.
    */
-  * recorded (): Generator<{ readonly valueNs: number, readonly count: number }> {
+  recorded (): RecordedValue[] {
+    return this.filledPlaces().map((place) => ({ valueNs: highestNsAt(place), count: this.countAt(place) }))
+  }
+
+  /** Places in the table of counts that are not 0, ascending. The table is the same for all histograms. */
+  filledPlaces (): number[] {
     const histogram = this.#histogram as hdr.JsHistogram
-    for (const [index, count] of this.#counts()) {
-      yield { valueNs: histogram.highestEquivalentValue(histogram.valueFromIndex(index)), count }
+    const filled: number[] = []
+    if (this.count === 0) return filled
+    const last = histogram.countsArrayIndex(histogram.maxValue)
+    for (let place = histogram.countsArrayIndex(histogram.minNonZeroValue); place <= last; place++) {
+      if (histogram.getCountAtIndex(place) !== 0) filled.push(place)
     }
+    return filled
+  }
+
+  countAt (place: number): number {
+    return (this.#histogram as hdr.JsHistogram).getCountAtIndex(place)
+  }
+
+  /** Adds what another histogram has at these places. */
+  addAt (places: Uint16Array, counts: Float64Array): void {
+    const histogram = this.#histogram as hdr.JsHistogram
+    if (places.length === 0) return
+    let total = 0
+    for (let at = 0; at < places.length; at++) {
+      histogram.addToCountAtIndex(places[at]!, counts[at]!)
+      total += counts[at]!
+    }
+    histogram.addToTotalCount(total)
+    histogram.updateMinAndMax(highestNsAt(places[0]!))
+    histogram.updateMinAndMax(highestNsAt(places[places.length - 1]!))
   }
 
   /** Mean of `f`, each value taken as the middle of those that the histogram cannot tell from it; 0 when empty. */
-  #mean (f: (medianNs: number) => number): number {
-    const histogram = this.#histogram as hdr.JsHistogram
+  #mean (f: (middleNs: number) => number): number {
     let sum = 0
-    for (const [index, count] of this.#counts()) {
-      sum += f(histogram.medianEquivalentValue(histogram.valueFromIndex(index))) * count
-    }
+    for (const place of this.filledPlaces()) sum += f(middleNsAt(place)) * this.countAt(place)
     return this.count === 0 ? 0 : sum / this.count
-  }
-
-  /**
-   * Places in the table of counts that are not 0. The library's iterators compute a value for each of 30,000 places.
-   */
-  * #counts (): Generator<[index: number, count: number]> {
-    const histogram = this.#histogram as hdr.JsHistogram
-    if (this.count === 0) return
-    const last = histogram.countsArrayIndex(histogram.maxValue)
-    for (let index = histogram.countsArrayIndex(histogram.minNonZeroValue); index <= last; index++) {
-      const count = histogram.getCountAtIndex(index)
-      if (count !== 0) yield [index, count]
-    }
   }
 
   /**
@@ -137,6 +162,32 @@ export class Histogram {
   reset (): void {
     this.#histogram.reset()
   }
+}
+
+interface Tables {
+  readonly middleNs: Float64Array
+  readonly highestNs: Float64Array
+}
+
+/** What each place in the table of counts stands for; the library computes it anew each time. */
+let tables: Tables | null = null
+
+function makeTables (): Tables {
+  const layout = hdr.build(SHAPE) as hdr.JsHistogram
+  const lowestNs = Float64Array.from({ length: layout.countsArrayLength }, (_, place) => layout.valueFromIndex(place))
+  return {
+    middleNs: lowestNs.map((valueNs) => layout.medianEquivalentValue(valueNs)),
+    highestNs: lowestNs.map((valueNs) => layout.highestEquivalentValue(valueNs))
+  }
+}
+
+function middleNsAt (place: number): number {
+  return (tables ??= makeTables()).middleNs[place]!
+}
+
+/** The highest value that is counted at a place. */
+export function highestNsAt (place: number): number {
+  return (tables ??= makeTables()).highestNs[place]!
 }
 
 function decodeAny (base64: string): hdr.Histogram {

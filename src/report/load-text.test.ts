@@ -2,23 +2,23 @@ import test from 'ava'
 import { emptyCounts } from '../metrics/counts.js'
 import { formatLoadStatus, loadFailure, ohaSourceOf, renderLoadText, type LoadFigures } from './load-text.js'
 import { toOha } from './export/oha.js'
-import { encodeNs } from './testing/fixture.js'
+import { timesNs } from './testing/fixture.js'
 
 function figures (changes: Partial<LoadFigures> = {}): LoadFigures {
   return {
     windowMs: 2_000,
     counts: { ...emptyCounts(), sent: 1_003, ok: 1_000, unfinished: 3 },
     bodyBytes: 2_048,
-    latency: encodeNs([1_000_000], 1_000),
+    latency: timesNs([1_000_000], 1_000),
     response: null,
     lag: null,
     offered: null,
     unsent: 0,
     seconds: [
-      { startMs: 0, lengthMs: 1_000, sent: 601, ok: 600, latency: encodeNs([1]) },
-      { startMs: 1_000, lengthMs: 1_000, sent: 402, ok: 400, latency: encodeNs([1]) }
+      { startMs: 0, lengthMs: 1_000, sent: 601, ok: 600, latency: timesNs([1]) },
+      { startMs: 1_000, lengthMs: 1_000, sent: 402, ok: 400, latency: timesNs([1]) }
     ],
-    connect: encodeNs([200_000], 4),
+    connect: timesNs([200_000], 4),
     retried: 0,
     statuses: { 200: 1_000 },
     problems: [],
@@ -28,7 +28,7 @@ function figures (changes: Partial<LoadFigures> = {}): LoadFigures {
   }
 }
 
-const open = { response: encodeNs([3_000_000], 1_000), lag: encodeNs([2_000_000], 1_003), offered: 1_010, unsent: 7 }
+const open = { response: timesNs([3_000_000], 1_000), lag: timesNs([2_000_000], 1_003), offered: 1_010, unsent: 7 }
 
 test('renderLoadText() writes this of a closed loop', (t) => {
   t.is(renderLoadText(figures()), `Summary
@@ -74,7 +74,7 @@ test('renderLoadText() withholds percentiles below their sample count', (t) => {
     [1_000, ['p50', 'p90', 'p99']],
     [10_000, ['p50', 'p90', 'p99', 'p99.9']]
   ] as const) {
-    const text = renderLoadText(figures({ latency: encodeNs([1_000_000], count) }))
+    const text = renderLoadText(figures({ latency: timesNs([1_000_000], count) }))
     for (const name of ['p50', 'p90', 'p99', 'p99.9']) {
       t.is(
         new RegExp(`^ {2}${name.replace('.', '\\.')} +1\\.00`, 'm').test(text),
@@ -91,8 +91,8 @@ test('renderLoadText() of a dead server shows zero and why, in one line each', (
     figures({
       counts,
       bodyBytes: 0,
-      latency: encodeNs([]),
-      connect: encodeNs([]),
+      latency: timesNs([]),
+      connect: timesNs([]),
       statuses: {},
       problems: ['refused: nothing\nlistens\x1b[31m']
     })
@@ -127,7 +127,7 @@ test('toOha() of a load has its statuses, its seconds and, in an open loop, resp
   t.is(
     toOha(
       ohaSourceOf(
-        figures({ windowMs: 800, seconds: [{ startMs: 0, lengthMs: 800, sent: 4, ok: 4, latency: encodeNs([1]) }] })
+        figures({ windowMs: 800, seconds: [{ startMs: 0, lengthMs: 800, sent: 4, ok: 4, latency: timesNs([1]) }] })
       )
     ).rps.max,
     1_250
@@ -136,11 +136,11 @@ test('toOha() of a load has its statuses, its seconds and, in an open loop, resp
 
 test('formatLoadStatus() is one line that fits', (t) => {
   t.is(
-    formatLoadStatus(3, 12_345, 2, encodeNs([1_500_000], 1_000), 80),
+    formatLoadStatus(3, 12_345, 2, timesNs([1_500_000], 1_000), 80),
     '3s  12,345 RPS  p50 1.50 ms  p99 1.50 ms  2 errors'
   )
-  t.is(formatLoadStatus(3, 0, 0, encodeNs([]), 80), '3s  0 RPS  p50 -  p99 -  0 errors')
-  t.true(formatLoadStatus(3, 12_345, 2, encodeNs([1]), 20).length < 20)
+  t.is(formatLoadStatus(3, 0, 0, timesNs([]), 80), '3s  0 RPS  p50 -  p99 -  0 errors')
+  t.true(formatLoadStatus(3, 12_345, 2, timesNs([1]), 20).length < 20)
 })
 
 test('renderLoadText() and toOha() tell what was sent once more, and what this side was out of', (t) => {

@@ -1,9 +1,11 @@
 import { formatBytes, formatCount, formatDuration, formatMs, formatRps } from '../base/units.js'
 import { errorCount } from '../metrics/counts.js'
-import { Histogram } from '../metrics/histogram.js'
+import type { HistogramSnapshot } from '../metrics/histogram-snapshot.js'
 import type { OhaSource } from './export/oha.js'
 import type { RoundResult } from '../result/run-result.js'
-import { percentileOrNull, SAMPLES_NEEDED } from '../analysis/statistics.js'
+import {
+  isOpenLoop, percentileOrNull, PERCENTILES, responseTimesOf, SAMPLES_NEEDED
+} from '../analysis/statistics.js'
 import { oneLine } from '../base/text.js'
 import { describeErrors, formatShare } from '../analysis/phrases.js'
 
@@ -15,7 +17,6 @@ export type LoadFigures = Required<Omit<
   readonly retried: number
 }
 
-const PERCENTILES = [50, 90, 99, 99.9]
 const BINS = 11
 const BAR_MAX = 40
 /** From here on the generator is likely to be what limits, or what makes waiting. */
@@ -92,11 +93,11 @@ function summaryOf ({ counts, retried, windowMs, bodyBytes, offered, unsent, bus
 }
 
 function latencyOf ({ latency, response, lag, connect }: LoadFigures): string[] {
-  const columns: Array<[string, string]> = response === null || lag === null
+  const columns: Array<[string, HistogramSnapshot]> = response === null || lag === null
     ? [['service', latency], ['connect', connect]]
     : [['response', response], ['service', latency], ['lag', lag], ['connect', connect]]
-  const histograms = columns.map(([, text]) => Histogram.decode(text))
-  const row = (name: string, valueOf: (histogram: Histogram) => number | null): string =>
+  const histograms = columns.map(([, histogram]) => histogram)
+  const row = (name: string, valueOf: (histogram: HistogramSnapshot) => number | null): string =>
     `  ${name.padEnd(10)}${histograms.map((histogram) => {
       const value = histogram.count === 0 ? null : valueOf(histogram)
       return (value === null ? '-' : formatMs(value)).padStart(11)
@@ -125,8 +126,8 @@ function latencyOf ({ latency, response, lag, connect }: LoadFigures): string[] 
 }
 
 /** Bins of equal width up to the p99 (or the slowest), and one for all that is beyond. */
-function histogramOf ({ latency, response }: LoadFigures): string[] {
-  const histogram = Histogram.decode(response ?? latency)
+function histogramOf (figures: LoadFigures): string[] {
+  const histogram = responseTimesOf(figures)
   if (histogram.count < 2) return []
   const recorded = [...histogram.recorded()]
   const minNs = recorded[0]!.valueNs
@@ -138,7 +139,7 @@ function histogramOf ({ latency, response }: LoadFigures): string[] {
   }
   const most = Math.max(...bins)
   return [
-    `Histogram of ${response === null ? 'service' : 'response'} times in ms`,
+    `Histogram of ${isOpenLoop(figures) ? 'response' : 'service'} times in ms`,
     ...bins.flatMap((count, at) => {
       if (at === BINS - 1 && count === 0) return []
       const edge = at === BINS - 1 ? `>${formatMs(topNs)}` : formatMs(minNs + widthNs * (at + 1))
@@ -196,12 +197,11 @@ export function formatLoadStatus (
   second: number,
   secondOk: number,
   secondErrors: number,
-  latency: string,
+  latency: HistogramSnapshot,
   columns: number
 ): string {
-  const histogram = Histogram.decode(latency)
   const percentile = (which: number): string => {
-    const value = histogram.count === 0 ? null : percentileOrNull(histogram, which)
+    const value = percentileOrNull(latency, which)
     return `p${which} ${value === null ? '-' : `${formatMs(value)} ms`}`
   }
   const line = `${formatDuration(second * 1_000)}  ${formatRps(secondOk)} RPS  ${percentile(50)}  ${percentile(99)}  ` +

@@ -1,8 +1,10 @@
 import test from 'ava'
-import { formatMeasurement, formatStatus, type Place } from './progress.js'
+import { formatMeasurement, formatStatus, type MeasurementPlace } from './progress.js'
 import { makeRound } from './testing/fixture.js'
 
-const place: Place = { number: 12, total: 80, round: 1, size: 'small', concurrency: 64, arm: 'stream', leftMs: 70_400 }
+const place: MeasurementPlace = {
+  number: 12, total: 80, round: 1, size: 'small', concurrency: 64, arm: 'stream', leftMs: 70_400
+}
 
 test('formatMeasurement() is one line with place, figures and time left', t => {
   const result = makeRound({ ok: 12_345, latencyNs: 1_240_000 })

@@ -6,7 +6,7 @@ import { readRunResult } from './read-result.js'
 import type { RunResult } from './run-result.js'
 import { summarizeRun } from '../judge/run-summary.js'
 import { renderSummary } from '../report/run/summary.js'
-import { encodeNs, makeCell, makeCounters, makeResult, makeRound, realisticResult } from '../report/testing/fixture.js'
+import { makeCell, makeCounters, makeResult, makeRound, realisticResult, timesNs } from '../report/testing/fixture.js'
 
 /** Every property and every kind of value that a result may hold. */
 const made: RunResult = makeResult(
@@ -15,12 +15,12 @@ const made: RunResult = makeResult(
       rounds: [
         makeRound({
           problems: ['a problem'],
-          response: encodeNs([5]),
-          lag: encodeNs([5]),
+          response: timesNs([5]),
+          lag: timesNs([5]),
           offered: 7,
           unsent: 2,
           throttled: { count: 1, us: 2 },
-          seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: encodeNs([5]) }],
+          seconds: [{ startMs: 0, lengthMs: 1_000, sent: 1, ok: 1, latency: timesNs([5]) }],
           tunnel: { host: makeCounters(), plugin: makeCounters({ creditStalls: 1 }) },
           cpu: { load: { userUs: 1, systemUs: 2 }, origin: null }
         })
@@ -52,6 +52,8 @@ const full: RunResult = {
 
 type Json = Record<string, unknown>
 type Path = ReadonlyArray<string | number>
+/** As it stands in the file. */
+const file = JSON.parse(JSON.stringify(full)) as Json
 
 /** Properties of these are keyed by names of the run and not by the schema. */
 const MAPS = ['versions', 'cpu', 'systemCalls', 'calls']
@@ -69,7 +71,7 @@ function propertyPaths (value: unknown, path: Path = []): Path[] {
 
 /** A copy of the full result in which the object that holds a property was changed. */
 function changed (path: Path, change: (parent: Json, key: string) => void): string {
-  const copy = structuredClone(full) as unknown as Json
+  const copy = structuredClone(file)
   const parent = path.slice(0, -1).reduce<Json>((parent, key) => parent[key] as Json, copy)
   change(parent, String(path[path.length - 1]))
   return JSON.stringify(copy)
@@ -102,7 +104,7 @@ const OPTIONAL: Readonly<Record<string, ReadonlySet<string>>> = {
   machine: new Set(['usableCpus', 'cpuQuota']),
   segment: new Set(['constantBytes']),
   tunnelCounters: new Set(['spins', 'spinHits', 'spinUs']),
-  cell: new Set(['equalLoad', 'systemCalls']),
+  cell: new Set(['path', 'equalLoad', 'systemCalls']),
   counts: new Set(['exhausted']),
   round: new Set(['reportedNs', 'response', 'lag', 'offered', 'unsent', 'seconds', 'busy', 'throttled'])
 }
@@ -130,6 +132,32 @@ function isOptional (name: string, key: string): boolean {
 test('readRunResult() gives back a full-featured result', t => {
   t.deepEqual(readRunResult(JSON.stringify(full)), full)
   t.deepEqual(readRunResult(JSON.stringify(realisticResult())).cells.length, 32)
+})
+
+test('readRunResult() tells path and transport of a result of an earlier version, which had one word for both', t => {
+  const earlier = (arm: string, transport: string): object => {
+    const { path, ...rest } = makeCell(arm)
+    return { ...rest, transport }
+  }
+  const arms = ['shm-embedded', 'stream-stalled', 'baseline#2', 'haproxy-stalled', 'haproxy-stalled#2']
+  const cells = [
+    earlier('shm-embedded', 'shm-embedded'),
+    earlier('stream-stalled', 'stream'),
+    earlier('baseline#2', 'baseline'),
+    earlier('haproxy-stalled', 'external'),
+    earlier('haproxy-stalled#2', 'external')
+  ]
+  const read = readRunResult(JSON.stringify({ ...makeResult([], { arms, sizes: ['small'], concurrency: [8] }), cells }))
+  t.deepEqual(
+    read.cells.map(({ path, transport }) => [path, transport]),
+    [
+      ['shm-embedded', 'shm'],
+      ['stream', 'stream'],
+      ['baseline', 'baseline'],
+      ['haproxy-stalled', 'external'],
+      ['haproxy-stalled', 'external']
+    ]
+  )
 })
 
 test('readRunResult() accepts null where a thing is not known', t => {
@@ -166,7 +194,7 @@ test('result.schema.json requires every property that it names but those that ca
   t.is(objects, 19)
 })
 
-for (const path of propertyPaths(full)) {
+for (const path of propertyPaths(file)) {
   const name = path.join('.')
   const parent = path.length === 1 ? 'the top level' : `/${path.slice(0, -1).join('/')}`
   const key = String(path[path.length - 1])
@@ -297,7 +325,7 @@ for (const [what, cells, expected] of [
   ],
   [
     'a histogram cut short',
-    [{ ...cell, rounds: [{ ...round, latency: round.latency.slice(0, 16) }] }],
+    [{ ...cell, rounds: [{ ...round, latency: round.latency.encoded.slice(0, 16) }] }],
     '/cells/0/rounds/0/latency must be an HdrHistogram V2 in base64: '
   ],
   [
@@ -318,7 +346,7 @@ for (const [what, cells, expected] of [
 }
 
 test('readRunResult() refuses or accepts whatever it gets, and what it accepts can be rendered', t => {
-  const paths = propertyPaths(full)
+  const paths = propertyPaths(file)
   fc.assert(fc.property(fc.constantFrom(...paths), fc.jsonValue(), (path, value) => {
     const text = changed(path, (parent, key) => { parent[key] = value })
     if (messageOf(text) === 'accepted') t.true(renderSummary(readRunResult(text)).length > 0)

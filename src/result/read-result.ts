@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { Histogram } from '../metrics/histogram.js'
-import type { RunResult } from './run-result.js'
+import { HistogramSnapshot } from '../metrics/histogram-snapshot.js'
+import { decodeRound, type Encoded } from './encoded.js'
+import type { RoundResult, RunResult } from './run-result.js'
 import type { SweepResult } from './sweep-result.js'
 import { oneLine } from '../base/text.js'
 
@@ -17,26 +18,56 @@ const validators: Partial<Record<keyof typeof SCHEMA_URLS, ValidateFunction>> = 
 /**
  * Reads the text of a result.json that anybody may have written. Throws ERR_TUNNEL_RESULT_INVALID that names the line
  * or the property and what was expected there. Beyond the schema it checks what rendering relies on: cells belong to
- * the options and appear once, rounds of a cell differ, histograms can be decoded.
+ * the options and appear once, rounds of a cell differ, histograms can be decoded. Decodes them, here and nowhere else.
  */
 export function readRunResult (text: string): RunResult {
-  const value = readAgainst<RunResult>(text, 'result')
+  const value = readAgainst<Encoded<RunResult>>(text, 'result')
   checkCells(value)
-  return value
+  const planned = value.metadata.options.rounds
+  return {
+    ...value,
+    cells: value.cells.map(({ equalLoad, ...cell }, at) => ({
+      ...withPath(cell),
+      rounds: readRounds(cell.rounds, `/cells/${at}/rounds`, planned),
+      ...(equalLoad === undefined
+        ? {}
+        : {
+            equalLoad: {
+              ...equalLoad,
+              rounds: readRounds(equalLoad.rounds, `/cells/${at}/equalLoad/rounds`, planned)
+            }
+          })
+    }))
+  }
 }
 
 /** Reads the text of a sweep.json, as `readRunResult()` reads a result.json. */
 export function readSweepResult (text: string): SweepResult {
-  const value = readAgainst<SweepResult>(text, 'sweep')
-  for (const [at, { arm, points }] of value.arms.entries()) {
-    if (!value.metadata.options.arms.includes(arm)) {
-      throw invalid(`/arms/${at}/arm must be one of /metadata/options/arms: it is ${quote(arm)}`)
-    }
-    for (const [point, { rounds }] of points.entries()) {
-      checkRounds(rounds, `/arms/${at}/points/${point}/rounds`, value.metadata.options.rounds)
-    }
+  const value = readAgainst<Encoded<SweepResult>>(text, 'sweep')
+  const { arms, rounds: planned } = value.metadata.options
+  return {
+    ...value,
+    arms: value.arms.map((arm, at) => {
+      if (!arms.includes(arm.arm)) {
+        throw invalid(`/arms/${at}/arm must be one of /metadata/options/arms: it is ${quote(arm.arm)}`)
+      }
+      const points = arm.points.map((point, number) =>
+        ({ ...point, rounds: readRounds(point.rounds, `/arms/${at}/points/${number}/rounds`, planned) }))
+      return { ...withPath(arm), points }
+    })
   }
-  return value
+}
+
+/** Earlier versions wrote the path as `transport`, and no `path`. */
+function withPath<T extends { readonly arm: string, readonly path?: string, readonly transport: string }> (
+  one: T
+): T & { readonly path: string } {
+  const { arm, path, transport } = one
+  return {
+    ...one,
+    path: path ?? (transport === 'external' ? arm.replace(/#\d+$/, '') : transport),
+    transport: path === undefined ? transport.replace(/-(uds|embedded)$/, '') : transport
+  }
 }
 
 function readAgainst<T> (text: string, schema: keyof typeof SCHEMA_URLS): T {
@@ -124,7 +155,7 @@ function quote (value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }
 
-function checkCells (result: RunResult): void {
+function checkCells (result: Encoded<RunResult>): void {
   const { arms, sizes, concurrency } = result.metadata.options
   const seen = new Map<string, number>()
   for (const [at, cell] of result.cells.entries()) {
@@ -147,14 +178,13 @@ function checkCells (result: RunResult): void {
       )
     }
     seen.set(key, at)
-    checkRounds(cell.rounds, `${place}/rounds`, result.metadata.options.rounds)
-    checkRounds(cell.equalLoad?.rounds ?? [], `${place}/equalLoad/rounds`, result.metadata.options.rounds)
   }
 }
 
-function checkRounds (rounds: RunResult['cells'][number]['rounds'], place: string, planned: number): void {
+/** With their histograms decoded. `planned`: how many the options ask for. */
+function readRounds (rounds: ReadonlyArray<Encoded<RoundResult>>, place: string, planned: number): RoundResult[] {
   const seen = new Set<number>()
-  for (const [at, round] of rounds.entries()) {
+  return rounds.map((round, at) => {
     if (round.round >= planned) {
       throw invalid(`${place}/${at}/round must be below /metadata/options/rounds (${planned}): it is ${round.round}`)
     }
@@ -162,25 +192,14 @@ function checkRounds (rounds: RunResult['cells'][number]['rounds'], place: strin
       throw invalid(`${place}/${at}/round must differ from the other rounds of the cell: it is ${round.round} again`)
     }
     seen.add(round.round)
-    const { latency, connect, response, lag, seconds = [] } = round
-    checkHistograms({ latency, connect, response, lag }, `${place}/${at}`)
-    for (const [second, { latency }] of seconds.entries()) {
-      checkHistograms({ latency }, `${place}/${at}/seconds/${second}`)
-    }
-  }
+    return decodeRound<RoundResult>(round, (text, property) => readHistogram(text, `${place}/${at}${property}`))
+  })
 }
 
-function checkHistograms (histograms: Readonly<Record<string, string | null | undefined>>, place: string): void {
-  for (const [name, text] of Object.entries(histograms)) {
-    if (text === null || text === undefined) continue
-    try {
-      Histogram.decode(text)
-    } catch (error) {
-      throw invalid(
-        `${place}/${name} must be an HdrHistogram V2 in base64: ` +
-        `${oneLine(error instanceof Error ? error.message : String(error))}`,
-        error
-      )
-    }
+function readHistogram (text: string, place: string): HistogramSnapshot {
+  try {
+    return new HistogramSnapshot(text)
+  } catch (error) {
+    throw invalid(`${place} must be an HdrHistogram V2 in base64: ${oneLine((error as Error).message)}`, error)
   }
 }

@@ -1,10 +1,12 @@
 import type { CpuUsage } from '../metrics/cpu.js'
+import type { HistogramSnapshot } from '../metrics/histogram-snapshot.js'
 import type { RequestCounts } from '../metrics/counts.js'
 import type { TunnelRound } from './tunnel-counters.js'
 
 /**
  * `result.json`: everything a run found, enough to render every table again years later. `docs/result.schema.json` is
- * its JSON Schema.
+ * its JSON Schema. In the file histograms are text, `Encoded<RunResult>`: `readRunResult()` decodes each once, and
+ * JSON.stringify() writes the text again.
  */
 export interface RunResult {
   readonly schemaVersion: 1
@@ -163,7 +165,12 @@ export interface SegmentOptions {
 /** One arm at one size and concurrency, over all rounds. */
 export interface CellResult {
   readonly arm: string
-  /** What carries the arm's bytes: `baseline` and `uds` (nothing), `relay`, `relay2`, `stream`, `shm`, `external`. */
+  /**
+   * What was set up for it: its name without `-stalled` and number. An arm with a tunnel may have the path `shm`,
+   * `shm-uds` or `shm-embedded`, by how the plugin reaches the origin.
+   */
+  readonly path: string
+  /** What carries its bytes: `baseline` and `uds` (nothing), `relay`, `relay2`, `stream`, `shm`, `external`. */
   readonly transport: string
   readonly size: string
   /** Body length of a response. */
@@ -200,8 +207,8 @@ export interface RoundSecond {
   readonly lengthMs: number
   readonly sent: number
   readonly ok: number
-  /** Encoded histogram of the verified responses to what was sent in it. */
-  readonly latency: string
+  /** Of the verified responses to what was sent in it. */
+  readonly latency: HistogramSnapshot
 }
 
 export interface RoundResult {
@@ -214,9 +221,9 @@ export interface RoundResult {
   readonly counts: RequestCounts
   /** null where an external generator does not tell. */
   readonly bodyBytes: number | null
-  /** Encoded histograms (HdrHistogram V2, compressed, base64; nanoseconds). */
-  readonly latency: string
-  readonly connect: string
+  /** Service times of verified responses. */
+  readonly latency: HistogramSnapshot
+  readonly connect: HistogramSnapshot
   /**
    * Percentiles in ns by name (`p50`), where an external generator gives these and no histogram: then `latency` is
    * empty.
@@ -227,9 +234,9 @@ export interface RoundResult {
    * times) is all there is. Like the five fields that follow it is absent in results of earlier versions, which are of
    * closed loops.
    */
-  readonly response?: string | null
+  readonly response?: HistogramSnapshot | null
   /** Open loop: histogram of schedule lags, intended start to sending, of every request that was sent; else null. */
-  readonly lag?: string | null
+  readonly lag?: HistogramSnapshot | null
   /** Open loop: requests that the plan had inside the window; else null. */
   readonly offered?: number | null
   /** Of those, how many were never sent. 0 in a closed loop. */

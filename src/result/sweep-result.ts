@@ -84,6 +84,8 @@ export interface SweepOptions {
 
 export interface SweepArm {
   readonly arm: string
+  /** As in a cell of a run. */
+  readonly path: string
   readonly transport: string
   /** Requests per second in a closed loop of all connections: where the search began. null: it failed. */
   readonly closedPerSec: number | null

@@ -1,13 +1,11 @@
-import { Histogram } from '../../metrics/histogram.js'
+import type { HistogramSnapshot } from '../../metrics/histogram-snapshot.js'
 import type { CellResult, RoundResult, RunResult } from '../../result/run-result.js'
-import { percentileOrNull, rateOf } from '../../analysis/statistics.js'
-import { encodedSeries, type Series } from './series.js'
-
-const PERCENTILES = [50, 90, 99, 99.9]
+import { percentileOrNull, PERCENTILES, ratePerSecOf } from '../../analysis/statistics.js'
+import { type Series, timesOf } from './series.js'
 
 const SERIES: readonly Series[] = ['service', 'response', 'lag']
 
-const CELL_COLUMNS = ['arm', 'transport', 'size', 'concurrency', 'round']
+const CELL_COLUMNS = ['arm', 'path', 'transport', 'size', 'concurrency', 'round']
 
 type Field = string | number | null | undefined
 
@@ -44,7 +42,7 @@ export function renderRoundsCsv (result: RunResult): string {
         round.position,
         round.startedAt,
         round.windowMs,
-        rateOf(round).ratePerSec,
+        ratePerSecOf(round),
         sent,
         ok,
         badStatus,
@@ -57,7 +55,7 @@ export function renderRoundsCsv (result: RunResult): string {
         round.offered,
         round.unsent,
         round.bodyBytes,
-        ...SERIES.flatMap((series) => latencyFields(encodedSeries(round, series)))
+        ...SERIES.flatMap((series) => latencyFields(timesOf(round, series)))
       ]
     ]
   }))
@@ -89,15 +87,9 @@ export function renderSecondsCsv (result: RunResult): string {
 export function renderHistogramsCsv (result: RunResult): string {
   return renderCsv([...CELL_COLUMNS, 'series', 'value_ns', 'count'], eachRound(result, (cell, round) =>
     [...SERIES, 'connect' as const].flatMap(series => {
-      const encoded = series === 'connect' ? round.connect : encodedSeries(round, series)
-      return encoded === null
-        ? []
-        : [...Histogram.decode(encoded).recorded()].map(({ valueNs, count }) => [
-            ...cellFields(cell, round),
-            series,
-            valueNs,
-            count
-          ])
+      const times = series === 'connect' ? round.connect : timesOf(round, series)
+      return [...times?.recorded() ?? []].map(({ valueNs, count }) =>
+        [...cellFields(cell, round), series, valueNs, count])
     })))
 }
 
@@ -106,7 +98,7 @@ function eachRound (result: RunResult, rowsOf: (cell: CellResult, round: RoundRe
 }
 
 function cellFields (cell: CellResult, round: RoundResult): Field[] {
-  return [cell.arm, cell.transport, cell.size, cell.concurrency, round.round]
+  return [cell.arm, cell.path, cell.transport, cell.size, cell.concurrency, round.round]
 }
 
 function latencyColumns (name: string): string[] {
@@ -117,15 +109,9 @@ function latencyColumns (name: string): string[] {
   ]
 }
 
-function latencyFields (encoded: string | null): Field[] {
-  if (encoded === null) return [...PERCENTILES, 'mean', 'max'].map(() => null)
-  const histogram = Histogram.decode(encoded)
-  const orNull = (valueNs: number): number | null => histogram.count === 0 ? null : valueNs
-  return [
-    ...PERCENTILES.map((percentile) => percentileOrNull(histogram, percentile)),
-    orNull(histogram.meanNs),
-    orNull(histogram.maxNs)
-  ]
+function latencyFields (times: HistogramSnapshot | null): Field[] {
+  if (times === null || times.count === 0) return [...PERCENTILES, 'mean', 'max'].map(() => null)
+  return [...PERCENTILES.map((percentile) => percentileOrNull(times, percentile)), times.meanNs, times.maxNs]
 }
 
 /** RFC 4180, with line feeds. */

@@ -57,8 +57,8 @@ test('exportFiles() gives the rounds at equal load files and rows of their own',
   t.is(oha('small-c8-baseline.json').latencyPercentiles.p50, 0.000001)
   const rows = exportFiles(AT_EQUAL_LOAD, 'csv').get('rounds.csv')!.trimEnd().split('\n').slice(1)
   t.deepEqual(
-    rows.map((row) => row.split(',').slice(0, 5).join()),
-    ['baseline,baseline,small,8,0', 'baseline-equal-load,baseline,small,8,0']
+    rows.map((row) => row.split(',').slice(0, 6).join()),
+    ['baseline,baseline,baseline,small,8,0', 'baseline-equal-load,baseline,baseline,small,8,0']
   )
 })
 

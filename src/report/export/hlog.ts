@@ -1,6 +1,7 @@
-import { Histogram } from '../../metrics/histogram.js'
+import { mergeHistograms } from '../../analysis/statistics.js'
+import type { HistogramSnapshot } from '../../metrics/histogram-snapshot.js'
 import type { CellResult, RoundResult, RoundSecond, RunResult } from '../../result/run-result.js'
-import { encodedSeries, seriesOf } from './series.js'
+import { seriesOf, timesOf } from './series.js'
 
 const NS_PER_MS = 1e6
 
@@ -9,7 +10,7 @@ interface Interval {
   readonly tag: string
   readonly startMs: number
   readonly lengthMs: number
-  readonly encoded: string
+  readonly times: HistogramSnapshot
 }
 
 /**
@@ -63,29 +64,28 @@ function intervalsOf (cell: CellResult, round: RoundResult, warmupMs: number): I
   const tag = tagOf(cell)
   const windowStartMs = Date.parse(round.startedAt) + warmupMs
   const [leading = 'service', ...others] = seriesOf(cell)
-  const wholeWindow = (tag: string, encoded: string | null): Interval[] =>
-    encoded === null ? [] : [{ tag, startMs: windowStartMs, lengthMs: round.windowMs, encoded }]
+  const wholeWindow = (tag: string, times: HistogramSnapshot | null): Interval[] =>
+    times === null ? [] : [{ tag, startMs: windowStartMs, lengthMs: round.windowMs, times }]
   return [
     ...(hasSeconds(round)
       ? round.seconds.map(({ startMs, lengthMs, latency }) => ({
         tag,
         startMs: windowStartMs + startMs,
         lengthMs,
-        encoded: latency
+        times: latency
       }))
-      : wholeWindow(tag, encodedSeries(round, leading))),
-    ...others.flatMap((series) => wholeWindow(`${tag}/${series}`, encodedSeries(round, series)))
+      : wholeWindow(tag, timesOf(round, leading))),
+    ...others.flatMap((series) => wholeWindow(`${tag}/${series}`, timesOf(round, series)))
   ]
 }
 
-function lineOf ({ tag, startMs, lengthMs, encoded }: Interval, baseMs: number): string {
-  // Encoded anew: what earlier versions wrote, others read one step too high.
-  const histogram = Histogram.decode(encoded)
+function lineOf ({ tag, startMs, lengthMs, times }: Interval, baseMs: number): string {
   return [
     `Tag=${tag}`,
     ((startMs - baseMs) / 1_000).toFixed(3),
     (lengthMs / 1_000).toFixed(3),
-    (histogram.maxNs / NS_PER_MS).toFixed(3),
-    histogram.encode()
+    (times.maxNs / NS_PER_MS).toFixed(3),
+    // Encoded anew: what earlier versions wrote, others read one step too high.
+    mergeHistograms([times]).encode()
   ].join(',')
 }

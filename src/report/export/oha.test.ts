@@ -1,10 +1,10 @@
 import test from 'ava'
 import { renderOha, toOha } from './oha.js'
-import { encodeNs, makeCell, makeRound } from '../testing/fixture.js'
+import { makeCell, makeRound, timesNs } from '../testing/fixture.js'
 
 test('toOha() gives every time in seconds: 1.5 ms is 0.0015', t => {
   const oha = toOha(
-    makeCell('stream', { rounds: [makeRound({ ok: 10, latencyNs: 1_500_000, connect: encodeNs([250_000]) })] })
+    makeCell('stream', { rounds: [makeRound({ ok: 10, latencyNs: 1_500_000, connect: timesNs([250_000]) })] })
   )
   t.is(oha.latencyPercentiles.p50, 0.0015)
   t.deepEqual([oha.summary.average, oha.summary.slowest], [0.0015, 0.0015])
@@ -96,7 +96,7 @@ test('toOha() has the keys of oha', t => {
 })
 
 test('toOha() puts every response into one of eleven bins', t => {
-  const latency = encodeNs([1_000_000, 2_000_000, 12_000_000, 900_000_000])
+  const latency = timesNs([1_000_000, 2_000_000, 12_000_000, 900_000_000])
   const { responseTimeHistogram } = toOha(makeCell('stream', { rounds: [makeRound({ ok: 4, latency })] }))
   const edges = Object.keys(responseTimeHistogram).map(Number)
   t.is(edges.length, 11)
@@ -112,7 +112,7 @@ for (const [state, rounds, total] of [
   ['without a round', [], 0]
 ] as const) {
   test(`toOha() gives null, never NaN, for a cell ${state}`, (t) => {
-    const oha = toOha(makeCell('stream', { rounds: rounds.map((round) => ({ ...round, connect: encodeNs([]) })) }))
+    const oha = toOha(makeCell('stream', { rounds: rounds.map((round) => ({ ...round, connect: timesNs([]) })) }))
     t.is(oha.summary.total, total)
     t.is(oha.summary.requestsPerSec, rounds.length === 0 ? null : 0)
     t.is(oha.summary.successRate, null)

@@ -1,7 +1,7 @@
 import { addCounts, emptyCounts } from '../../metrics/counts.js'
 import type { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult } from '../../result/run-result.js'
-import { mergeHistograms } from '../../analysis/statistics.js'
+import { mergeHistograms, ratePerSecOf, responseTimesOf } from '../../analysis/statistics.js'
 
 /**
  * A cell in the shape of `oha --output-format json` (https://github.com/hatoo/oha, src/printer.rs), so that scripts
@@ -59,6 +59,7 @@ export interface OhaTimes {
   readonly slowest: number | null
 }
 
+/** Those of oha. */
 const PERCENTILES = [10, 25, 50, 75, 90, 95, 99, 99.9, 99.99]
 const BINS = 11
 
@@ -89,7 +90,7 @@ export function toOha ({ rounds, statuses, retried = 0, ratesPerSec }: OhaSource
     0
   )
   const finished = counts.sent - counts.unfinished
-  const latency = mergeHistograms(rounds.map(round => round.response ?? round.latency))
+  const latency = mergeHistograms(rounds.map(responseTimesOf))
   const { average, fastest, slowest } = timesOf(latency)
   return {
     summary: {
@@ -108,7 +109,7 @@ export function toOha ({ rounds, statuses, retried = 0, ratesPerSec }: OhaSource
     latencyPercentiles: percentilesOf((percentile) =>
       latency.count === 0 ? null : toSeconds(latency.percentileNs(percentile))
     ),
-    rps: rpsOf(ratesPerSec ?? rounds.map(rateOf)),
+    rps: rpsOf(ratesPerSec ?? rounds.map(ratePerSecOf)),
     details: {
       DNSDialup: timesOf(mergeHistograms(rounds.map((round) => round.connect))),
       DNSLookup: { average: null, fastest: null, slowest: null }
@@ -125,10 +126,6 @@ export function toOha ({ rounds, statuses, retried = 0, ratesPerSec }: OhaSource
       'aborted due to deadline': counts.unfinished
     })
   }
-}
-
-function rateOf ({ counts, windowMs }: OhaSource['rounds'][number]): number {
-  return counts.ok / (windowMs / 1_000)
 }
 
 function over (dividend: number, divisor: number): number | null {

@@ -1,4 +1,6 @@
-import { Histogram } from '../../metrics/histogram.js'
+import { mergeHistograms } from '../../analysis/statistics.js'
+import type { HistogramSnapshot } from '../../metrics/histogram-snapshot.js'
+import type { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult } from '../../result/run-result.js'
 
 /**
@@ -10,7 +12,7 @@ export type Series = 'service' | 'response' | 'lag'
 const FIELDS = { service: 'latency', response: 'response', lag: 'lag' } as const
 
 /** Only an open loop has `response` and `lag`. */
-export function encodedSeries (round: RoundResult, series: Series): string | null {
+export function timesOf (round: RoundResult, series: Series): HistogramSnapshot | null {
   return round[FIELDS[series]] ?? null
 }
 
@@ -20,16 +22,11 @@ export function encodedSeries (round: RoundResult, series: Series): string | nul
  */
 export function seriesOf (cell: Pick<CellResult, 'rounds'>): Series[] {
   return (['response', 'service', 'lag'] as const).filter((series) =>
-    cell.rounds.some((round) => encodedSeries(round, series) !== null)
+    cell.rounds.some((round) => timesOf(round, series) !== null)
   )
 }
 
 /** All rounds of the cell added up. */
 export function mergeSeries (cell: Pick<CellResult, 'rounds'>, series: Series): Histogram {
-  const merged = new Histogram()
-  for (const round of cell.rounds) {
-    const encoded = encodedSeries(round, series)
-    if (encoded !== null) merged.merge(Histogram.decode(encoded))
-  }
-  return merged
+  return mergeHistograms(cell.rounds.flatMap((round) => timesOf(round, series) ?? []))
 }

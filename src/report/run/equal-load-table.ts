@@ -1,8 +1,9 @@
 import { formatAddedUs, formatCount, formatRps } from '../../base/units.js'
-import { PERCENTILES } from '../../analysis/equal-load.js'
+import type { EqualLoadSummary } from '../../analysis/equal-load.js'
+import type { CellSummary } from '../../analysis/run-figures.js'
 import { isInvalid } from '../../judge/findings.js'
 import type { RunSummary } from '../../judge/run-summary.js'
-import { SAMPLES_NEEDED } from '../../analysis/statistics.js'
+import { PERCENTILES, SAMPLES_NEEDED } from '../../analysis/statistics.js'
 import { figure, msText, INVALID_MARK, spreadText, text, WITHHELD, type Table } from '../tables.js'
 import { endSentence, oneLine } from '../../base/text.js'
 import { describeCell } from '../../analysis/phrases.js'
@@ -17,59 +18,50 @@ export function equalLoadTableOf (
   summary: RunSummary,
   size: string
 ): { readonly table: Table; readonly notes: readonly string[] } | null {
-  const cells = summary.cells.filter((cell) => cell.size === size && cell.equalLoad !== null)
+  const cells = summary.cells.filter((cell): cell is AtEqualLoad => cell.size === size && cell.equalLoad !== null)
   if (cells.length === 0) return null
-  const hasReference = summary.reference !== null
-  const rows = cells.map((cell) => {
-    const { ratePerSec, rps, percentilesNs, addedNs } = cell.equalLoad!
-    const added = (percentile: number): string =>
-      cell.arm === summary.reference ? '' : spreadText(addedNs.get(percentile) ?? null, formatAddedUs)
-    return [
-      cell.arm,
-      formatCount(cell.concurrency),
-      formatRps(ratePerSec),
-      rps === null
-        ? 'failed'
-        : `${formatRps(rps.median)}${isInvalid(summary.findings, cell, true) ? `, ${INVALID_MARK}` : ''}`,
-      ...PERCENTILES.map((percentile) => msText(percentilesNs.get(percentile) ?? null)),
-      ...(hasReference ? PERCENTILES.map(added) : [])
-    ]
-  })
-  const table = {
-    columns: [
-      text('Transport'),
-      figure('Concurrency'),
-      figure('Offered (RPS)'),
-      figure('Achieved (RPS)'),
-      ...PERCENTILES.map((percentile) => figure(`p${percentile} (ms)`)),
-      ...(hasReference ? PERCENTILES.map((percentile) => figure(`Added p${percentile} (µs)`)) : [])
-    ],
-    rows
-  }
+  const columns = [
+    text('Transport'),
+    figure('Concurrency'),
+    figure('Offered (RPS)'),
+    figure('Achieved (RPS)'),
+    ...PERCENTILES.map((percentile) => figure(`p${percentile} (ms)`)),
+    ...(summary.reference === null ? [] : PERCENTILES.map((percentile) => figure(`Added p${percentile} (µs)`)))
+  ]
+  const rows = cells.map((cell) => rowOf(summary, cell))
+  return { table: { columns, rows }, notes: notesOf(summary, cells, rows.some((row) => row.includes(WITHHELD))) }
+}
+
+type AtEqualLoad = CellSummary & { readonly equalLoad: EqualLoadSummary }
+
+function rowOf ({ reference, findings }: RunSummary, cell: AtEqualLoad): string[] {
+  const { ratePerSec, rps, percentilesNs, addedNs } = cell.equalLoad
+  const mark = isInvalid(findings, cell, true) ? `, ${INVALID_MARK}` : ''
+  const added = (percentile: number): string =>
+    cell.arm === reference ? '' : spreadText(addedNs.get(percentile) ?? null, formatAddedUs)
+  return [
+    cell.arm,
+    formatCount(cell.concurrency),
+    formatRps(ratePerSec),
+    rps === null ? 'failed' : `${formatRps(rps.median)}${mark}`,
+    ...PERCENTILES.map((percentile) => msText(percentilesNs.get(percentile) ?? null)),
+    ...(reference === null ? [] : PERCENTILES.map(added))
+  ]
+}
+
+function notesOf ({ reference }: RunSummary, cells: readonly AtEqualLoad[], hasDashes: boolean): string[] {
   const needs = PERCENTILES.filter((percentile) => percentile > 50)
     .map((percentile) => `p${percentile} needs ${formatCount(SAMPLES_NEEDED.get(percentile) ?? 0)}`)
     .join(', ')
-  const failures = cells.flatMap((cell) =>
-    cell.equalLoad!.failures.length === 0
+  return [
+    ...(hasDashes ? [`A dash (${WITHHELD}) means withheld for too few responses (${needs}).`] : []),
+    ...(reference === null
       ? []
-      : [
-          `${describeCell(cell)}, at equal load: ` +
-          `${cell.equalLoad!.failures.map((reason) => endSentence(oneLine(reason))).join(' ')}`
-        ]
-  )
-  return {
-    table,
-    notes: [
-      ...(rows.some((row) => row.includes(WITHHELD))
-        ? [`A dash (${WITHHELD}) means withheld for too few responses (${needs}).`]
-        : []),
-      ...(hasReference
-        ? [
-            'An added figure without a range is of all rounds merged: a single round has too few responses for it, ' +
-            'or there was only one.'
-          ]
-        : []),
-      ...failures
-    ]
-  }
+      : ['An added figure without a range is of all rounds merged: a single round has too few responses for it, ' +
+          'or there was only one.']),
+    ...cells.filter(({ equalLoad }) => equalLoad.failures.length > 0).map((cell) => {
+      const reasons = cell.equalLoad.failures.map((reason) => endSentence(oneLine(reason)))
+      return `${describeCell(cell)}, at equal load: ${reasons.join(' ')}`
+    })
+  ]
 }

@@ -10,7 +10,7 @@ import {
 } from './bill-table.js'
 import { equalLoadTableOf, HOW_EQUAL_LOAD } from './equal-load-table.js'
 import { bulletList, escapeMarkdown, renderMarkdownTable } from '../markdown.js'
-import { answersOf } from './reading.js'
+import { answersOf } from './answers.js'
 import type { RunResult } from '../../result/run-result.js'
 import { RULES } from '../../judge/rules.js'
 import { summarizeRun, type RunSummary } from '../../judge/run-summary.js'

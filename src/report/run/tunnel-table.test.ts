@@ -34,6 +34,12 @@ function rowsOf (...cells: CellResult[]): ReadonlyArray<readonly string[]> {
   return tunnelTableOf(summarizeRun(makeResult(cells)), 'large')!.rows
 }
 
+test('tunnelTableOf() has the doorbells of every path through shared memory', t => {
+  const [shm, embedded, stream] = ['shm', 'shm-embedded', 'stream'].map((arm) => rowsOf(tunnelCell(arm))[0]!.slice(1))
+  t.deepEqual(embedded, shm)
+  t.notDeepEqual(stream, shm)
+})
+
 test('tunnelTableOf() has a row for each direction, with doorbells per 1,000 requests', t => {
   t.deepEqual(
     tunnelTableOf(summarizeRun(makeResult([tunnelCell('shm')])), 'large')!.columns.map(({ title }) => title),

@@ -45,7 +45,7 @@ function rowOf (cell: CellSummary, { responses }: TunnelSummary, counts: Directi
     formatCount(zeroCopyBytes),
     formatCount(copiedBytes),
     bytes === 0 ? WITHHELD : formatShare(zeroCopyBytes, bytes),
-    ...(cell.transport.startsWith('shm') ? doorbells : doorbells.map(() => NOT_USED)),
+    ...(cell.transport === 'shm' ? doorbells : doorbells.map(() => NOT_USED)),
     formatCount(exhausted),
     formatCount(parkedReads),
     formatCount(creditStalls),

@@ -1,6 +1,5 @@
 import type { CurvePlot, CurvePoint } from '../plot.js'
-import { responseOf } from '../../analysis/equal-load.js'
-import { mergeHistograms, percentileOrNull, spreadOf } from '../../analysis/statistics.js'
+import { mergeHistograms, percentileOrNull, responseTimesOf, spreadOf } from '../../analysis/statistics.js'
 import { kneeRateOf } from '../../analysis/sweep-rates.js'
 import type { SweepArm, SweepResult } from '../../result/sweep-result.js'
 
@@ -37,11 +36,9 @@ export function sweepPlotOf (result: SweepResult): CurvePlot | null {
 
 function pointsOf (arm: SweepArm, percentile: number): CurvePoint[] {
   return arm.points.flatMap(({ ratePerSec, rounds }) => {
-    const y = percentileOrNull(mergeHistograms(rounds.map(responseOf)), percentile)
+    const y = percentileOrNull(mergeHistograms(rounds.map(responseTimesOf)), percentile)
     if (y === null) return []
-    const spread = spreadOf(
-      rounds.flatMap((round) => percentileOrNull(mergeHistograms([responseOf(round)]), percentile) ?? [])
-    )
+    const spread = spreadOf(rounds.flatMap((round) => percentileOrNull(responseTimesOf(round), percentile) ?? []))
     return [
       {
         x: ratePerSec,

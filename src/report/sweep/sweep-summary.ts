@@ -1,11 +1,13 @@
 import { formatAddedUs, formatCount, formatDuration, formatMs, formatRatio, formatRps } from '../../base/units.js'
 import { drawTable } from '../console-tables.js'
-import { addedNs, PERCENTILES, responseOf } from '../../analysis/equal-load.js'
+import { addedNs } from '../../analysis/equal-load.js'
 import { describeFinding, withSeverity } from '../../judge/findings.js'
 import { invalidText, renderValidity, renderWarnings } from '../run/findings-text.js'
 import { renderMarkdownTable } from '../markdown.js'
 import type { Finding } from '../../result/run-result.js'
-import { mergeHistograms, percentileOrNull, rateOf, spreadOf } from '../../analysis/statistics.js'
+import {
+  mergeHistograms, percentileOrNull, PERCENTILES, ratePerSecOf, responseTimesOf, spreadOf
+} from '../../analysis/statistics.js'
 import { whatSwept } from '../what-ran.js'
 import { isInvalidInSweep, supportOf, supportText, sweepFindings } from '../../judge/sweep-findings.js'
 import { sweepPlotOf } from './sweep-plot.js'
@@ -121,8 +123,8 @@ function curveTable (result: SweepResult, findings: readonly Finding[]): Table {
     rows: result.ratesPerSec.flatMap(ratePerSec => result.arms.map(arm => {
       const [point, base] = [arm, reference].map(one => one?.points.find(point => point.ratePerSec === ratePerSec))
       const rounds = point?.rounds ?? []
-      const merged = mergeHistograms(rounds.map(responseOf))
-      const rps = spreadOf(rounds.map(round => rateOf(round).ratePerSec))
+      const merged = mergeHistograms(rounds.map(responseTimesOf))
+      const rps = spreadOf(rounds.map(ratePerSecOf))
       return [
         formatRps(ratePerSec),
         arm.arm,

@@ -1,5 +1,6 @@
 import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import type { CpuUsage } from '../../metrics/cpu.js'
+import { HistogramSnapshot } from '../../metrics/histogram-snapshot.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { CellResult, RoundResult, RunOptions, RunResult } from '../../result/run-result.js'
 import {
@@ -9,11 +10,15 @@ import {
   type TunnelRound
 } from '../../result/tunnel-counters.js'
 
-/** An encoded histogram with `count` samples of each value. */
-export function encodeNs (valuesNs: readonly number[], count = 1): string {
+/** With `count` samples of each value. */
+export function timesNs (valuesNs: readonly number[], count = 1): HistogramSnapshot {
   const histogram = new Histogram()
   if (count > 0) for (const valueNs of valuesNs) histogram.recordNs(valueNs, count)
-  return histogram.encode()
+  return snapshotOf(histogram)
+}
+
+export function snapshotOf (histogram: Histogram): HistogramSnapshot {
+  return new HistogramSnapshot(histogram.encode())
 }
 
 export interface RoundSpec extends Partial<Omit<RoundResult, 'counts'>> {
@@ -37,8 +42,8 @@ export function makeRound (spec: RoundSpec = {}): RoundResult {
     windowMs: 1_000,
     counts: { ...counts, sent },
     bodyBytes: counts.ok * 2,
-    latency: encodeNs([latencyNs], counts.ok),
-    connect: encodeNs([200_000]),
+    latency: timesNs([latencyNs], counts.ok),
+    connect: timesNs([200_000]),
     response: null,
     lag: null,
     offered: null,
@@ -66,10 +71,16 @@ export function makeCounters (counts: Partial<TunnelCounters> = {}): TunnelCount
   }
 }
 
+/** Its path, and the transport of that. */
+export function placeOnLadder (arm: string): Pick<CellResult, 'path' | 'transport'> {
+  const path = arm.replace(/(-stalled)?(#.*)?$/, '')
+  return { path, transport: path.replace(/-(uds|embedded)$/, '') }
+}
+
 export function makeCell (arm: string, spec: Partial<CellResult> = {}): CellResult {
   return {
     arm,
-    transport: arm.replace(/#.*$/, ''),
+    ...placeOnLadder(arm),
     size: 'small',
     bodyBytes: spec.size === 'large' ? 262_144 : 2,
     concurrency: 8,
@@ -190,8 +201,8 @@ function realisticCell ({ arm, size, concurrency, rps, rounds, place }: Realisti
       counts: { ok, unfinished: concurrency, ...(failed ? { reset: 12, timeout: 3 } : {}) },
       windowMs: 5_000,
       bodyBytes: ok * (size === 'large' ? 262_144 : 2),
-      latency: latency.encode(),
-      connect: encodeNs([180_000, 220_000, 260_000], concurrency),
+      latency: snapshotOf(latency),
+      connect: timesNs([180_000, 220_000, 260_000], concurrency),
       problems: failed ? ['Cannot read the response: the connection was reset'] : [],
       cpu,
       allResponses: ok,

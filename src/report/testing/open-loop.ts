@@ -1,12 +1,5 @@
-import { Histogram } from '../../metrics/histogram.js'
 import type { RoundResult, RoundSecond } from '../../result/run-result.js'
-import { makeRound, type RoundSpec } from './fixture.js'
-
-export function encodeEach (valuesNs: readonly number[]): string {
-  const histogram = new Histogram()
-  for (const valueNs of valuesNs) histogram.recordNs(valueNs)
-  return histogram.encode()
-}
+import { makeRound, type RoundSpec, timesNs } from './fixture.js'
 
 /** Seconds with these latencies, one list for each. */
 export function makeSeconds (latenciesNs: ReadonlyArray<readonly number[]>): RoundSecond[] {
@@ -15,7 +8,7 @@ export function makeSeconds (latenciesNs: ReadonlyArray<readonly number[]>): Rou
     lengthMs: 1_000,
     sent: valuesNs.length,
     ok: valuesNs.length,
-    latency: encodeEach(valuesNs)
+    latency: timesNs(valuesNs)
   }))
 }
 
@@ -24,7 +17,7 @@ export function makeSecondsRound (latenciesNs: ReadonlyArray<readonly number[]>,
   return makeRound({
     ok: latenciesNs.flat().length,
     windowMs: latenciesNs.length * 1_000,
-    latency: encodeEach(latenciesNs.flat()),
+    latency: timesNs(latenciesNs.flat()),
     seconds: makeSeconds(latenciesNs),
     unsent: 0,
     ...spec
@@ -39,9 +32,9 @@ export function makeOpenRound (
   const all = requests.flat()
   const responses = requests.map((second) => second.map(({ serviceNs, lagNs }) => serviceNs + lagNs))
   return makeSecondsRound(responses, {
-    latency: encodeEach(all.map(({ serviceNs }) => serviceNs)),
-    response: encodeEach(responses.flat()),
-    lag: encodeEach(all.map(({ lagNs }) => lagNs)),
+    latency: timesNs(all.map(({ serviceNs }) => serviceNs)),
+    response: timesNs(responses.flat()),
+    lag: timesNs(all.map(({ lagNs }) => lagNs)),
     offered: all.length,
     ...spec
   })

@@ -1,6 +1,6 @@
 import type { RoundResult } from '../../result/run-result.js'
 import type { KneeProbe, SweepArm, SweepOptions, SweepPoint, SweepResult } from '../../result/sweep-result.js'
-import { makeResult } from './fixture.js'
+import { makeResult, placeOnLadder } from './fixture.js'
 import { makeOpenRound } from './open-loop.js'
 
 export interface PointSpec {
@@ -37,7 +37,7 @@ export function makeProbe (ratePerSec: number, isMet: boolean, busy: number | nu
 export function makeArm (arm: string, spec: Partial<SweepArm> = {}): SweepArm {
   return {
     arm,
-    transport: arm.replace(/#.*$/, ''),
+    ...placeOnLadder(arm),
     closedPerSec: 1_400,
     probes: [makeProbe(1_000, true), makeProbe(1_020, false)],
     knee: {

@@ -1,6 +1,6 @@
 import { formatCount, formatMs, formatRatio, formatRps } from '../../base/units.js'
 import { headOfLineBlocking, throughputCollapse, Verdict, type Judgement } from '../../judge/rules.js'
-import { isTunnel, siblingOf, type CellSummary } from '../../analysis/run-figures.js'
+import { isJudged, siblingOf, type CellSummary } from '../../analysis/run-figures.js'
 import { type RunSummary } from '../../judge/run-summary.js'
 import { rateRatio, spreadOf, type Spread } from '../../analysis/statistics.js'
 import { listWords } from '../../base/text.js'
@@ -31,7 +31,7 @@ function comparedCells (summary: RunSummary, arm: string): Compared[] {
 }
 
 function tunnelArms (summary: RunSummary): string[] {
-  return [...new Set(summary.cells.filter(isTunnel).map(cell => cell.arm))]
+  return [...new Set(summary.cells.filter(isJudged).map(cell => cell.arm))]
 }
 
 function costSentences (summary: RunSummary): string[] {
@@ -180,7 +180,7 @@ function transportSentences (summary: RunSummary, arms: readonly string[]): stri
 }
 
 function loadSentences (summary: RunSummary): string[] {
-  const tunnels = summary.cells.filter(isTunnel)
+  const tunnels = summary.cells.filter(isJudged)
   const measured = tunnels.filter(cell => cell.rps !== null)
   const broken = tunnels.filter(cell => cell.state === 'failed' || cell.state === 'partial')
   if (measured.length === 0 && broken.length === 0) return ['This run cannot tell: no tunnel was measured.']

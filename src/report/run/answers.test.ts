@@ -1,5 +1,5 @@
 import test from 'ava'
-import { answersOf } from './reading.js'
+import { answersOf } from './answers.js'
 import type { CellResult, RunOptions } from '../../result/run-result.js'
 import { summarizeRun } from '../../judge/run-summary.js'
 import { makeCell, makeResult, makeRounds, realisticResult, type RoundSpec } from '../testing/fixture.js'
