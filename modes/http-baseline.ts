@@ -10,7 +10,7 @@ import {
   urlOf,
   valueOf
 } from './services/service-options.js'
-import { usage } from './plan/usage.js'
+import { usage } from './plan/usage-error.js'
 import { onShutdown } from './services/shutdown.js'
 
 const NAME = 'http-baseline'

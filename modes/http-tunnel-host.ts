@@ -7,7 +7,7 @@ import { type TransportChoice, transportKindOf } from '../src/transport/transpor
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
 import { type Given, runProgram } from './options/cli.js'
 import { integerOf } from './options/option-values.js'
-import { usage } from './plan/usage.js'
+import { usage } from './plan/usage-error.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './options/segment-options.js'
 import {
   announce,

@@ -8,7 +8,7 @@ import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
 import { type Given, reportError, runProgram } from './options/cli.js'
 import { portOf } from './options/option-values.js'
-import { usage } from './plan/usage.js'
+import { usage } from './plan/usage-error.js'
 import {
   announce,
   openOutput,

@@ -11,7 +11,7 @@ import { armsOf } from '../plan/arms.js'
 import { COUNT_MS, countSystemCalls } from '../measure/count-system-calls.js'
 import { runMatrix } from '../measure/run-matrix.js'
 import { collectMetadata } from '../measure/metadata.js'
-import { exitCodeOfRun } from './run-outcome.js'
+import { exitCodeOfRun } from './exit-code.js'
 import {
   createResultsFolder,
   goingOn,

@@ -12,7 +12,7 @@ import { collectMetadata } from '../measure/metadata.js'
 import {
   createResultsFolder, goingOn, orShow, removeEmptyFolder, renderSweepFolder, writeSweep
 } from '../output/results-folder.js'
-import { exitCodeOfSweep } from './run-outcome.js'
+import { exitCodeOfSweep } from './exit-code.js'
 import { seldom } from '../output/throttle-by-cost.js'
 import { SweepRunner, type SweepStep } from '../measure/sweep-runner.js'
 import { createProgress, interruptSignal, printNote } from '../output/terminal.js'

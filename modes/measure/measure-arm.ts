@@ -4,7 +4,7 @@ import { errorCount } from '../../src/metrics/counts.js'
 import type { RoundResult } from '../../src/result/run-result.js'
 import { type Arm, LARGE_PATH, type Size } from '../plan/arms.js'
 import { CpuCgroup, throttlingSince } from '../system/cpu-cgroup.js'
-import type { Roles } from '../roles/standing-roles.js'
+import type { Roles } from '../roles/role-supervisor.js'
 
 const CONNECT_TIMEOUT_MS = 5000
 

@@ -7,7 +7,7 @@ import type { RunOptions } from '../../src/result/run-result.js'
 import { encodeNs, makeCounters } from '../../src/report/testing/fixture.js'
 import { planMatrix, runMatrix } from './run-matrix.js'
 import { resolveRunOptions } from '../options/run-options.js'
-import type { Roles } from '../roles/standing-roles.js'
+import type { Roles } from '../roles/role-supervisor.js'
 
 function optionsOf (given: Record<string, string> = {}): RunOptions {
   return resolveRunOptions({

@@ -6,7 +6,7 @@ import type { Outcome, Place } from '../../src/report/progress.js'
 import type { CellResult, EqualLoadResult, RoundResult, RunOptions } from '../../src/result/run-result.js'
 import { type Arm, armsOf, parseSize, type Size } from '../plan/arms.js'
 import { measureArm } from './measure-arm.js'
-import { type Roles, StandingRoles } from '../roles/standing-roles.js'
+import { type Roles, StandingRoles } from '../roles/role-supervisor.js'
 
 /** A round of a cell: every arm once, in random order. */
 export interface PlannedRound {

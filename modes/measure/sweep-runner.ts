@@ -8,7 +8,7 @@ import { commonRates } from '../../src/analysis/sweep-rates.js'
 import type { Knee, KneeProbe, SweepArm, SweepOptions, SweepPoint } from '../../src/result/sweep-result.js'
 import { type Arm, armsOf, parseSize } from '../plan/arms.js'
 import { measureArm } from './measure-arm.js'
-import { type Attempt, type Roles, StandingRoles } from '../roles/standing-roles.js'
+import { type Attempt, type Roles, StandingRoles } from '../roles/role-supervisor.js'
 
 /** A knee lies a little below what a closed loop does, so the search begins there. */
 const GUESS = 0.7

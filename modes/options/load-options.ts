@@ -8,7 +8,7 @@ import { KNOWN_METHODS } from '../../src/origin/embedded/request-head.js'
 import type { Flag, Given, Lists } from './cli.js'
 import { ARRIVALS, MAX_LOAD_THREADS, MAX_SEED } from './measure-options.js'
 import { durationOf, integerOf, oneOf, positiveOf, textOf } from './option-values.js'
-import { usage } from '../plan/usage.js'
+import { usage } from '../plan/usage-error.js'
 
 const MAX_CONNECTIONS = 20_000
 const MAX_REQUESTS = 1_000_000_000

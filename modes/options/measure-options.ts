@@ -2,7 +2,7 @@ import { ENGINES } from '../../src/engine/create-engine.js'
 import { SERVERS } from '../../src/origin/origin.js'
 import type { RunOptions, SegmentOptions } from '../../src/result/run-result.js'
 import type { Arm } from '../plan/arms.js'
-import { usage } from '../plan/usage.js'
+import { usage } from '../plan/usage-error.js'
 import type { Cures, Flag } from './cli.js'
 import {
   durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf

@@ -1,6 +1,6 @@
 import { formatDuration, parseDurationMs } from '../../src/base/units.js'
 import type { SpinChoice } from '../../src/engine/create-engine.js'
-import { usage } from '../plan/usage.js'
+import { usage } from '../plan/usage-error.js'
 
 /**
  * Reads the values of options, from the command line (text) or a config file (any JSON). All throw ERR_TUNNEL_USAGE

@@ -11,7 +11,7 @@ import {
   ROUNDS_RANGE, switchOf
 } from './measure-options.js'
 import { integerOf, listOf, numberOf, oneOf, portOf } from './option-values.js'
-import { usage } from '../plan/usage.js'
+import { usage } from '../plan/usage-error.js'
 
 /** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
 const MAX_EQUAL_LOAD = 0.95

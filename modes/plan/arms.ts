@@ -2,7 +2,7 @@ import { LARGE_BODY_BYTES, SMALL_BODY } from '../../src/base/content.js'
 import type { LoadJob } from '../../src/load/job.js'
 import type { ExternalArm } from '../../src/result/run-result.js'
 import { type TransportName, TRANSPORTS } from '../../src/transport/transport-kinds.js'
-import { usage } from './usage.js'
+import { usage } from './usage-error.js'
 
 /** What carries an arm's bytes: nothing (`baseline`, `uds`), relays, a program from outside, or a tunnel. */
 export type ArmTransport = 'baseline' | 'uds' | 'relay' | 'relay2' | 'external' | TransportName

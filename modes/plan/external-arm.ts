@@ -1,6 +1,6 @@
 import { type Address, tcpAddress } from '../../src/base/address.js'
 import type { ExternalArm } from '../../src/result/run-result.js'
-import { usage } from './usage.js'
+import { usage } from './usage-error.js'
 
 /** Arms that are programs from outside: `NAME=URL` or `NAME=URL,start=COMMAND`. */
 

@@ -1,6 +1,6 @@
 import type { LoadJob, LoadResult } from '../../src/load/job.js'
 import type { SweepOptions } from '../../src/result/sweep-result.js'
-import type { Roles } from '../roles/standing-roles.js'
+import type { Roles } from '../roles/role-supervisor.js'
 import { resolveSweepOptions } from '../options/sweep-options.js'
 import { SweepRunner, type SweepStep } from '../measure/sweep-runner.js'
 
