@@ -40,7 +40,24 @@ export async function measureArm (
 ): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
   const throttledBefore = CGROUP.throttling()
-  const { result, cpu, tunnel } = await roles.measure(arm.path, {
+  const { result, cpu, tunnel } = await roles.measure(arm.path, jobOf(options, { arm, size, concurrency, pace }))
+  const throttled = throttlingSince(CGROUP.throttling(), throttledBefore)
+  if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
+    throw new TunnelError(
+      ErrorCode.ROLE_FAILED,
+      `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`
+    )
+  }
+  const { cpu: loadCpu, statuses, retried, ...found } = result
+  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled }
+}
+
+/** What the load generator is told. */
+export function jobOf (
+  options: MeasureOptions,
+  { arm, size, concurrency, pace }: Pick<Measurement, 'arm' | 'size' | 'concurrency' | 'pace'>
+): Omit<LoadJob, 'target'> {
+  return {
     path: size.path,
     expect: size.expect,
     pace,
@@ -52,14 +69,5 @@ export async function measureArm (
     threads: Math.min(options.loadThreads, concurrency),
     stalledReaders: arm.stalledReaders,
     stalledPath: LARGE_PATH
-  })
-  const throttled = throttlingSince(CGROUP.throttling(), throttledBefore)
-  if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
-    throw new TunnelError(
-      ErrorCode.ROLE_FAILED,
-      `no request of ${result.counts.sent} succeeded: ${result.problems.join('; ')}`
-    )
   }
-  const { cpu: loadCpu, statuses, retried, ...found } = result
-  return { round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled }
 }

@@ -5,10 +5,10 @@ import { type EngineChoice, ENGINES } from '../../src/engine/create-engine.js'
 import type { LoadJob } from '../../src/load/job.js'
 import { requestBytes } from '../../src/load/http/request.js'
 import { KNOWN_METHODS } from '../../src/origin/embedded/request-head.js'
-import type { Flag, Given, Lists } from './cli.js'
+import type { Flag, Given, GivenLists } from './flags.js'
 import { ARRIVALS, MAX_LOAD_THREADS, MAX_SEED } from './measure-options.js'
 import { durationOf, integerOf, oneOf, positiveOf, textOf } from './option-values.js'
-import { usage } from '../plan/usage-error.js'
+import { usageError } from '../plan/usage-error.js'
 
 const MAX_CONNECTIONS = 20_000
 const MAX_REQUESTS = 1_000_000_000
@@ -138,7 +138,7 @@ export const STANDARD_STREAM = '-'
  * Checks everything; throws ERR_TUNNEL_USAGE or ERR_TUNNEL_ADDRESS_INVALID. `input` is what standard input held, if
  * that is the body.
  */
-export function resolveLoadOptions (url: string, given: Given, lists: Lists, input?: Uint8Array): LoadOptions {
+export function resolveLoadOptions (url: string, given: Given, lists: GivenLists, input?: Uint8Array): LoadOptions {
   const { target: urlTarget, path, host } = parseUrl(url)
   const target =
     given['unix-socket'] === undefined
@@ -201,11 +201,11 @@ export function parseUrl (text: string): { target: Address, path: string, host: 
   }
 }
 
-function headersOf (given: Given, lists: Lists): Array<[string, string]> {
+function headersOf (given: Given, lists: GivenLists): Array<[string, string]> {
   const headers = (lists.header ?? []).map((text): [string, string] => {
     const [, name, value] = /^([^:]*):\s*(.*?)\s*$/s.exec(text) ?? []
     if (name === undefined || value === undefined) {
-      throw usage('header', text, 'must be a name, a colon and a value, for example "Accept: text/html"')
+      throw usageError('header', text, 'must be a name, a colon and a value, for example "Accept: text/html"')
     }
     return [name, value]
   })
@@ -227,7 +227,7 @@ function methodOf (text: string): string {
 
 function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Array } {
   if (given.data !== undefined && given['body-file'] !== undefined) {
-    throw usage('body-file', given['body-file'], 'excludes --data: give one of them')
+    throw usageError('body-file', given['body-file'], 'excludes --data: give one of them')
   }
   if (given.data !== undefined) return { body: Buffer.from(String(given.data)) }
   if (given['body-file'] === undefined) return {}
@@ -235,7 +235,7 @@ function bodyOf (given: Given, input: Uint8Array | undefined): { body?: Uint8Arr
   try {
     return { body: readFileSync(String(given['body-file'])) }
   } catch (error) {
-    throw usage('body-file', given['body-file'], `must name a file that can be read: ${(error as Error).message}`)
+    throw usageError('body-file', given['body-file'], `must name a file that can be read: ${(error as Error).message}`)
   }
 }
 
@@ -243,7 +243,7 @@ function sha256Of (given: Given): string | null {
   const text = given['expect-sha256']
   if (text === undefined) return null
   if (!/^[0-9a-f]{64}$/i.test(String(text))) {
-    throw usage('expect-sha256', text, 'must be 64 hexadecimal digits, as sha256sum prints them')
+    throw usageError('expect-sha256', text, 'must be 64 hexadecimal digits, as sha256sum prints them')
   }
   return String(text).toLowerCase()
 }
@@ -251,7 +251,7 @@ function sha256Of (given: Given): string | null {
 function paceOf (given: Given, concurrency: number): LoadJob['pace'] {
   if (given.rate === undefined) {
     const flag = ['arrivals', 'seed', 'max-connections'].find((name) => given[name] !== undefined)
-    if (flag !== undefined) throw usage(flag, given[flag], 'is for an open loop: leave it out, or give --rate')
+    if (flag !== undefined) throw usageError(flag, given[flag], 'is for an open loop: leave it out, or give --rate')
     return { kind: 'closed' }
   }
   return {
@@ -275,7 +275,7 @@ function extentOf (given: Given): Pick<LoadJob, 'warmupMs' | 'durationMs' | 'req
     }
   }
   if (given.warmup !== undefined) {
-    throw usage('warmup', given.warmup, 'needs --duration: with a number of requests every one counts')
+    throw usageError('warmup', given.warmup, 'needs --duration: with a number of requests every one counts')
   }
   return {
     warmupMs: 0,

@@ -50,7 +50,7 @@ export function removeEmptyFolder (folder: string): void {
  * It is said once, and the end tries
  * again.
  */
-export function goingOn<Args extends unknown[]> (write: (...args: Args) => void): (...args: Args) => void {
+export function keepMeasuring<Args extends unknown[]> (write: (...args: Args) => void): (...args: Args) => void {
   let hasFailed = false
   return (...args) => {
     try {
@@ -67,7 +67,7 @@ export function goingOn<Args extends unknown[]> (write: (...args: Args) => void)
  * The end of a measurement whose results cannot be written: what it found is printed at least. Throws what `write`
  * does.
  */
-export function orShow<T> (write: () => T, textOf: () => string): T {
+export function writeOrPrint<T> (write: () => T, textOf: () => string): T {
   try {
     return write()
   } catch (error) {
