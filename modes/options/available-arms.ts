@@ -3,7 +3,7 @@ import type { RunOptions } from '../../src/result/run-result.js'
 import { transportKindOf, type TransportName } from '../../src/transport/transport-kinds.js'
 import { type Arm, armsOf } from '../plan/arms.js'
 import { givenSegmentFlag } from './segment-options.js'
-import { choiceOf, isTransport } from '../roles/topology.js'
+import { isTransport, transportChoiceOf } from '../plan/transport-choice.js'
 
 /** What of a run was asked for, and is not there by default. */
 export interface Requested {
@@ -64,7 +64,7 @@ function names (labels: readonly string[]): string {
 
 function refusalOf (transport: TransportName, options: Measured): TunnelError | null {
   try {
-    transportKindOf(choiceOf(transport, options)).check()
+    transportKindOf(transportChoiceOf(transport, options)).check()
     return null
   } catch (error) {
     if (error instanceof TunnelError && error.code === ErrorCode.UNAVAILABLE) return error
