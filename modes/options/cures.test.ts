@@ -281,7 +281,6 @@ test('the library does not speak of options of commands, which programs that use
   // one.
   const root = new URL('../../../src', import.meta.url).pathname
   const others = /\.test\.ts$|(^|\/)testing\/|^(report|judge|analysis|result)\/|^load\/external\//
-  const others = /\.test\.ts$|(^|\/)testing\/|^(report|judge|analysis|result)\/|^load\/external\//
   const isLibrary = (file: string): boolean => !others.test(file)
   const all = readdirSync(root, { recursive: true, encoding: 'utf8' })
   const files = all.filter((file) => file.endsWith('.ts') && isLibrary(file))
