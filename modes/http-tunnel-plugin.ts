@@ -5,6 +5,7 @@ import { labServer } from '../src/origin/embedded/lab-link.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
+import type { RoleTypes } from '../workers/roles.js'
 import { runProgram } from './options/cli.js'
 import { reportError } from './options/cures.js'
 import type { Given } from './options/flags.js'
@@ -116,25 +117,30 @@ async function start (given: Given): Promise<void> {
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
     onFatal: fail
   })
-  const ready = own?.ready
-  if (typeof ready?.note === 'string' && !json) console.error(`${NAME}: ${ready.note}`)
-  const url = ready === undefined ? given.origin : `http://${formatAddress(ready.address)}`
-  const kind = isEmbedded ? 'embedded' : ready?.server ?? 'external'
-  announce(
-    json,
-    {
-      event: 'started',
-      name: NAME,
-      origin: url,
-      server: kind,
-      tunnel: tunnel.path,
-      transport,
-      engine: engine.name,
-      pid: process.pid
-    },
-    `${NAME}: ${isEmbedded ? `answering on ${tunnel.path}` : `forwarding ${tunnel.path} to ${url}`} (${kind} origin, ` +
-    `${transport} transport, ${engine.name} engine)`
-  )
+  announceStart({ given, json, transport, engineName: engine.name, tunnelPath: tunnel.path, ownOrigin: own?.ready })
   const running = plugin
   printStats(NAME, json, statsMs, () => running.stats())
+}
+
+interface Started {
+  readonly given: Given
+  readonly json: boolean
+  readonly transport: string
+  readonly engineName: string
+  readonly tunnelPath: string
+  readonly ownOrigin: RoleTypes['origin']['ready'] | undefined
+}
+
+function announceStart ({ given, json, transport, engineName, tunnelPath, ownOrigin }: Started): void {
+  if (typeof ownOrigin?.note === 'string' && !json) console.error(`${NAME}: ${ownOrigin.note}`)
+  const origin = ownOrigin === undefined ? given.origin : `http://${formatAddress(ownOrigin.address)}`
+  const isEmbedded = origin === 'embedded'
+  const server = isEmbedded ? 'embedded' : ownOrigin?.server ?? 'external'
+  const { pid } = process
+  announce(
+    json,
+    { event: 'started', name: NAME, origin, server, tunnel: tunnelPath, transport, engine: engineName, pid },
+    `${NAME}: ${isEmbedded ? `answering on ${tunnelPath}` : `forwarding ${tunnelPath} to ${origin}`} (${server} origin, ` +
+    `${transport} transport, ${engineName} engine)`
+  )
 }

@@ -3,7 +3,8 @@ import { EXPORT_FORMATS, exportFiles } from '../../src/report/export/export.js'
 import type { Subcommand } from '../options/cli.js'
 import type { Given } from '../options/flags.js'
 import { listOf, oneOf, textOf } from '../options/option-values.js'
-import { readResults, writeFiles } from '../output/results-folder.js'
+import { writeFiles } from '../output/folders.js'
+import { readResults } from '../output/results-folder.js'
 
 /** `tunnel-bench export`: the histograms of a results folder in formats of other programs. */
 export const EXPORT_COMMAND: Subcommand = {

@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import type { RunMetadata, RunOptions } from '../../src/result/run-result.js'
 import { collectMetadata } from '../measure/metadata.js'
-import { createResultsFolder, removeEmptyFolder, writeOrPrint } from '../output/results-folder.js'
+import { createResultsFolder, removeEmptyFolder } from '../output/folders.js'
 import { createProgress, interruptSignal, printNote } from '../output/terminal.js'
 import { armsOf } from '../plan/arms.js'
 import { RoleSupervisor, type Roles } from '../roles/role-supervisor.js'
@@ -115,4 +115,17 @@ function topologyOf (options: MeasuredOptions): Topology {
     segment: options.segment,
     onNote: printNote
   })
+}
+
+/**
+ * The end of a measurement whose results cannot be written: what it found is printed at least. Throws what `write`
+ * does.
+ */
+function writeOrPrint<T> (write: () => T, textOf: () => string): T {
+  try {
+    return write()
+  } catch (error) {
+    console.log(`\n${textOf()}`)
+    throw error
+  }
 }

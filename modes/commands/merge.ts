@@ -2,7 +2,8 @@ import { mergeRuns } from '../../src/analysis/merge.js'
 import type { Subcommand } from '../options/cli.js'
 import type { Given } from '../options/flags.js'
 import { textOf } from '../options/option-values.js'
-import { createEmptyFolder, readResults, writeResults } from '../output/results-folder.js'
+import { createEmptyFolder } from '../output/folders.js'
+import { readResults, writeResults } from '../output/results-folder.js'
 
 /** `tunnel-bench merge`: one results folder out of several. */
 export const MERGE_COMMAND: Subcommand = {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { normalizeArguments, suggestion } from './arguments.js'
-import { LOAD_FLAGS } from './load-options.js'
+import { LOAD_FLAGS } from './load-flags.js'
 
 const FLAGS = { ...LOAD_FLAGS, help: { short: 'h', isSwitch: true } }
 const fail = (problem: string): Error => new Error(problem)

@@ -5,121 +5,18 @@ import { type EngineChoice, ENGINES } from '../../src/engine/create-engine.js'
 import type { LoadJob } from '../../src/load/job.js'
 import { requestBytes } from '../../src/load/http/request.js'
 import { KNOWN_METHODS } from '../../src/origin/embedded/request-head.js'
-import type { Flag, Given, GivenLists } from './flags.js'
+import type { Given, GivenLists } from './flags.js'
+import { LOAD_STANDARD, MAX_CONNECTIONS, MAX_RATE, MAX_REQUESTS } from './load-flags.js'
 import { ARRIVALS, MAX_LOAD_THREADS, MAX_SEED } from './measure-options.js'
 import { durationOf, integerOf, oneOf, positiveOf, textOf } from './option-values.js'
 import { usageError } from '../plan/usage-error.js'
 
-const MAX_CONNECTIONS = 20_000
-const MAX_REQUESTS = 1_000_000_000
-const MAX_RATE = 1_000_000
 const CONNECT_TIMEOUT_MS = 5_000
 /**
  * Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days): there is no window where a number of requests is asked
  * for.
  */
 const UNLIMITED_MS = 2_147_483_647
-
-const STANDARD = {
-  requests: '200',
-  connections: '50',
-  method: 'GET',
-  timeout: '30s',
-  warmup: '0s',
-  arrivals: 'constant',
-  seed: '1',
-  threads: '1',
-  engine: 'auto',
-  'output-format': 'text'
-} as const
-
-/** Short letters are oha's where the meaning is the same. */
-export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
-  requests: {
-    short: 'n',
-    describe: `Requests to send, 1 to ${MAX_REQUESTS}; for nothing where --duration is given`,
-    standard: STANDARD.requests
-  },
-  connections: {
-    short: 'c',
-    describe: `Keep-alive connections, 1 to ${MAX_CONNECTIONS}. Without --rate each sends its next request when the ` +
-      'last one is answered',
-    standard: STANDARD.connections
-  },
-  duration: {
-    short: 'z',
-    describe:
-      'How long to send, for example 500ms, 10s or 1m30s; what is on its way at the end is cut off, ' +
-      'and is no error',
-    standard: 'until --requests are done'
-  },
-  rate: {
-    short: 'q',
-    describe: `Open loop: send so many requests per second, above 0 and up to ${MAX_RATE}, over all connections, ` +
-      'whatever the server does',
-    standard: 'none: a closed loop'
-  },
-  arrivals: {
-    describe: 'With --rate: constant (evenly spaced) or poisson (at random, as from many clients)',
-    standard: STANDARD.arrivals
-  },
-  seed: {
-    describe: `Of poisson arrivals, 0 to ${MAX_SEED}: the same seed gives the same plan`,
-    standard: STANDARD.seed
-  },
-  'max-connections': {
-    describe: 'With --rate: open more connections, up to so many, when a request is due and all are busy',
-    standard: 'as --connections'
-  },
-  method: { short: 'm', describe: 'HTTP method; get is GET', standard: STANDARD.method },
-  header: {
-    short: 'H',
-    describe: 'Header field "Name: value"; may be given several times',
-    standard: 'none',
-    isList: true
-  },
-  accept: { short: 'A', describe: 'Value of the Accept field', standard: 'none' },
-  'content-type': { short: 'T', describe: 'Value of the Content-Type field', standard: 'none' },
-  host: { describe: 'Value of the Host field', standard: 'from the URL' },
-  data: { short: 'd', describe: 'Body of every request, as text', standard: 'none' },
-  'body-file': { short: 'D', describe: 'Body of every request, from a file; - is standard input', standard: 'none' },
-  timeout: {
-    short: 't',
-    describe: 'A response that is not whole after so long is an error; 0s waits for ever',
-    standard: STANDARD.timeout
-  },
-  'expect-status': {
-    describe: 'The status of a good response, 200 to 999; any other is an error. Redirects are not followed',
-    standard: 'any from 200 to 299'
-  },
-  'expect-sha256': {
-    describe: 'SHA-256 of the body of a good response, in hexadecimal; any other body is an error',
-    standard: 'none: a body has to be whole'
-  },
-  warmup: { describe: 'Load before the measurement that does not count; with --duration', standard: STANDARD.warmup },
-  threads: {
-    describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`,
-    standard: STANDARD.threads
-  },
-  'unix-socket': {
-    describe: 'Connect to this Unix socket; the URL then gives the path and the Host field only',
-    standard: 'none'
-  },
-  engine: {
-    describe:
-      'What moves bytes between sockets and the program: epoll (system calls; Linux with koffi), node (node:net), or ' +
-      'auto, which is epoll where it loads',
-    standard: STANDARD.engine
-  },
-  'output-format': { describe: 'text, or json in the format of oha', standard: STANDARD['output-format'] },
-  json: { short: 'j', describe: 'As --output-format=json', isSwitch: true },
-  output: { short: 'o', describe: 'Write the result to this file; - is standard output', standard: 'standard output' },
-  'no-tui': { describe: 'No line that tells how it is getting on, which else is shown on a terminal', isSwitch: true },
-  'latency-correction': {
-    describe: 'Taken for compatibility: with --rate latency is always from the intended start',
-    isSwitch: true
-  }
-}
 
 export interface LoadOptions {
   /** The job, but for where a host name leads. */
@@ -145,14 +42,14 @@ export function resolveLoadOptions (url: string, given: Given, lists: GivenLists
       ? urlTarget
       : unixAddress(textOf('unix-socket', given['unix-socket'], '/tmp/server.sock'))
   const extent = extentOf(given)
-  const connections = integerOf('connections', given.connections ?? STANDARD.connections, 1, MAX_CONNECTIONS)
+  const connections = integerOf('connections', given.connections ?? LOAD_STANDARD.connections, 1, MAX_CONNECTIONS)
   // A connection without a request would only be opened.
   const concurrency = Math.min(connections, extent.requests ?? Infinity)
-  const timeoutMs = durationOf('timeout', given.timeout ?? STANDARD.timeout, 0)
+  const timeoutMs = durationOf('timeout', given.timeout ?? LOAD_STANDARD.timeout, 0)
   const job: LoadJob = {
     target,
     path,
-    method: methodOf(textOf('method', given.method ?? STANDARD.method, 'POST')),
+    method: methodOf(textOf('method', given.method ?? LOAD_STANDARD.method, 'POST')),
     host: given.host === undefined ? host : textOf('host', given.host, 'example.com'),
     headers: headersOf(given, lists),
     ...bodyOf(given, input),
@@ -167,16 +64,16 @@ export function resolveLoadOptions (url: string, given: Given, lists: GivenLists
     ...extent,
     requestTimeoutMs: timeoutMs === 0 ? Infinity : timeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    threads: integerOf('threads', given.threads ?? STANDARD.threads, 1, MAX_LOAD_THREADS),
+    threads: integerOf('threads', given.threads ?? LOAD_STANDARD.threads, 1, MAX_LOAD_THREADS),
     stalledReaders: 0,
     stalledPath: '/'
   }
   // Refuses what cannot be sent before anything is connected.
   requestBytes(job)
-  const format = oneOf('output-format', given['output-format'] ?? STANDARD['output-format'], ['text', 'json'])
+  const format = oneOf('output-format', given['output-format'] ?? LOAD_STANDARD['output-format'], ['text', 'json'])
   return {
     job,
-    engine: oneOf('engine', given.engine ?? STANDARD.engine, ENGINES),
+    engine: oneOf('engine', given.engine ?? LOAD_STANDARD.engine, ENGINES),
     format: given.json === true ? 'json' : format,
     output: outputOf(given),
     showsProgress: given['no-tui'] !== true
@@ -257,8 +154,8 @@ function paceOf (given: Given, concurrency: number): LoadJob['pace'] {
   return {
     kind: 'open',
     ratePerSec: positiveOf('rate', given.rate, MAX_RATE),
-    arrivals: oneOf('arrivals', given.arrivals ?? STANDARD.arrivals, ARRIVALS),
-    seed: integerOf('seed', given.seed ?? STANDARD.seed, 0, MAX_SEED),
+    arrivals: oneOf('arrivals', given.arrivals ?? LOAD_STANDARD.arrivals, ARRIVALS),
+    seed: integerOf('seed', given.seed ?? LOAD_STANDARD.seed, 0, MAX_SEED),
     maxConnections:
       given['max-connections'] === undefined
         ? concurrency
@@ -270,7 +167,7 @@ function paceOf (given: Given, concurrency: number): LoadJob['pace'] {
 function extentOf (given: Given): Pick<LoadJob, 'warmupMs' | 'durationMs' | 'requests'> {
   if (given.duration !== undefined) {
     return {
-      warmupMs: durationOf('warmup', given.warmup ?? STANDARD.warmup, 0),
+      warmupMs: durationOf('warmup', given.warmup ?? LOAD_STANDARD.warmup, 0),
       durationMs: durationOf('duration', given.duration, 50)
     }
   }
@@ -280,6 +177,6 @@ function extentOf (given: Given): Pick<LoadJob, 'warmupMs' | 'durationMs' | 'req
   return {
     warmupMs: 0,
     durationMs: UNLIMITED_MS,
-    requests: integerOf('requests', given.requests ?? STANDARD.requests, 1, MAX_REQUESTS)
+    requests: integerOf('requests', given.requests ?? LOAD_STANDARD.requests, 1, MAX_REQUESTS)
   }
 }
