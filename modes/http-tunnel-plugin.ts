@@ -140,7 +140,7 @@ function announceStart ({ given, json, transport, engineName, tunnelPath, ownOri
   announce(
     json,
     { event: 'started', name: NAME, origin, server, tunnel: tunnelPath, transport, engine: engineName, pid },
-    `${NAME}: ${isEmbedded ? `answering on ${tunnelPath}` : `forwarding ${tunnelPath} to ${origin}`} (${server} origin, ` +
-    `${transport} transport, ${engineName} engine)`
+    `${NAME}: ${isEmbedded ? `answering on ${tunnelPath}` : `forwarding ${tunnelPath} to ${origin}`} ` +
+    `(${server} origin, ${transport} transport, ${engineName} engine)`
   )
 }

@@ -277,8 +277,8 @@ function stringsOf (source: string): string {
 }
 
 test('the library does not speak of options of commands, which programs that use it may not have', (t) => {
-  // What describes a run speaks to whoever typed the command; options in src/load/external are those of other programs, and npm has
-  // one.
+  // What describes a run speaks to whoever typed the command; options in src/load/external are those of other
+  // programs, and npm has one.
   const root = new URL('../../../src', import.meta.url).pathname
   const others = /\.test\.ts$|(^|\/)testing\/|^(report|judge|analysis|result)\/|^load\/external\//
   const isLibrary = (file: string): boolean => !others.test(file)

@@ -83,7 +83,10 @@ export const LOAD_FLAGS: Readonly<Record<string, Flag>> = {
     describe: 'SHA-256 of the body of a good response, in hexadecimal; any other body is an error',
     standard: 'none: a body has to be whole'
   },
-  warmup: { describe: 'Load before the measurement that does not count; with --duration', standard: LOAD_STANDARD.warmup },
+  warmup: {
+    describe: 'Load before the measurement that does not count; with --duration',
+    standard: LOAD_STANDARD.warmup
+  },
   threads: {
     describe: `Threads that generate the load, 1 to ${MAX_LOAD_THREADS}; never more than connections`,
     standard: LOAD_STANDARD.threads
