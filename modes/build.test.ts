@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { temporaryFolder } from './testing/temporary.js'
@@ -33,3 +33,19 @@ for (const umask of ['022', '077']) {
     }
   })
 }
+
+test('a build removes what was compiled of a source that is gone, and nothing else', (t) => {
+  const cwd = temporaryFolder(t)
+  writeFileSync(join(cwd, 'package.json'), JSON.stringify({ type: 'module', scripts: PACKAGE.scripts }))
+  for (const folder of ['src', 'dist/src/old']) mkdirSync(join(cwd, folder), { recursive: true })
+  const kept = [
+    'src/kept.ts', 'dist/src/kept.js', 'dist/src/kept.d.ts', 'dist/src/kept.js.map', 'dist/tsconfig.tsbuildinfo'
+  ]
+  const stale = ['js', 'd.ts', 'js.map'].flatMap((end) => [`dist/src/gone.test.${end}`, `dist/src/old/kept.${end}`])
+  for (const file of [...kept, ...stale]) writeFileSync(join(cwd, file), '')
+  const prune = (): void => { execFileSync('npm', ['run', '--silent', 'prune-dist'], { cwd }) }
+  prune()
+  t.deepEqual([...kept, ...stale].filter((file) => existsSync(join(cwd, file))), kept)
+  rmSync(join(cwd, 'dist'), { recursive: true })
+  t.notThrows(prune, 'a clean checkout has no dist')
+})

@@ -1,16 +1,9 @@
 #!/usr/bin/env node
 import { startOrigin } from '../src/origin/start-origin.js'
 import { runProgram } from './options/cli.js'
-import {
-  announce,
-  openOutput,
-  SERVICE_CURES,
-  SERVICE_FLAGS,
-  tunnelEventPrinter,
-  urlOf,
-  valueOf
-} from './services/service-options.js'
-import { usage } from './plan/usage.js'
+import { SERVICE_CURES, SERVICE_FLAGS, valueOf } from './services/service-options.js'
+import { announce, openOutput, tunnelEventPrinter, urlOf } from './services/service-output.js'
+import { usageError } from './plan/usage-error.js'
 import { onShutdown } from './services/shutdown.js'
 
 const NAME = 'http-baseline'
@@ -32,7 +25,7 @@ await runProgram({
       json
     },
     cures: SERVICE_CURES,
-    run: async (given) => {
+    execute: async (given) => {
       const drainMs = valueOf.drainMs(given)
       const json = given.json === true
       openOutput(NAME, json)
@@ -40,7 +33,7 @@ await runProgram({
       const server = valueOf.server(given)
       for (const flag of ['engine', 'spin-us']) {
         if (server === 'lab' || given[flag] === undefined) continue
-        throw usage(flag, given[flag], 'is for --server=lab: leave it out, or --server')
+        throw usageError(flag, given[flag], 'is for --server=lab: leave it out, or --server')
       }
       const lab = { engine: valueOf.engine(given), spin: valueOf.spin(given) }
       const places = { host: valueOf.host(given), port: valueOf.port(given), path }

@@ -5,19 +5,13 @@ import { HelloLimit } from '../src/mux/hello.js'
 import { DEFAULT_SESSION_OPTIONS } from '../src/mux/session.js'
 import { type TransportChoice, transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelHost } from '../src/tunnel/tunnel-host.js'
-import { type Given, runProgram } from './options/cli.js'
+import { runProgram } from './options/cli.js'
+import type { Given } from './options/flags.js'
 import { integerOf } from './options/option-values.js'
-import { usage } from './plan/usage.js'
+import { usageError } from './plan/usage-error.js'
 import { givenSegmentFlag, SEGMENT_FLAGS, segmentSizesOf } from './options/segment-options.js'
-import {
-  announce,
-  openOutput,
-  SERVICE_CURES,
-  SERVICE_FLAGS,
-  tunnelEventPrinter,
-  urlOf,
-  valueOf
-} from './services/service-options.js'
+import { SERVICE_CURES, SERVICE_FLAGS, valueOf } from './services/service-options.js'
+import { announce, openOutput, tunnelEventPrinter, urlOf } from './services/service-output.js'
 import { onShutdown } from './services/shutdown.js'
 import { printStats } from './services/stats-printer.js'
 
@@ -54,7 +48,7 @@ await runProgram({
       json
     },
     cures: SERVICE_CURES,
-    run: async (given) => {
+    execute: async (given) => {
       const json = given.json === true
       openOutput(NAME, json)
       const transport = transportOf(given)
@@ -114,6 +108,6 @@ function transportOf (given: Given): TransportChoice {
   const kind = valueOf.transport(given)
   if (kind === 'shm') return { kind, memory: 'memfd', sizes: segmentSizesOf(given) }
   const flag = givenSegmentFlag(given)
-  if (flag !== null) throw usage(flag, given[flag], 'is for shared memory: leave it out, or add --transport=shm')
+  if (flag !== null) throw usageError(flag, given[flag], 'is for shared memory: leave it out, or add --transport=shm')
   return { kind }
 }

@@ -1,35 +1,24 @@
 #!/usr/bin/env node
-import { type Address, formatAddress, tcpAddress, unixAddress } from '../src/base/address.js'
+import { formatAddress } from '../src/base/address.js'
 import { createEngine } from '../src/engine/create-engine.js'
-import type { EngineName } from '../src/engine/engine.js'
 import { labServer } from '../src/origin/embedded/lab-link.js'
 import { DEFAULT_SEGMENT_SIZES } from '../src/shm/segment-sizes.js'
 import { transportKindOf } from '../src/transport/transport-kinds.js'
 import { TunnelPlugin } from '../src/tunnel/tunnel-plugin.js'
-import { type Given, reportError, runProgram } from './options/cli.js'
-import { portOf } from './options/option-values.js'
-import { usage } from './plan/usage.js'
-import {
-  announce,
-  openOutput,
-  SERVICE_CURES,
-  SERVICE_FLAGS,
-  tunnelEventPrinter,
-  valueOf
-} from './services/service-options.js'
-import { RoleHandle } from './roles/role-handle.js'
+import type { RoleTypes } from '../workers/roles.js'
+import { runProgram } from './options/cli.js'
+import { reportError } from './options/cures.js'
+import type { Given } from './options/flags.js'
+import { usageError } from './plan/usage-error.js'
+import { ORIGIN_PORT, parseOriginUrl, startOwnOrigin } from './services/plugin-origin.js'
+import { SERVICE_CURES, SERVICE_FLAGS, valueOf } from './services/service-options.js'
+import { announce, openOutput, tunnelEventPrinter } from './services/service-output.js'
 import { onShutdown } from './services/shutdown.js'
 import { printStats } from './services/stats-printer.js'
-import { launchThread } from './roles/threads.js'
 
 const NAME = 'http-tunnel-plugin'
-const ORIGIN_HOST = '127.0.0.1'
-const ORIGIN_PORT = '9876'
-/** How long an exit that nobody planned waits for the origin's thread. */
-const CLOSE_AT_EXIT_MS = 500
 /** The port is that of its origin. */
 const CURES = { ...SERVICE_CURES, port: '--origin-port=0 takes any free one' }
-const UNIX_PREFIX = 'unix:'
 
 const { transport, engine, 'spin-us': spin, addr, server, 'max-connections': maxConnections, drain, stats, json } =
   SERVICE_FLAGS
@@ -62,7 +51,7 @@ await runProgram({
       json
     },
     cures: CURES,
-    run: async (given) => {
+    execute: async (given) => {
       await start(given)
       return undefined
     }
@@ -72,7 +61,7 @@ await runProgram({
 async function start (given: Given): Promise<void> {
   for (const flag of ['origin-port', 'server']) {
     if (given.origin !== undefined && given[flag] !== undefined) {
-      throw usage(flag, given[flag], 'is for an origin that is started: leave it out, or --origin')
+      throw usageError(flag, given[flag], 'is for an origin that is started: leave it out, or --origin')
     }
   }
   const json = given.json === true
@@ -98,7 +87,7 @@ async function start (given: Given): Promise<void> {
 
   const isEmbedded = given.origin === 'embedded'
   const external = given.origin === undefined || isEmbedded ? null : parseOriginUrl(String(given.origin))
-  const starting = external === null && !isEmbedded ? startOrigin(given, engine.name) : null
+  const starting = external === null && !isEmbedded ? startOwnOrigin(given, engine.name) : null
   let plugin: TunnelPlugin | null = null
   let isOriginClosing = false
   let isFailed = false
@@ -128,66 +117,30 @@ async function start (given: Given): Promise<void> {
     onEvent: (event) => { if (json || event.kind !== 'refused') print(event) },
     onFatal: fail
   })
-  const ready = own?.ready
-  if (typeof ready?.note === 'string' && !json) console.error(`${NAME}: ${ready.note}`)
-  const url = ready === undefined ? given.origin : `http://${formatAddress(ready.address)}`
-  const kind = isEmbedded ? 'embedded' : ready?.server ?? 'external'
-  announce(
-    json,
-    {
-      event: 'started',
-      name: NAME,
-      origin: url,
-      server: kind,
-      tunnel: tunnel.path,
-      transport,
-      engine: engine.name,
-      pid: process.pid
-    },
-    `${NAME}: ${isEmbedded ? `answering on ${tunnel.path}` : `forwarding ${tunnel.path} to ${url}`} (${kind} origin, ` +
-    `${transport} transport, ${engine.name} engine)`
-  )
+  announceStart({ given, json, transport, engineName: engine.name, tunnelPath: tunnel.path, ownOrigin: own?.ready })
   const running = plugin
   printStats(NAME, json, statsMs, () => running.stats())
 }
 
-/** In a thread of its own: plugin and origin work at the same time. It drives its sockets as the plugin does. */
-async function startOrigin (given: Given, engine: EngineName): Promise<RoleHandle<'origin'>> {
-  const port = portOf('origin-port', given['origin-port'] ?? ORIGIN_PORT)
-  const server = valueOf.server(given)
-  const options = { server, engine, spin: valueOf.spin(given), host: ORIGIN_HOST, port, path: null }
-  const origin = await RoleHandle.start(launchThread, 'origin', options)
-  if (origin.ready.server === 'uws') closeAtExit(origin)
-  return origin
+interface Started {
+  readonly given: Given
+  readonly json: boolean
+  readonly transport: string
+  readonly engineName: string
+  readonly tunnelPath: string
+  readonly ownOrigin: RoleTypes['origin']['ready'] | undefined
 }
 
-/** An open app of uWebSockets.js in another thread aborts a process that ends: the thread gets time to close it. */
-function closeAtExit (origin: RoleHandle<'origin'>): void {
-  let isOpen = true
-  origin.died.catch(() => { isOpen = false })
-  process.once('exit', () => {
-    if (!isOpen) return
-    void origin.close()
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CLOSE_AT_EXIT_MS)
-  })
-}
-
-/** The tunnel carries bytes, so of a URL only its host and port matter; https is passed through, not ended here. */
-function parseOriginUrl (text: string): Address {
-  if (text.startsWith(UNIX_PREFIX)) return unixAddress(text.slice(UNIX_PREFIX.length))
-  const fail = (rule: string): never => { throw usage('origin', text, rule) }
-  let url: URL
-  try {
-    url = new URL(String(text))
-  } catch {
-    return fail(
-      'must be embedded, or a URL with a port up to 65535, for example http://127.0.0.1:3000, or unix: and the path ' +
-      'of a socket'
-    )
-  }
-  const standardPort =
-    { 'http:': 80, 'https:': 443 }[url.protocol] ?? fail('must begin with http://, https:// or unix:')
-  if (url.href !== `${url.protocol}//${url.host}/`) fail('must name a host and a port only: paths come from the client')
-  if (url.port === '0') fail('must name a port from 1 to 65535')
-  return tcpAddress(url.hostname, url.port === '' ? standardPort : Number(url.port))
+function announceStart ({ given, json, transport, engineName, tunnelPath, ownOrigin }: Started): void {
+  if (typeof ownOrigin?.note === 'string' && !json) console.error(`${NAME}: ${ownOrigin.note}`)
+  const origin = ownOrigin === undefined ? given.origin : `http://${formatAddress(ownOrigin.address)}`
+  const isEmbedded = origin === 'embedded'
+  const server = isEmbedded ? 'embedded' : ownOrigin?.server ?? 'external'
+  const { pid } = process
+  announce(
+    json,
+    { event: 'started', name: NAME, origin, server, tunnel: tunnelPath, transport, engine: engineName, pid },
+    `${NAME}: ${isEmbedded ? `answering on ${tunnelPath}` : `forwarding ${tunnelPath} to ${origin}`} ` +
+    `(${server} origin, ${transport} transport, ${engineName} engine)`
+  )
 }

@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, type Worker } from 'node:worker_threads'
 import { type Endpoint, expose, releaseProxy, type Remote, wrap } from 'comlink'
 import { type ErrorData, ErrorCode, fromErrorData, toErrorData, TunnelError } from '../src/base/errors.js'
 import { readCpuUsage } from '../src/metrics/cpu.js'
-import type { Role, RoleName, RoleSample, RoleTypes } from './roles.js'
+import type { RoleName, RoleSample, RoleTypes, RunningRole } from './roles.js'
 
 /**
  * The control protocol between the orchestrator and a role: comlink over whatever carries messages, a worker's port or
@@ -61,9 +61,9 @@ export class RoleControl<N extends RoleName> {
  * ignored: the orchestrator decides in which order to close.
  */
 export function serveRole<N extends RoleName> (
-  startRole: (options: RoleTypes[N]['options']) => Promise<Role<N>>
+  startRole: (options: RoleTypes[N]['options']) => Promise<RunningRole<N>>
 ): void {
-  let starting: Promise<Role<N>> | null = null
+  let starting: Promise<RunningRole<N>> | null = null
   const closeRole = async (): Promise<void> => {
     // A role that is still starting is waited for, so that it cannot come to life when nobody is left to close it.
     const role = await starting?.catch(() => null)

@@ -66,7 +66,7 @@ export interface RoleSample {
 }
 
 /** A running role, as its entry point makes it. */
-export interface Role<N extends RoleName> {
+export interface RunningRole<N extends RoleName> {
   readonly ready: RoleTypes[N]['ready']
   stats? (): TunnelStats
   measure? (job: RoleTypes[N]['job']): Promise<RoleTypes[N]['result']>

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { EXPORT_FORMATS, exportFiles } from '../../src/report/export/export.js'
-import type { Given, Subcommand } from '../options/cli.js'
+import type { Subcommand } from '../options/cli.js'
+import type { Given } from '../options/flags.js'
 import { listOf, oneOf, textOf } from '../options/option-values.js'
-import { readResults, writeFiles } from '../output/results-folder.js'
+import { writeFiles } from '../output/folders.js'
+import { readResults } from '../output/results-folder.js'
 
 /** `tunnel-bench export`: the histograms of a results folder in formats of other programs. */
 export const EXPORT_COMMAND: Subcommand = {
@@ -18,7 +20,7 @@ export const EXPORT_COMMAND: Subcommand = {
     },
     out: { describe: 'Folder for the files, made where it is missing', standard: '<dir>' }
   },
-  run: async (given) => {
+  execute: async (given) => {
     const { folder, files } = exportFolder(given)
     for (const name of files) console.log(join(folder, name))
     return 0

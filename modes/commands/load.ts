@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers'
 import type { Address } from '../../src/base/address.js'
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { createEngine } from '../../src/engine/create-engine.js'
@@ -15,43 +16,55 @@ import {
   renderLoadText
 } from '../../src/report/load-text.js'
 import { toOha } from '../../src/report/export/oha.js'
-import type { LoadOptions } from '../options/load-options.js'
+import type { Subcommand } from '../options/cli.js'
+import { LOAD_FLAGS } from '../options/load-flags.js'
+import { type LoadOptions, resolveLoadOptions, STANDARD_STREAM } from '../options/load-options.js'
+import { MEASURE_CURES } from '../options/measure-options.js'
+import { interruptSignal, printNote, type Progress, terminalProgress } from '../output/terminal.js'
 import { checkReplaceable, replaceFile } from '../system/replace-file.js'
-import { onStopSignal } from '../system/signals.js'
 
-/** Erases from the cursor to the end of the line (ECMA-48 EL). */
-const CLEAR_LINE = '\x1b[K'
+/** `tunnel-bench load`: the generator on its own. */
+export const LOAD_COMMAND: Subcommand = {
+  usage: 'load <url>',
+  summary: 'Load any HTTP/1.1 server: the generator on its own',
+  positionals: { url: 'What to request, for example http://127.0.0.1:8080/path' },
+  flags: LOAD_FLAGS,
+  cures: { engine: MEASURE_CURES.engine },
+  execute: async (given, lists) => {
+    const input = given['body-file'] === STANDARD_STREAM ? await buffer(process.stdin) : undefined
+    return await measureLoad(resolveLoadOptions(String(given.url), given, lists, input))
+  }
+}
 
 /**
- * `tunnel-bench load`: the generator on its own. Prints or writes the result, and returns the exit code: 0, or 1 when a
- * request failed or none was answered. Rejects with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until
- * then has been printed.
+ * Prints or writes the result, and returns the exit code: 0, or 1 when a request failed or none was answered. Rejects
+ * with ERR_TUNNEL_INTERRUPTED after Ctrl-C, when what was measured until then has been printed.
  */
-export async function load (options: LoadOptions): Promise<number> {
+async function measureLoad (options: LoadOptions): Promise<number> {
   const { job, engine: choice, format, output: file, showsProgress } = options
   // It cannot be opened by this name where it is a socket.
   const output = file === '/dev/stdout' ? null : file
-  const engine = createEngine(choice, { spin: 0, onFallback: (why) => { console.error(`tunnel-bench: ${why}`) } })
+  const engine = createEngine(choice, { spin: 0, onFallback: printNote })
   // Both are found out now, and not when there is a result to lose.
   await findTarget(job.target)
   if (output !== null) check(output)
-  const interruption = interruptSignal()
-  const terminal = showsProgress && process.stderr.isTTY ? process.stderr : null
+  const signal = interruptSignal()
+  const progress = showsProgress && process.stderr.isTTY ? terminalProgress(process.stderr) : null
   const result = await runLoad(engine, job, {
     workerUrl: new URL('../../workers/load-slice.js', import.meta.url),
-    signal: interruption,
-    onProgress: terminal === null ? undefined : statusLine(terminal)
+    signal,
+    onProgress: progress === null ? undefined : statusLine(progress)
   })
-  terminal?.write(`\r${CLEAR_LINE}`)
+  progress?.clear()
   const figures = decodeRound<LoadFigures>(result)
   const text = format === 'json' ? `${JSON.stringify(toOha(ohaSourceOf(figures)), null, 2)}\n` : renderLoadText(figures)
   if (output === null) process.stdout.write(text)
   else write(output, text)
-  if (interruption.aborted) {
+  if (signal.aborted) {
     throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the result holds what was measured until then')
   }
   const failure = loadFailure(figures)
-  if (failure !== null) console.error(`tunnel-bench: ${failure}`)
+  if (failure !== null) printNote(failure)
   return failure === null ? 0 : 1
 }
 
@@ -90,27 +103,12 @@ async function findTarget (target: Address): Promise<void> {
   })
 }
 
-function statusLine (terminal: NodeJS.WriteStream): (progress: LoadProgress) => void {
+function statusLine (progress: Progress): (progress: LoadProgress) => void {
   let before = emptyCounts()
   return ({ second, counts, latency }) => {
-    const line = formatLoadStatus(
-      second,
-      counts.ok - before.ok,
-      errorCount(counts) - errorCount(before),
-      new HistogramSnapshot(latency),
-      terminal.columns || 80
-    ) // a terminal may say that it has 0 columns
+    const okCount = counts.ok - before.ok
+    const errors = errorCount(counts) - errorCount(before)
+    progress.status((columns) => formatLoadStatus(second, okCount, errors, new HistogramSnapshot(latency), columns))
     before = counts
-    terminal.write(`\r${CLEAR_LINE}${line}`)
   }
-}
-
-/** Aborted by the first Ctrl-C, SIGTERM or SIGHUP; the second one ends the program at once. */
-function interruptSignal (): AbortSignal {
-  const controller = new AbortController()
-  onStopSignal(() => {
-    if (controller.signal.aborted) process.exit(130)
-    controller.abort()
-  })
-  return controller.signal
 }

@@ -1,7 +1,9 @@
 import { mergeRuns } from '../../src/analysis/merge.js'
-import type { Given, Subcommand } from '../options/cli.js'
+import type { Subcommand } from '../options/cli.js'
+import type { Given } from '../options/flags.js'
 import { textOf } from '../options/option-values.js'
-import { createEmptyFolder, readResults, writeResults } from '../output/results-folder.js'
+import { createEmptyFolder } from '../output/folders.js'
+import { readResults, writeResults } from '../output/results-folder.js'
 
 /** `tunnel-bench merge`: one results folder out of several. */
 export const MERGE_COMMAND: Subcommand = {
@@ -9,7 +11,7 @@ export const MERGE_COMMAND: Subcommand = {
   summary: 'Add the results of several runs, of one machine or of many, to one',
   positionals: { dirs: 'Results folders of runs with the same options, two or more' },
   flags: { out: { describe: 'Folder for the merged result, new or empty; report and export read it' } },
-  run: async (given) => {
+  execute: async (given) => {
     const { folder, runs } = mergeFolders(given)
     console.log(`Merged ${runs} runs: ${folder}/SUMMARY.md, result.json`)
     return 0

@@ -1,123 +1,77 @@
-import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { formatCount, formatDuration, formatMs, formatRps } from '../../src/base/units.js'
-import type { RunMetadata } from '../../src/result/run-result.js'
 import { percentileOrNull, ratePerSecOf, responseTimesOf } from '../../src/analysis/statistics.js'
 import type { SweepOptions, SweepResult } from '../../src/result/sweep-result.js'
 import { kneeText, probeText, renderSweepConsole } from '../../src/report/sweep/sweep-summary.js'
 import { oneLine } from '../../src/base/text.js'
-import { armsOf } from '../plan/arms.js'
-import { collectMetadata } from '../measure/metadata.js'
-import {
-  createResultsFolder, goingOn, orShow, removeEmptyFolder, renderSweepFolder, writeSweep
-} from '../output/results-folder.js'
-import { exitCodeOfSweep } from './run-outcome.js'
-import { seldom } from '../output/throttle-by-cost.js'
 import { SweepRunner, type SweepStep } from '../measure/sweep-runner.js'
-import { createProgress, interruptSignal, printNote } from '../output/terminal.js'
-import { Topology } from '../roles/topology.js'
+import { withAvailableArms } from '../options/available-arms.js'
+import type { Subcommand } from '../options/cli.js'
+import { MEASURE_CURES } from '../options/measure-options.js'
+import { resolveSweepOptions, SWEEP_FLAGS } from '../options/sweep-options.js'
+import { keepMeasuring, renderSweepFolder, writeSweep } from '../output/results-folder.js'
+import { seldom } from '../output/throttle-by-cost.js'
+import { printNote } from '../output/terminal.js'
+import { exitCodeOfSweep } from './exit-code.js'
+import { MeasuringCommand } from './measuring-command.js'
 
-/**
- * `tunnel-bench sweep`: searches the knees, measures the curve, shows progress, and writes the results folder as it
- * goes. Returns the exit code: 0, or 1 when a measurement failed. Rejects with ERR_TUNNEL_MEASUREMENT_INVALID where the
- * findings say so and `allowInvalid` does not, with ERR_TUNNEL_INTERRUPTED, and with whatever keeps the roles from
- * starting or the results from being written.
- */
-export async function sweep (
+/** `tunnel-bench sweep`: searches the knees, and measures the curve. */
+export const SWEEP_COMMAND: Subcommand = {
+  usage: 'sweep',
+  summary: 'Latency against load of every arm, and the highest rate that each can bear',
+  flags: SWEEP_FLAGS,
+  cures: MEASURE_CURES,
+  execute: async (given) => {
+    const { options, requested, ...results } = resolveSweepOptions(given)
+    return await measureSweep(withAvailableArms(options, requested, printNote), results)
+  }
+}
+
+/** Shows progress, writes the results folder as it goes, and ends as `run` does. */
+async function measureSweep (
   options: SweepOptions,
   { out, allowInvalid }: { out: string; allowInvalid: boolean }
 ): Promise<number> {
-  const startedAt = new Date()
-  let topology: Topology | null = null
-  const createTopology = (): Topology => {
-    topology = new Topology({
-      mode: options.mode,
-      server: options.server,
-      engine: options.engine,
-      spin: options.spinUs ?? 'auto',
-      arms: armsOf(options),
-      externalArms: [],
-      originPort: 0,
-      segment: options.segment,
-      onNote: printNote
-    })
-    return topology
-  }
-  const interrupt = interruptSignal(async () => {
-    await topology?.closeNow()
+  const command = new MeasuringCommand(options, {
+    out,
+    headline: ({ server, engine }) =>
+      `${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, ${options.size} ` +
+      `responses, ${options.connections} connections, p99 bound ${formatDuration(options.p99BoundMs)}, seed ` +
+      `${options.seed}`
   })
-  const folder = createResultsFolder(out, startedAt)
-  process.on('exit', () => {
-    removeEmptyFolder(folder)
-  })
-  const progress = createProgress()
-  let metadata: RunMetadata<SweepOptions> | null = null
-  const resultAt = (finishedAt: string | null): SweepResult => ({
-    schemaVersion: 1,
-    startedAt: startedAt.toISOString(),
-    finishedAt,
-    metadata: metadata!,
+  const { folder, progress } = command
+  const resultAt = (finishedAt: Date | null): SweepResult => ({
+    ...command.headOfResult(finishedAt),
     ratesPerSec: runner.ratesPerSec,
     arms: runner.arms
   })
   const write = seldom(
-    goingOn(() => {
+    keepMeasuring(() => {
       writeSweep(folder, resultAt(null))
     })
   )
   let steps = 0
-  const runner = new SweepRunner(
-    options,
-    createTopology,
-    {
-      onReady: ({ engine, engineNote, server, serverNote }) => {
-        if (metadata !== null) return
-        metadata = collectMetadata(options, engine, server)
-        for (const note of [engineNote, serverNote]) {
-          if (note !== null) printNote(note)
-        }
-        console.log(
-          `${options.arms.join(', ')} in ${options.mode}, ${server} origin, ${engine} engine, ${options.size} ` +
-          `responses, ${options.connections} connections, p99 bound ${formatDuration(options.p99BoundMs)}, seed ` +
-          `${options.seed}`
-        )
-      },
-      onStart: (arm, ratePerSec) => {
-        progress.status((columns) =>
-          `${arm}${ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`}  measuring`.slice(0, columns - 1)
-        )
-      },
-      onStep: (step) => {
-        steps++
-        progress.line(stepText(step))
-        write()
-      }
+  const runner = new SweepRunner(options, command.roles, {
+    onStart: (arm, ratePerSec) => {
+      progress.status((columns) =>
+        `${arm}${ratePerSec === null ? '' : ` at ${formatRps(ratePerSec)}/s`}  measuring`.slice(0, columns - 1)
+      )
     },
-    interrupt
-  )
-  try {
-    await runner.run()
-  } finally {
-    progress.clear()
-  }
-  if (steps === 0) {
-    throw new TunnelError(
-      ErrorCode.INTERRUPTED,
-      'Interrupted before the first measurement was done: there are no results'
-    )
-  }
+    onStep: (step) => {
+      steps++
+      progress.line(stepText(step))
+      write()
+    }
+  })
+  await command.measure(async () => { await runner.run() }, () => steps > 0)
 
-  const result = resultAt(interrupt.aborted ? null : new Date().toISOString())
-  const findings = orShow(
-    () => writeSweep(folder, result),
-    () => renderSweepConsole(result)
-  )
-  await renderSweepFolder(folder, result, findings)
-  console.log(`\n${renderSweepConsole(result, findings)}`)
-  console.log(`Results: ${folder}/SUMMARY.md (tables), sweep.svg and sweep.png (the curve), sweep.json (everything)`)
-  if (interrupt.aborted) {
-    throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted: the tables hold what was measured until then')
-  }
-  return exitCodeOfSweep(result, findings, { folder, allowInvalid })
+  const result = resultAt(command.signal.aborted ? null : new Date())
+  return await command.finish({
+    write: () => writeSweep(folder, result),
+    tables: (findings) => renderSweepConsole(result, findings),
+    draw: async (findings) => { await renderSweepFolder(folder, result, findings) },
+    files: 'SUMMARY.md (tables), sweep.svg and sweep.png (the curve), sweep.json (everything)',
+    exitCode: (findings) => exitCodeOfSweep(result, findings, { folder, allowInvalid })
+  })
 }
 
 function stepText (step: SweepStep): string {

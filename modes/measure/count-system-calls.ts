@@ -1,8 +1,8 @@
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
-import { CONNECT_TIMEOUT_MS } from '../../src/base/time-limit.js'
 import type { CellResult, RunOptions, SystemCalls } from '../../src/result/run-result.js'
-import { armsOf, LARGE_PATH, parseSize } from '../plan/arms.js'
-import type { Topology } from '../roles/topology.js'
+import { armsOf, parseSize } from '../plan/arms.js'
+import type { Roles } from '../roles/role-supervisor.js'
+import { jobOf } from './measure-arm.js'
 
 /**
  * So long is each cell loaded with strace attached. Counts need no warm-up, and few responses: they do not vary as
@@ -15,7 +15,7 @@ export const COUNT_MS = 500
  * of it. Rejects where it cannot be done, with what has been counted until then in its cells.
  */
 export async function countSystemCalls (
-  roles: Pick<Topology, 'countSystemCalls'>,
+  roles: Pick<Roles, 'countSystemCalls'>,
   options: RunOptions,
   cells: ReadonlyArray<CellResult & { systemCalls?: Readonly<Record<string, SystemCalls>> }>,
   signal: AbortSignal
@@ -24,20 +24,11 @@ export async function countSystemCalls (
   for (const cell of cells.filter(({ rounds }) => rounds.length > 0)) {
     if (signal.aborted) return
     const arm = arms.find(({ label }) => label === cell.arm)!
-    const size = parseSize(cell.size)
-    const { responses, calls } = await roles.countSystemCalls(arm.path, {
-      path: size.path,
-      expect: size.expect,
-      pace: { kind: 'closed' },
-      concurrency: cell.concurrency,
-      warmupMs: 0,
-      durationMs: COUNT_MS,
-      requestTimeoutMs: options.requestTimeoutMs,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      threads: Math.min(options.loadThreads, cell.concurrency),
-      stalledReaders: arm.stalledReaders,
-      stalledPath: LARGE_PATH
-    })
+    const job = jobOf(
+      { ...options, warmupMs: 0, durationMs: COUNT_MS },
+      { arm, size: parseSize(cell.size), concurrency: cell.concurrency, pace: { kind: 'closed' } }
+    )
+    const { responses, calls } = await roles.countSystemCalls(arm.path, job)
     if (responses === 0) {
       throw new TunnelError(
         ErrorCode.UNAVAILABLE,

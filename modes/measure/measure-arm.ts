@@ -6,7 +6,7 @@ import { decodeRound } from '../../src/result/encoded.js'
 import type { RoundResult } from '../../src/result/run-result.js'
 import { type Arm, LARGE_PATH, type Size } from '../plan/arms.js'
 import { CpuCgroup, throttlingSince } from '../system/cpu-cgroup.js'
-import type { Roles } from '../roles/standing-roles.js'
+import type { Roles } from '../roles/role-supervisor.js'
 
 /** All roles are in it, or in one below. */
 const CGROUP = new CpuCgroup()
@@ -40,19 +40,7 @@ export async function measureArm (
 ): Promise<RoundResult> {
   const startedAt = new Date().toISOString()
   const throttledBefore = CGROUP.throttling()
-  const { result, cpu, tunnel } = await roles.measure(arm.path, {
-    path: size.path,
-    expect: size.expect,
-    pace,
-    concurrency,
-    warmupMs: options.warmupMs,
-    durationMs: options.durationMs,
-    requestTimeoutMs: options.requestTimeoutMs,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    threads: Math.min(options.loadThreads, concurrency),
-    stalledReaders: arm.stalledReaders,
-    stalledPath: LARGE_PATH
-  })
+  const { result, cpu, tunnel } = await roles.measure(arm.path, jobOf(options, { arm, size, concurrency, pace }))
   const throttled = throttlingSince(CGROUP.throttling(), throttledBefore)
   if (result.counts.ok === 0 && errorCount(result.counts) > 0) {
     throw new TunnelError(
@@ -64,4 +52,24 @@ export async function measureArm (
   return decodeRound<RoundResult>({
     round, position, startedAt, ...found, cpu: { ...cpu, load: loadCpu }, tunnel, throttled
   })
+}
+
+/** What the load generator is told. */
+export function jobOf (
+  options: MeasureOptions,
+  { arm, size, concurrency, pace }: Pick<Measurement, 'arm' | 'size' | 'concurrency' | 'pace'>
+): Omit<LoadJob, 'target'> {
+  return {
+    path: size.path,
+    expect: size.expect,
+    pace,
+    concurrency,
+    warmupMs: options.warmupMs,
+    durationMs: options.durationMs,
+    requestTimeoutMs: options.requestTimeoutMs,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    threads: Math.min(options.loadThreads, concurrency),
+    stalledReaders: arm.stalledReaders,
+    stalledPath: LARGE_PATH
+  }
 }

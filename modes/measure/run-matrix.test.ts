@@ -3,11 +3,11 @@ import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import type { LoadJob, LoadResult } from '../../src/load/job.js'
 import { emptyCounts } from '../../src/metrics/counts.js'
 import type { MeasurementOutcome, MeasurementPlace } from '../../src/report/progress.js'
-import type { RunOptions } from '../../src/result/run-result.js'
+import type { CellResult, RunOptions } from '../../src/result/run-result.js'
 import { makeCounters, timesNs } from '../../src/report/testing/fixture.js'
-import { planMatrix, runMatrix } from './run-matrix.js'
+import { type MatrixHooks, planMatrix, runMatrix } from './run-matrix.js'
 import { resolveRunOptions } from '../options/run-options.js'
-import type { Roles } from '../roles/standing-roles.js'
+import { type Roles, RoleSupervisor } from '../roles/role-supervisor.js'
 
 function optionsOf (given: Record<string, string> = {}): RunOptions {
   return resolveRunOptions({
@@ -70,14 +70,22 @@ function fakeRoles (
         tunnel: transport === 'baseline' ? null : TUNNEL
       }
     },
+    countSystemCalls: async () => ({ responses: 0, calls: {} }),
     close: async () => {
       log.push('close')
-    }
+    },
+    closeNow: async () => {}
   })
 }
 
-const silent = { onReady: () => {}, onStart: () => {}, onDone: () => {} }
+const silent = { onStart: () => {}, onDone: () => {} }
 const never = new AbortController().signal
+
+async function runWith (
+  options: RunOptions, createRoles: () => Roles, hooks: MatrixHooks, signal: AbortSignal
+): Promise<CellResult[]> {
+  return await runMatrix(options, new RoleSupervisor(createRoles, () => {}, signal), hooks)
+}
 
 test('planMatrix() runs every arm once in each round, one directly after the other', (t) => {
   const plan = planMatrix(
@@ -120,7 +128,7 @@ test('runMatrix() measures the plan and files each round in its cell', async (t)
     warmup: '50ms',
     'request-timeout': '3s'
   })
-  const cells = await runMatrix(options, fakeRoles(log, async (_transport, job) => {
+  const cells = await runWith(options, fakeRoles(log, async (_transport, job) => {
     jobs.push(job)
     return loadResult()
   }), silent, never)
@@ -168,7 +176,7 @@ test('runMatrix() notes a failure in its cell, starts the roles anew, and goes o
   const log: string[] = []
   const outcomes: MeasurementOutcome[] = []
   let measured = 0
-  const cells = await runMatrix(optionsOf(), fakeRoles(log, async () => {
+  const cells = await runWith(optionsOf(), fakeRoles(log, async () => {
     if (++measured === 2) throw new TunnelError(ErrorCode.ROLE_FAILED, 'The host role ended')
     return loadResult()
   }), { ...silent, onDone: (_place, outcome) => { outcomes.push(outcome) } }, never)
@@ -183,7 +191,7 @@ test('runMatrix() notes a failure in its cell, starts the roles anew, and goes o
 
 test('runMatrix() takes a measurement without any good response for a failure, and one with ' +
   'some errors not', async (t) => {
-  const all = await runMatrix(
+  const all = await runWith(
     optionsOf(),
     fakeRoles([], async () =>
       loadResult({ counts: { ...emptyCounts(), sent: 5, reset: 5 }, problems: ['reset: cut off', 'refused: nobody'] })
@@ -197,14 +205,14 @@ test('runMatrix() takes a measurement without any good response for a failure, a
       [1, 2].map((round) => `round ${round}: no request of 5 succeeded: reset: cut off; refused: nobody`)
     )
   }
-  const some = await runMatrix(
+  const some = await runWith(
     optionsOf(),
     fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 5, ok: 1, reset: 4 } })),
     silent,
     never
   )
   for (const cell of some) t.deepEqual([cell.rounds.length, cell.failures.length], [2, 0])
-  const slow = await runMatrix(
+  const slow = await runWith(
     optionsOf(),
     fakeRoles([], async () => loadResult({ counts: { ...emptyCounts(), sent: 1, unfinished: 1 } })),
     silent,
@@ -217,7 +225,7 @@ test('runMatrix() rejects where the roles never start, and has closed them', asy
   const log: string[] = []
   const refused = new TunnelError(ErrorCode.ORIGIN_UNAVAILABLE, 'no origin')
   const error = await t.throwsAsync(
-    runMatrix(
+    runWith(
       optionsOf(),
       fakeRoles(
         log,
@@ -238,7 +246,7 @@ test('runMatrix() notes a restart that fails as a failure, and tries again for t
   const log: string[] = []
   let starts = 0
   let measured = 0
-  const cells = await runMatrix(optionsOf(), fakeRoles(log, async () => {
+  const cells = await runWith(optionsOf(), fakeRoles(log, async () => {
     if (++measured === 1) throw new Error('lost')
     return loadResult()
   }, async () => { if (++starts === 2) throw new TunnelError(ErrorCode.ROLE_FAILED, 'no plugin') }), silent, never)
@@ -251,7 +259,7 @@ test('runMatrix() notes a restart that fails as a failure, and tries again for t
 test('runMatrix() tells where it is, and an estimate of the time left that ends with the run', async (t) => {
   const started: MeasurementPlace[] = []
   const done: MeasurementPlace[] = []
-  await runMatrix(
+  await runWith(
     optionsOf(),
     fakeRoles([], async () => loadResult()),
     {
@@ -283,7 +291,7 @@ test('runMatrix() ends with what there is when it is interrupted in a measuremen
   const log: string[] = []
   const interrupt = new AbortController()
   let measured = 0
-  const cells = await runMatrix(
+  const cells = await runWith(
     optionsOf(),
     fakeRoles(log, async () => {
       if (++measured === 2) interrupt.abort()
@@ -301,7 +309,7 @@ test('runMatrix() ends with what there is when it is interrupted in a measuremen
 test('runMatrix() neither measures nor fails when it is interrupted in the start of the roles', async (t) => {
   const log: string[] = []
   const interrupt = new AbortController()
-  const cells = await runMatrix(optionsOf(), fakeRoles(log, async () => loadResult(), async () => {
+  const cells = await runWith(optionsOf(), fakeRoles(log, async () => loadResult(), async () => {
     interrupt.abort()
     throw new TunnelError(ErrorCode.INTERRUPTED, 'Interrupted')
   }), silent, interrupt.signal)
@@ -311,7 +319,7 @@ test('runMatrix() neither measures nor fails when it is interrupted in the start
 
 test('runMatrix() starts nothing when it is interrupted before', async (t) => {
   const log: string[] = []
-  await runMatrix(optionsOf(), fakeRoles(log, async () => loadResult()), silent, AbortSignal.abort())
+  await runWith(optionsOf(), fakeRoles(log, async () => loadResult()), silent, AbortSignal.abort())
   t.deepEqual(log, [])
 })
 
@@ -332,7 +340,7 @@ test('runMatrix() sends all arms one plan at a fraction of what the slowest did'
     warmup: '300ms'
   })
   const done: MeasurementPlace[] = []
-  const cells = await runMatrix(options, fakeRoles([], async (transport, job) => {
+  const cells = await runWith(options, fakeRoles([], async (transport, job) => {
     jobs.push({ ...job, transport })
     const ok = transport === 'stream' ? 100 : 300
     return loadResult({ counts: { ...emptyCounts(), sent: ok, ok } })
@@ -357,7 +365,7 @@ test('runMatrix() sends all arms one plan at a fraction of what the slowest did'
 })
 
 test('runMatrix() notes what fails at equal load there, and leaves it out where no arm has answered', async (t) => {
-  const cells = await runMatrix(
+  const cells = await runWith(
     optionsOf({ 'equal-load': '0.5', rounds: '1' }),
     fakeRoles([], async (transport, { pace }) => {
       if (pace.kind === 'open' && transport === 'stream') {
@@ -375,7 +383,7 @@ test('runMatrix() notes what fails at equal load there, and leaves it out where 
       [[], 0, ['round 1: The host role ended']]
     ]
   )
-  const dead = await runMatrix(
+  const dead = await runWith(
     optionsOf({ 'equal-load': '0.5', rounds: '1' }),
     fakeRoles([], async () => {
       throw new Error('lost')

@@ -6,7 +6,7 @@ import type { MeasurementOutcome, MeasurementPlace } from '../../src/report/prog
 import type { CellResult, EqualLoadResult, RoundResult, RunOptions } from '../../src/result/run-result.js'
 import { type Arm, armsOf, parseSize, type Size } from '../plan/arms.js'
 import { measureArm } from './measure-arm.js'
-import { type Roles, StandingRoles } from '../roles/standing-roles.js'
+import type { Roles, RoleSupervisor } from '../roles/role-supervisor.js'
 
 /** A round of a cell: every arm once, in random order. */
 export interface PlannedRound {
@@ -35,37 +35,29 @@ export function planMatrix (options: RunOptions): PlannedRound[] {
 }
 
 export interface MatrixHooks {
-  /** All roles run: at the beginning, and again after a failure. */
-  onReady (roles: Roles): void
   onStart (place: MeasurementPlace): void
   /** `cell` is the one of `cells` that has changed. */
   onDone (place: MeasurementPlace, outcome: MeasurementOutcome, cell: CellResult, cells: readonly CellResult[]): void
   /** All rounds are done, and the roles still run. */
-  onMeasured? (cells: readonly CellResult[]): Promise<void>
+  onMeasured? (cells: readonly CellResult[], roles: Roles): Promise<void>
 }
 
 /**
  * Runs the plan. A measurement that fails is noted in its cell, the roles are started anew, and the rest goes on; only
- * when the roles have never run does it reject. Ends early, with what there is, when `signal` is aborted.
+ * when the roles have never run does it reject. Ends early, with what there is, when the signal of `roles` is aborted.
+ * Closes the roles.
  */
 export async function runMatrix (
   options: RunOptions,
-  createRoles: () => Roles,
-  hooks: MatrixHooks,
-  signal: AbortSignal
+  roles: RoleSupervisor,
+  hooks: MatrixHooks
 ): Promise<CellResult[]> {
   const cells = createCells(options)
   const plan = planMatrix(options)
   const total = plan.length * options.arms.length
   const startedAtNs = nowNs()
   let number = 0
-  const roles = new StandingRoles(
-    createRoles,
-    (ready) => {
-      hooks.onReady(ready)
-    },
-    signal
-  )
+  const { signal } = roles
   try {
     for (const { size, concurrency, round, arms, isEqualLoad } of plan) {
       const group = cells.filter((cell) => cell.size === size.name && cell.concurrency === concurrency)
@@ -103,8 +95,8 @@ export async function runMatrix (
       }
     }
     if (hooks.onMeasured !== undefined) {
-      await roles.attempt(async () => {
-        await hooks.onMeasured?.(cells)
+      await roles.attempt(async (ready) => {
+        await hooks.onMeasured?.(cells, ready)
       })
     }
     return cells

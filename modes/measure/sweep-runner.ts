@@ -8,7 +8,7 @@ import { commonRates } from '../../src/analysis/sweep-rates.js'
 import type { Knee, KneeProbe, SweepArm, SweepOptions, SweepPoint } from '../../src/result/sweep-result.js'
 import { type Arm, armsOf, parseSize } from '../plan/arms.js'
 import { measureArm } from './measure-arm.js'
-import { type Attempt, type Roles, StandingRoles } from '../roles/standing-roles.js'
+import type { Attempt, RoleSupervisor } from '../roles/role-supervisor.js'
 
 /** A knee lies a little below what a closed loop does, so the search begins there. */
 const GUESS = 0.7
@@ -31,7 +31,6 @@ export type SweepStep =
   }
 
 export interface SweepHooks {
-  onReady (roles: Roles): void
   onStart (arm: string, ratePerSec: number | null): void
   onStep (step: SweepStep): void
 }
@@ -57,15 +56,15 @@ export class SweepRunner {
   readonly #options: SweepOptions
   readonly #hooks: SweepHooks
   readonly #signal: AbortSignal
-  readonly #roles: StandingRoles
+  readonly #roles: RoleSupervisor
   readonly #random: Random
   #probes = 0
 
-  constructor (options: SweepOptions, createRoles: () => Roles, hooks: SweepHooks, signal: AbortSignal) {
+  constructor (options: SweepOptions, roles: RoleSupervisor, hooks: SweepHooks) {
     this.#options = options
     this.#hooks = hooks
-    this.#signal = signal
-    this.#roles = new StandingRoles(createRoles, (roles) => { hooks.onReady(roles) }, signal)
+    this.#roles = roles
+    this.#signal = roles.signal
     this.#random = seededRandom(options.seed)
     this.arms = this.#arms = armsOf(options).map(({ label, path, transport }) => ({
       arm: label,
@@ -79,7 +78,7 @@ export class SweepRunner {
     }))
   }
 
-  /** Rejects only where the roles have never run. Ends early when the signal is aborted. */
+  /** Rejects only where the roles have never run. Ends early when the signal of the roles is aborted. Closes them. */
   async run (): Promise<void> {
     try {
       await this.#searchKnees()

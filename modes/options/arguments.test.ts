@@ -1,11 +1,11 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { plainArguments, suggestion } from './arguments.js'
-import { LOAD_FLAGS } from './load-options.js'
+import { normalizeArguments, suggestion } from './arguments.js'
+import { LOAD_FLAGS } from './load-flags.js'
 
 const FLAGS = { ...LOAD_FLAGS, help: { short: 'h', isSwitch: true } }
 const fail = (problem: string): Error => new Error(problem)
-const plain = (...typed: string[]): string[] => plainArguments(typed, FLAGS, fail)
+const plain = (...typed: string[]): string[] => normalizeArguments(typed, FLAGS, fail)
 
 const forms: Array<[typed: string[], plain: string[]]> = [
   [['-z10s'], ['--duration=10s']],
@@ -28,7 +28,7 @@ const forms: Array<[typed: string[], plain: string[]]> = [
   [['-c', '8', '--json', '--no-tui', 'http://h/'], ['--connections=8', '--json', '--no-tui', 'http://h/']]
 ]
 for (const [typed, expected] of forms) {
-  test(`plainArguments() reads ${JSON.stringify(typed)}`, (t) => {
+  test(`normalizeArguments() reads ${JSON.stringify(typed)}`, (t) => {
     t.deepEqual(plain(...typed), expected)
   })
 }
@@ -53,12 +53,12 @@ const refused: Array<[typed: string[], problem: RegExp]> = [
   [['--', '-x'], /^"-x" would be an option: write \.\/-x for a file or folder of that name$/]
 ]
 for (const [typed, problem] of refused) {
-  test(`plainArguments() refuses ${JSON.stringify(typed)}`, (t) => {
+  test(`normalizeArguments() refuses ${JSON.stringify(typed)}`, (t) => {
     t.throws(() => plain(...typed), { message: problem })
   })
 }
 
-test('plainArguments() takes any value in every form, but for another option', (t) => {
+test('normalizeArguments() takes any value in every form, but for another option', (t) => {
   const isOption = (value: string): boolean => /^-[a-z]$/i.test(value) || value.startsWith('--')
   fc.assert(fc.property(fc.string().filter((value) => !isOption(value)), (value) => {
     for (const typed of [['-d', value], ['--data', value], [`--data=${value}`], [`-d=${value}`]]) {

@@ -1,5 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein'
-import type { Flag } from './cli.js'
+import type { Flag } from './flags.js'
 
 type Flags = Readonly<Record<string, Pick<Flag, 'short' | 'isSwitch'>>>
 
@@ -8,7 +8,11 @@ type Flags = Readonly<Record<string, Pick<Flag, 'short' | 'isSwitch'>>>
  * getopt_long: `-z10s`, `-z 10s`, `--duration 10s`, several switches behind one dash, values that begin with a dash.
  * yargs takes `-z10s` for four switches, and nothing with a dash for a value. `fail` makes an error of a problem.
  */
-export function plainArguments (typed: readonly string[], flags: Flags, fail: (problem: string) => Error): string[] {
+export function normalizeArguments (
+  typed: readonly string[],
+  flags: Flags,
+  fail: (problem: string) => Error
+): string[] {
   const names = Object.keys(flags)
   const rest = [...typed]
   const plain: string[] = []

@@ -3,10 +3,10 @@ import type { RunOptions } from '../../src/result/run-result.js'
 import { transportKindOf, type TransportName } from '../../src/transport/transport-kinds.js'
 import { type Arm, armsOf } from '../plan/arms.js'
 import { givenSegmentFlag } from './segment-options.js'
-import { choiceOf, isTransport } from '../roles/topology.js'
+import { isTransport, transportChoiceOf } from '../plan/transport-choice.js'
 
 /** What of a run was asked for, and is not there by default. */
-export interface Asked {
+export interface Requested {
   readonly arms: boolean
   /** Sizes of the shared memory. */
   readonly segment: boolean
@@ -17,10 +17,10 @@ export interface Resolved<Options> {
   readonly options: Options
   readonly out: string
   readonly allowInvalid: boolean
-  readonly asked: Asked
+  readonly requested: Requested
 }
 
-export function askedOf (given: Readonly<Record<string, unknown>>): Asked {
+export function requestedOf (given: Readonly<Record<string, unknown>>): Requested {
   return { arms: given.arms !== undefined, segment: givenSegmentFlag(given) !== null }
 }
 
@@ -30,7 +30,11 @@ type Measured = Pick<RunOptions, 'arms' | 'mode' | 'segment' | 'externalArms' | 
  * `options` without the arms that this machine cannot have, where nobody asked for them; `tell` gets a sentence that
  * says why. Throws ERR_TUNNEL_UNAVAILABLE where somebody did.
  */
-export function withAvailableArms<T extends Measured> (options: T, asked: Asked, tell: (sentence: string) => void): T {
+export function withAvailableArms<T extends Measured> (
+  options: T,
+  requested: Requested,
+  tell: (sentence: string) => void
+): T {
   const arms = armsOf(options)
   const refusals = new Map<Arm['transport'], TunnelError>()
   for (const transport of new Set(arms.map((arm) => arm.transport).filter(isTransport))) {
@@ -43,10 +47,10 @@ export function withAvailableArms<T extends Measured> (options: T, asked: Asked,
   const left = options.arms.filter((label) => !missing.includes(label))
   const ways = [
     ...(options.countSystemCalls === true ? [] : ['--mode=threads']),
-    ...(asked.segment || left.length === 0 || !asked.arms ? [] : [`--arms=${names(left)}`])
+    ...(requested.segment || left.length === 0 || !requested.arms ? [] : [`--arms=${names(left)}`])
   ]
   const sentence = `${refusal.message}${ways.length === 0 ? '' : ` (${ways.join(' or ')})`}`
-  if (asked.arms || asked.segment) {
+  if (requested.arms || requested.segment) {
     throw new TunnelError(refusal.code, `Cannot measure ${missing.join(', ')}: ${sentence}`, { cause: refusal })
   }
   tell(`without ${missing.join(', ')}: ${sentence}`)
@@ -60,7 +64,7 @@ function names (labels: readonly string[]): string {
 
 function refusalOf (transport: TransportName, options: Measured): TunnelError | null {
   try {
-    transportKindOf(choiceOf(transport, options)).check()
+    transportKindOf(transportChoiceOf(transport, options)).check()
     return null
   } catch (error) {
     if (error instanceof TunnelError && error.code === ErrorCode.UNAVAILABLE) return error

@@ -1,6 +1,8 @@
 import yargs, { type Argv } from 'yargs'
-import { type Cure, ErrorCode, exitCodeOf, TunnelError } from '../../src/base/errors.js'
-import { plainArguments, suggestion } from './arguments.js'
+import { ErrorCode, exitCodeOf, TunnelError } from '../../src/base/errors.js'
+import { normalizeArguments, suggestion } from './arguments.js'
+import { type Cures, reportError } from './cures.js'
+import type { Flag, Given, GivenLists } from './flags.js'
 import { PROGRAM } from '../measure/metadata.js'
 import { watchStandardOutput } from '../system/standard-output.js'
 
@@ -9,35 +11,13 @@ import { watchStandardOutput } from '../system/standard-output.js'
  * checks what has to be given, and prints help; options come to it in one form (`arguments.ts`).
  */
 
-export interface Flag {
-  /** For --help: meaning, unit, what 0 means. */
-  readonly describe: string
-  /**
-   * Shown in --help; whoever reads the value fills it in. Absent: the flag has to be given. A switch is off by default.
-   */
-  readonly standard?: string
-  readonly isSwitch?: boolean
-  /** One letter for `-n`. */
-  readonly short?: string
-  /** May be given several times; all values count. */
-  readonly isList?: boolean
-}
-
-export type Cures = Readonly<Partial<Record<Cure, string>>>
-
 export interface Action {
   readonly flags: Readonly<Record<string, Flag>>
   /** Its options that help, for errors that say so in general words. */
   readonly cures?: Cures
   /** The exit code, or nothing when the program goes on until a signal ends it. */
-  readonly run: (given: Given, lists: Lists) => Promise<number | undefined>
+  readonly execute: (given: Given, lists: GivenLists) => Promise<number | undefined>
 }
-
-/** What was typed: text of every flag and positional that was given, true for every switch, a list for `<name..>`. */
-export type Given = Readonly<Record<string, string | true | readonly string[] | undefined>>
-
-/** Every value of each flag that may be given several times; none: an empty array. */
-export type Lists = Readonly<Record<string, readonly string[]>>
 
 export interface Subcommand extends Action {
   /** Name, then positionals: `report <dir>`, `merge <dirs..>`. */
@@ -72,47 +52,48 @@ const STRINGS = {
   }
 }
 
+/** Makes a usage error of a problem. */
+type Fail = (problem: string) => TunnelError
+
 /**
- * Parses `process.argv` and runs the action. Whatever goes wrong ends in one sentence on standard error and the exit
- * code of `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last one
- * counts, but for lists.
+ * Parses `process.argv` and executes the action. Whatever goes wrong ends in one sentence on standard error and the
+ * exit code of `exitCodeOf()`: 2 for usage, 3 for an invalid measurement, 1 for failure. Of a flag given twice the last
+ * one counts, but for lists.
  */
-export async function runProgram ({ name, summary, action }: Program): Promise<void> {
+export async function runProgram (program: Program): Promise<void> {
+  const { name, action } = program
   // Somebody who reads the first lines only (`| head`) must not end a service or lose a run.
   watchStandardOutput(name)
-  const run = async (chosen: Action | Subcommand, argv: object): Promise<void> => {
-    const names = new Set(Object.keys({ ...chosen.flags, ...('positionals' in chosen ? chosen.positionals : {}) }))
-    const typed = Object.entries(argv).filter(
-      ([key, value]) => names.has(key) && value !== undefined && value !== false
-    )
-    const given = Object.fromEntries(
-      typed.map(([key, value]) => [key, key in chosen.flags && Array.isArray(value) ? value.at(-1) : value])
-    ) as Given
-    const isList = (key: string): boolean => chosen.flags[key]?.isList === true
-    const lists = Object.fromEntries([
-      ...Object.keys(chosen.flags)
-        .filter(isList)
-        .map((key): [string, string[]] => [key, []]),
-      ...typed
-        .filter(([key]) => isList(key))
-        .map(([key, value]): [string, string[]] => [key, [value].flat() as string[]])
-    ])
-    const exitCode = await chosen.run(given, lists)
-    if (exitCode !== undefined) process.exitCode = exitCode
-  }
-  // By habit: `help`, `help run`, and what other programs call their version.
-  const [first, ...others] = process.argv.slice(2)
-  const typed = first === 'help' ? [...others, '--help'] : first === '-v' ? ['--version'] : process.argv.slice(2)
-  const commands = 'run' in action ? [] : action
-  const command = typed.map((word) => commands.find((one) => nameOf(one) === word)).find((one) => one !== undefined)
-  const chosen: Action | undefined = 'run' in action ? action : command
+  const typed = withoutHabits(process.argv.slice(2))
+  const subcommands = 'execute' in action ? [] : action
+  const word = typed.find((one) => subcommands.some((subcommand) => nameOf(subcommand) === one))
+  const subcommand = subcommands.find((one) => nameOf(one) === word)
+  const chosen: Action | undefined = 'execute' in action ? action : subcommand
   // The help that has the options in it.
-  const helpOf = [name, ...(command === undefined ? [] : [nameOf(command)]), '--help'].join(' ')
-  const fail = (problem: string): TunnelError =>
-    new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${problem}: see ${helpOf}`)
-  const cli = yargs()
+  const help = [name, ...(subcommand === undefined ? [] : [nameOf(subcommand)]), '--help'].join(' ')
+  const fail: Fail = (problem) =>
+    new TunnelError(ErrorCode.USAGE, `Cannot understand the command line: ${problem}: see ${help}`)
+  try {
+    await createParser(program, fail).parseAsync(chosen === undefined
+      ? withoutCommand(typed, subcommands, fail)
+      : normalizeArguments(typed, { ...chosen.flags, ...GENERAL }, fail))
+  } catch (error) {
+    reportError(name, error, chosen?.cures)
+    process.exitCode = exitCodeOf(error)
+  }
+}
+
+/** By habit: `help`, `help run`, and what other programs call their version. */
+function withoutHabits (typed: readonly string[]): string[] {
+  const [first, ...others] = typed
+  return first === 'help' ? [...others, '--help'] : first === '-v' ? ['--version'] : [...typed]
+}
+
+/** Executes what it parses. */
+function createParser ({ name, summary, action }: Program, fail: Fail): Argv {
+  const parser = yargs()
     .scriptName(name)
-    .usage(`$0 ${'run' in action ? '' : '<command> '}[options]\n\n${summary}`)
+    .usage(`$0 ${'execute' in action ? '' : '<command> '}[options]\n\n${summary}`)
     .epilogue(EPILOGUE)
     .locale('en')
     .updateStrings(STRINGS as unknown as Record<string, string>)
@@ -134,27 +115,33 @@ export async function runProgram ({ name, summary, action }: Program): Promise<v
       if (error !== undefined && error.name !== 'YError') throw error
       throw fail(message ?? String(error?.message))
     })
-  if ('run' in action) {
-    addFlags(cli, action.flags).command('$0', false, {}, async (argv) => { await run(action, argv) })
-  } else {
-    for (const subcommand of action) {
-      cli.command(subcommand.usage, subcommand.summary, (sub) => {
-        addFlags(sub, subcommand.flags).epilogue(EPILOGUE)
-        for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) {
-          sub.positional(positional, { describe, demandOption: true })
-        }
-      }, async (argv) => { await run(subcommand, argv) })
-    }
-    cli.demandCommand(1, `a command is missing: ${action.map(nameOf).join(' or ')}`)
+  if ('execute' in action) {
+    return addFlags(parser, action.flags)
+      .command('$0', false, {}, async (argv) => { await executeAction(action, argv) })
   }
-  try {
-    await cli.parseAsync(chosen === undefined
-      ? withoutCommand(typed, commands, fail)
-      : plainArguments(typed, { ...chosen.flags, ...GENERAL }, fail))
-  } catch (error) {
-    reportError(name, error, chosen?.cures)
-    process.exitCode = exitCodeOf(error)
+  for (const subcommand of action) {
+    parser.command(subcommand.usage, subcommand.summary, (sub) => {
+      addFlags(sub, subcommand.flags).epilogue(EPILOGUE)
+      for (const [positional, describe] of Object.entries(subcommand.positionals ?? {})) {
+        sub.positional(positional, { describe, demandOption: true })
+      }
+    }, async (argv) => { await executeAction(subcommand, argv) })
   }
+  return parser.demandCommand(1, `a command is missing: ${action.map(nameOf).join(' or ')}`)
+}
+
+/** With what was given of all that yargs has put in `argv`. */
+async function executeAction (action: Action | Subcommand, argv: object): Promise<void> {
+  const { flags } = action
+  const names = new Set(Object.keys({ ...flags, ...('positionals' in action ? action.positionals : {}) }))
+  const typed = Object.entries(argv).filter(([key, value]) => names.has(key) && value !== undefined && value !== false)
+  const given = Object.fromEntries(
+    typed.map(([key, value]) => [key, key in flags && Array.isArray(value) ? value.at(-1) : value])
+  ) as Given
+  const lists = Object.fromEntries(Object.keys(flags).filter((key) => flags[key]!.isList === true).map((key) =>
+    [key, typed.filter(([name]) => name === key).flatMap(([, value]) => value as string | string[])]))
+  const exitCode = await action.execute(given, lists)
+  if (exitCode !== undefined) process.exitCode = exitCode
 }
 
 function nameOf ({ usage }: Subcommand): string {
@@ -162,7 +149,7 @@ function nameOf ({ usage }: Subcommand): string {
 }
 
 /** Only help and version mean something without a command. */
-function withoutCommand (typed: string[], commands: readonly Subcommand[], fail: (problem: string) => Error): string[] {
+function withoutCommand (typed: string[], commands: readonly Subcommand[], fail: Fail): string[] {
   const word = typed.find((arg) => !arg.startsWith('-'))
   if (word !== undefined) throw fail(`there is no command "${word}"${suggestion(word, commands.map(nameOf))}`)
   const general = Object.entries(GENERAL).flatMap(([name, { short }]) => [`--${name}`, `-${short}`])
@@ -183,15 +170,4 @@ function addFlags (cli: Argv, flags: Readonly<Record<string, Flag>>): Argv {
     }
   }
   return cli
-}
-
-/** The message of an error, with the option that helps where there is one. */
-export function sentenceOf ({ message, cure }: TunnelError, cures: Cures = {}): string {
-  const option = cure === null ? undefined : cures[cure]
-  return option === undefined ? message : `${message} (${option})`
-}
-
-export function reportError (name: string, error: unknown, cures?: Cures): void {
-  if (error instanceof TunnelError) console.error(`${name}: ${sentenceOf(error, cures)} (${error.code})`)
-  else console.error(`${name}: this is a bug:`, error)
 }

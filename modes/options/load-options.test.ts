@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { tcpAddress, unixAddress } from '../../src/base/address.js'
 import { ErrorCode } from '../../src/base/errors.js'
-import type { Given } from './cli.js'
+import type { Given } from './flags.js'
 import { parseUrl, resolveLoadOptions, type LoadOptions } from './load-options.js'
 import { temporaryFolder } from '../testing/temporary.js'
 

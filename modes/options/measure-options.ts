@@ -2,8 +2,9 @@ import { ENGINES } from '../../src/engine/create-engine.js'
 import { SERVERS } from '../../src/origin/origin.js'
 import type { RunOptions, SegmentOptions } from '../../src/result/run-result.js'
 import type { Arm } from '../plan/arms.js'
-import { usage } from '../plan/usage.js'
-import type { Cures, Flag } from './cli.js'
+import { usageError } from '../plan/usage-error.js'
+import type { Cures } from './cures.js'
+import type { Flag } from './flags.js'
 import {
   durationOf, integerOf, oneOf, SERVER_DESCRIPTION, SPIN_DESCRIPTION, spinOf, textOf
 } from './option-values.js'
@@ -136,7 +137,7 @@ export function resultsOptionsOf (raw: RawOptions): { out: string, allowInvalid:
 
 export function switchOf (flag: string, given: RawOptions): boolean {
   const value = given[flag] ?? false
-  if (typeof value !== 'boolean') throw usage(flag, value, 'must be true or false')
+  if (typeof value !== 'boolean') throw usageError(flag, value, 'must be true or false')
   return value
 }
 
@@ -144,6 +145,8 @@ export function switchOf (flag: string, given: RawOptions): boolean {
 function segmentOf (arms: readonly Arm[], raw: RawOptions): SegmentOptions | null {
   if (arms.some((arm) => arm.transport === 'shm')) return segmentSizesOf(raw)
   const flag = givenSegmentFlag(raw)
-  if (flag !== null) throw usage(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')
+  if (flag !== null) {
+    throw usageError(flag, raw[flag], 'is for arms with shared memory: leave it out, or add shm to --arms')
+  }
   return null
 }

@@ -1,6 +1,6 @@
 import { formatDuration, parseDurationMs } from '../../src/base/units.js'
 import type { SpinChoice } from '../../src/engine/create-engine.js'
-import { usage } from '../plan/usage.js'
+import { usageError } from '../plan/usage-error.js'
 
 /**
  * Reads the values of options, from the command line (text) or a config file (any JSON). All throw ERR_TUNNEL_USAGE
@@ -13,7 +13,7 @@ const DURATION_MAX_MS = 24 * 3_600_000
 export function integerOf (flag: string, value: unknown, minimum: number, maximum: number): number {
   const number = typeof value === 'string' && /^(0|[1-9]\d*)$/.test(value) ? Number(value) : value
   if (typeof number !== 'number' || !Number.isInteger(number) || number < minimum || number > maximum) {
-    throw usage(flag, value, `must be an integer from ${minimum} to ${maximum}`)
+    throw usageError(flag, value, `must be an integer from ${minimum} to ${maximum}`)
   }
   return number
 }
@@ -22,7 +22,7 @@ export function integerOf (flag: string, value: unknown, minimum: number, maximu
 export function numberOf (flag: string, value: unknown, minimum: number, maximum: number): number {
   const number = decimalOf(value)
   if (!(number >= minimum && number <= maximum)) {
-    throw usage(flag, value, `must be a number from ${minimum} to ${maximum}`)
+    throw usageError(flag, value, `must be a number from ${minimum} to ${maximum}`)
   }
   return number
 }
@@ -30,7 +30,7 @@ export function numberOf (flag: string, value: unknown, minimum: number, maximum
 /** The same above 0. */
 export function positiveOf (flag: string, value: unknown, maximum: number): number {
   const number = decimalOf(value)
-  if (!(number > 0 && number <= maximum)) throw usage(flag, value, `must be a number above 0, up to ${maximum}`)
+  if (!(number > 0 && number <= maximum)) throw usageError(flag, value, `must be a number above 0, up to ${maximum}`)
   return number
 }
 
@@ -44,14 +44,14 @@ export function portOf (flag: string, value: unknown): number {
   try {
     return integerOf(flag, value, 0, 65_535)
   } catch {
-    throw usage(flag, value, 'must be an integer from 0 (any free port) to 65535')
+    throw usageError(flag, value, 'must be an integer from 0 (any free port) to 65535')
   }
 }
 
 export function oneOf<T extends string> (flag: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value)
   if (found === undefined) {
-    throw usage(flag, value, `must be ${allowed.length === 1 ? '' : 'one of '}${allowed.join(', ')}`)
+    throw usageError(flag, value, `must be ${allowed.length === 1 ? '' : 'one of '}${allowed.join(', ')}`)
   }
   return found
 }
@@ -59,7 +59,7 @@ export function oneOf<T extends string> (flag: string, value: unknown, allowed: 
 /** Text that is not empty. `example` is for the message. */
 export function textOf (flag: string, value: unknown, example: string): string {
   if (typeof value !== 'string' || value === '') {
-    throw usage(flag, value, `must be text that is not empty, for example ${example}`)
+    throw usageError(flag, value, `must be text that is not empty, for example ${example}`)
   }
   return value
 }
@@ -67,11 +67,11 @@ export function textOf (flag: string, value: unknown, example: string): string {
 /** `250ms`, `2s`, `1m30s`, in ms. */
 export function durationOf (flag: string, value: unknown, minimumMs: number): number {
   if (typeof value !== 'string') {
-    throw usage(flag, value, 'must be a duration with its unit, for example "250ms" or "2s"')
+    throw usageError(flag, value, 'must be a duration with its unit, for example "250ms" or "2s"')
   }
   const durationMs = parseDurationMs(value, `--${flag}`)
   if (durationMs < minimumMs || durationMs > DURATION_MAX_MS) {
-    throw usage(flag, value, `must be from ${formatDuration(minimumMs)} to ${formatDuration(DURATION_MAX_MS)}`)
+    throw usageError(flag, value, `must be from ${formatDuration(minimumMs)} to ${formatDuration(DURATION_MAX_MS)}`)
   }
   return durationMs
 }
@@ -89,13 +89,13 @@ const MAX_SPIN_US = 100_000
 export function spinOf (value: unknown, engine: string): SpinChoice {
   if (value === undefined) return 'auto'
   if (engine === 'node') {
-    throw usage('spin-us', value, 'is for the epoll engine: leave it out, or leave out --engine=node')
+    throw usageError('spin-us', value, 'is for the epoll engine: leave it out, or leave out --engine=node')
   }
   if (value === 'auto') return value
   try {
     return integerOf('spin-us', value, 0, MAX_SPIN_US)
   } catch {
-    throw usage('spin-us', value, `must be auto, or an integer from 0 (never) to ${MAX_SPIN_US}`)
+    throw usageError('spin-us', value, `must be auto, or an integer from 0 (never) to ${MAX_SPIN_US}`)
   }
 }
 
@@ -103,8 +103,8 @@ export function spinOf (value: unknown, engine: string): SpinChoice {
 export function listOf (flag: string, value: unknown, { mayRepeat = false } = {}): string[] {
   const items = Array.isArray(value) ? value.map(String) : String(value).split(',').map((item) => item.trim())
   if (items.length === 0 || items.includes('')) {
-    throw usage(flag, value, 'must be a list of values with commas between them, for example a,b')
+    throw usageError(flag, value, 'must be a list of values with commas between them, for example a,b')
   }
-  if (!mayRepeat && new Set(items).size !== items.length) throw usage(flag, value, 'must not name a value twice')
+  if (!mayRepeat && new Set(items).size !== items.length) throw usageError(flag, value, 'must not name a value twice')
   return items
 }

@@ -100,7 +100,7 @@ test('resolveRunOptions() takes every flag', (t) => {
     },
     out: 'elsewhere',
     allowInvalid: true,
-    asked: { arms: true, segment: true }
+    requested: { arms: true, segment: true }
   })
 })
 
@@ -129,11 +129,11 @@ test('resolveRunOptions() takes sizes of shared memory from a config file, and c
   )
 })
 
-test('resolveRunOptions() knows what of the shared memory was asked for, in a config file too', (t) => {
+test('resolveRunOptions() knows what of the shared memory was requested, in a config file too', (t) => {
   const config = configFile(t, { arms: ['shm'] })
-  t.deepEqual(resolveRunOptions({}).asked, { arms: false, segment: false })
-  t.deepEqual(resolveRunOptions({ ladder: true }).asked, { arms: false, segment: false })
-  t.deepEqual(resolveRunOptions({ config, slots: '64' }).asked, { arms: true, segment: true })
+  t.deepEqual(resolveRunOptions({}).requested, { arms: false, segment: false })
+  t.deepEqual(resolveRunOptions({ ladder: true }).requested, { arms: false, segment: false })
+  t.deepEqual(resolveRunOptions({ config, slots: '64' }).requested, { arms: true, segment: true })
 })
 
 test('resolveRunOptions() takes a config file, flags first, and its quick last', (t) => {

@@ -3,15 +3,16 @@ import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { EXTERNAL_GENERATORS } from '../../src/load/external/program.js'
 import type { ExternalArm, RunOptions } from '../../src/result/run-result.js'
 import { type Arm, ARM_NAMES, LADDER, MAX_SIZE_BYTES, parseArms, parseSize } from '../plan/arms.js'
-import { askedOf, type Resolved } from './available-arms.js'
-import type { Cures, Flag } from './cli.js'
+import { requestedOf, type Resolved } from './available-arms.js'
+import type { Cures } from './cures.js'
+import type { Flag } from './flags.js'
 import { parseExternalArm } from '../plan/external-arm.js'
 import {
   MAX_CONCURRENCY, MEASURE_CURES, MEASURE_FLAGS, MEASURE_STANDARD, measureOptionsOf, type RawOptions, resultsOptionsOf,
   ROUNDS_RANGE, switchOf
 } from './measure-options.js'
 import { integerOf, listOf, numberOf, oneOf, portOf } from './option-values.js'
-import { usage } from '../plan/usage.js'
+import { usageError } from '../plan/usage-error.js'
 
 /** Beyond that the slowest arm hardly keeps up, and its latency says how long the measurement was. */
 const MAX_EQUAL_LOAD = 0.95
@@ -125,7 +126,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): Resolve
   const measure = measureOptionsOf(raw, arms)
   const countSystemCalls = switchOf('count-syscalls', given)
   if (countSystemCalls && measure.mode === 'threads') {
-    throw usage('count-syscalls', true, 'needs a process for each role: leave it out, or use --mode=processes')
+    throw usageError('count-syscalls', true, 'needs a process for each role: leave it out, or use --mode=processes')
   }
   const generator = oneOf('generator', raw.generator, ['own', ...EXTERNAL_GENERATORS])
   const options: RunOptions = {
@@ -143,7 +144,7 @@ export function resolveRunOptions ({ config, ...flags }: RawRunOptions): Resolve
     equalLoad: equalLoadOf(given, raw, generator)
   }
   checkGenerator(options, arms)
-  return { options, ...resultsOptionsOf(raw), asked: askedOf(given) }
+  return { options, ...resultsOptionsOf(raw), requested: requestedOf(given) }
 }
 
 /** Lines from the command line, an array in a config file. */
@@ -157,9 +158,9 @@ function externalArmsOf (value: unknown): ExternalArm[] {
 }
 
 function armNamesOf ({ ladder = false, arms }: RawRunOptions, raw: RawRunOptions): readonly string[] {
-  if (typeof ladder !== 'boolean') throw usage('ladder', ladder, 'must be true or false')
+  if (typeof ladder !== 'boolean') throw usageError('ladder', ladder, 'must be true or false')
   if (!ladder) return listOf('arms', raw.arms, { mayRepeat: true })
-  if (arms !== undefined) throw usage('arms', arms, 'names arms, and --ladder names others: leave one of them out')
+  if (arms !== undefined) throw usageError('arms', arms, 'names arms, and --ladder names others: leave one of them out')
   return LADDER
 }
 
@@ -173,7 +174,7 @@ function equalLoadOf (given: RawRunOptions, raw: RawRunOptions, generator: RunOp
 function checkGenerator ({ generator = 'own', equalLoad, durationMs }: RunOptions, arms: readonly Arm[]): void {
   if (generator === 'own') return
   if (equalLoad !== 0) {
-    throw usage(
+    throw usageError(
       'equal-load',
       equalLoad,
       `must be 0 with --generator=${generator}: open loops are for the own generator`
@@ -181,12 +182,14 @@ function checkGenerator ({ generator = 'own', equalLoad, durationMs }: RunOption
   }
   const stalled = arms.find((arm) => arm.stalledReaders > 0)
   if (stalled !== undefined) {
-    throw usage('arms', stalled.label, `needs --generator=own: ${generator} has no clients that never read`)
+    throw usageError('arms', stalled.label, `needs --generator=own: ${generator} has no clients that never read`)
   }
   const unix = arms.find((arm) => arm.transport === 'uds')
-  if (unix !== undefined) throw usage('arms', unix.label, `needs --generator=own: ${generator} sends over TCP only`)
+  if (unix !== undefined) {
+    throw usageError('arms', unix.label, `needs --generator=own: ${generator} sends over TCP only`)
+  }
   if (generator === 'wrk' && durationMs % 1_000 !== 0) {
-    throw usage('duration', `${durationMs}ms`, 'must be whole seconds with --generator=wrk')
+    throw usageError('duration', `${durationMs}ms`, 'must be whole seconds with --generator=wrk')
   }
 }
 

@@ -6,7 +6,7 @@ import {
   segmentSizes,
   SizeLimit
 } from '../../src/shm/segment-sizes.js'
-import type { Flag } from './cli.js'
+import type { Flag } from './flags.js'
 import { integerOf } from './option-values.js'
 
 /** Options for the shared memory that a host makes, per direction. */

@@ -1,7 +1,7 @@
 import type { SweepOptions } from '../../src/result/sweep-result.js'
 import { parseArms, parseSize } from '../plan/arms.js'
-import { askedOf, type Resolved } from './available-arms.js'
-import type { Flag, Given } from './cli.js'
+import { requestedOf, type Resolved } from './available-arms.js'
+import type { Flag, Given } from './flags.js'
 import {
   MAX_CONCURRENCY,
   MEASURE_FLAGS,
@@ -85,5 +85,5 @@ export function resolveSweepOptions (given: Given): Resolved<SweepOptions> {
           .sort((a, b) => a - b),
     points: integerOf('points', raw.points, 2, MAX_POINTS)
   }
-  return { options, ...resultsOptionsOf(raw), asked: askedOf(given) }
+  return { options, ...resultsOptionsOf(raw), requested: requestedOf(given) }
 }

@@ -4,7 +4,8 @@ import test from 'ava'
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
 import { summarizeRun } from '../../src/judge/run-summary.js'
 import { makeCell, makeResult, makeRounds } from '../../src/report/testing/fixture.js'
-import { createResultsFolder, readResults, removeEmptyFolder, renderFolder, writeResults } from './results-folder.js'
+import { createResultsFolder, removeEmptyFolder } from './folders.js'
+import { readResults, renderFolder, writeResults } from './results-folder.js'
 import { temporaryFolder } from '../testing/temporary.js'
 
 const STARTED_AT = new Date('2026-01-31T12:00:00.123Z')

@@ -1,12 +1,9 @@
-import { onStopSignal } from '../system/signals.js'
+import { onStopSignal, STOP_TIMEOUT_MS } from '../system/signals.js'
 
-/** What commands that measure for minutes have in common: progress, and Ctrl-C. */
+/** What commands that measure have in common on a terminal: progress, and Ctrl-C. */
 
 /** Erases from the cursor to the end of the line (ECMA-48 EL). */
 const CLEAR_LINE = '\x1b[K'
-
-/** After the second Ctrl-C nothing is waited for any longer than this. */
-const STOP_TIMEOUT_MS = 1000
 
 /** Something to know that is no error. */
 export function printNote (note: string): void {
@@ -27,8 +24,8 @@ export function createProgress (): Progress {
 
 const lineProgress: Progress = { line: (text) => { console.log(text) }, status: () => {}, clear: () => {} }
 
-/** The status stands in the last line and is overwritten. */
-function terminalProgress (terminal: NodeJS.WriteStream): Progress {
+/** The status is in the last line and is overwritten. */
+export function terminalProgress (terminal: NodeJS.WriteStream): Progress {
   const clear = (): void => { terminal.write(`\r${CLEAR_LINE}`) }
   return {
     line: (text) => {
@@ -43,18 +40,24 @@ function terminalProgress (terminal: NodeJS.WriteStream): Progress {
   }
 }
 
-/** Aborted by the first Ctrl-C, SIGTERM or SIGHUP, which ends the run in good order; the second stops at once. */
-export function interruptSignal (stopNow: () => Promise<void>): AbortSignal {
+/**
+ * Aborted by the first Ctrl-C, SIGTERM or SIGHUP, which ends the command in good order; the second stops at once.
+ * Without `stopNow` there is nothing to close, and nothing that takes so long that it has to be said.
+ */
+export function interruptSignal (stopNow?: () => Promise<void>): AbortSignal {
   const controller = new AbortController()
   onStopSignal(() => {
-    if (controller.signal.aborted) {
-      // Not without closing: an open uWebSockets.js app in a thread makes the process abort.
-      setTimeout(() => process.exit(130), STOP_TIMEOUT_MS)
-      void stopNow().finally(() => process.exit(130))
+    if (!controller.signal.aborted) {
+      if (stopNow !== undefined) {
+        console.error('\ntunnel-bench: interrupted: closing in good order; once more to stop at once')
+      }
+      controller.abort()
       return
     }
-    console.error('\ntunnel-bench: interrupted: closing in good order; once more to stop at once')
-    controller.abort()
+    if (stopNow === undefined) process.exit(130)
+    // Not without closing: an open uWebSockets.js app in a thread makes the process abort.
+    setTimeout(() => process.exit(130), STOP_TIMEOUT_MS)
+    void stopNow().finally(() => process.exit(130))
   })
   return controller.signal
 }

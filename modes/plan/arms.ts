@@ -2,7 +2,7 @@ import { LARGE_BODY_BYTES, SMALL_BODY } from '../../src/base/content.js'
 import { type Rung, RUNGS } from '../../src/analysis/ladder.js'
 import type { LoadJob } from '../../src/load/job.js'
 import type { ExternalArm } from '../../src/result/run-result.js'
-import { usage } from './usage.js'
+import { usageError } from './usage-error.js'
 
 /** What carries an arm's bytes: what does on a rung of the ladder, or a program from outside. */
 export type ArmTransport = Rung['transport'] | 'external'
@@ -53,7 +53,7 @@ export function parseArms (names: readonly string[], externals: readonly Externa
   return names.map((typed) => {
     const name = Object.hasOwn(ALIASES, typed) ? ALIASES[typed]! : typed
     const arm = known.find((one) => one.label === name)
-    if (arm === undefined) throw usage('arms', typed, `must be one of ${known.map((one) => one.label).join(', ')}`)
+    if (arm === undefined) throw usageError('arms', typed, `must be one of ${known.map((one) => one.label).join(', ')}`)
     const count = (seen.get(name) ?? 0) + 1
     seen.set(name, count)
     return count === 1 ? arm : { ...arm, label: `${name}#${count}` }
@@ -91,7 +91,7 @@ export function parseSize (name: string, flag = 'sizes'): Size {
   }
   const bytes = /^[1-9]\d*$/.test(name) ? Number(name) : NaN
   if (!(bytes >= 1 && bytes <= MAX_SIZE_BYTES)) {
-    throw usage(flag, name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
+    throw usageError(flag, name, `must be small, large, or a number of bytes from 1 to ${MAX_SIZE_BYTES}`)
   }
   return { name, path: `/bytes/${bytes}`, bodyBytes: bytes, expect: { kind: 'content', bytes } }
 }

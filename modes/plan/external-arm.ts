@@ -1,6 +1,6 @@
 import { type Address, tcpAddress } from '../../src/base/address.js'
 import type { ExternalArm } from '../../src/result/run-result.js'
-import { usage } from './usage.js'
+import { usageError } from './usage-error.js'
 
 /** Arms that are programs from outside: `NAME=URL` or `NAME=URL,start=COMMAND`. */
 
@@ -18,19 +18,19 @@ const RULE =
 export function parseExternalArm (text: string, taken: readonly string[]): ExternalArm {
   const at = text.indexOf('=')
   const [name, rest] = [text.slice(0, at), text.slice(at + 1)]
-  if (at < 1 || rest === '') throw usage('arm', text, RULE)
+  if (at < 1 || rest === '') throw usageError('arm', text, RULE)
   if (!/^[a-z0-9][a-z0-9_.-]{0,31}$/i.test(name)) {
-    throw usage('arm', text, 'must begin with a name of at most 32 letters, digits, dots, hyphens and underscores')
+    throw usageError('arm', text, 'must begin with a name of at most 32 letters, digits, dots, hyphens and underscores')
   }
   if (taken.includes(name)) {
-    throw usage('arm', text, `must not be named ${name}: there is such an arm already; choose another name`)
+    throw usageError('arm', text, `must not be named ${name}: there is such an arm already; choose another name`)
   }
   const cut = rest.indexOf(START)
   const url = cut < 0 ? rest : rest.slice(0, cut)
   const start = cut < 0 ? null : rest.slice(cut + START.length)
-  if (start?.trim() === '') throw usage('arm', text, RULE)
+  if (start?.trim() === '') throw usageError('arm', text, RULE)
   if (start === null && url.includes(PORT)) {
-    throw usage(
+    throw usageError(
       'arm',
       text,
       `has ${PORT} in its URL, which is for a program that is started: add ,start=COMMAND, or write the port`
@@ -42,7 +42,7 @@ export function parseExternalArm (text: string, taken: readonly string[]): Exter
 
 /** Where the arm's program listens, with `port` for `{port}`. Throws ERR_TUNNEL_USAGE. */
 export function targetOf ({ name, url: template }: ExternalArm, port: number): Address & { kind: 'tcp' } {
-  const fail = (rule: string): never => { throw usage('arm', `${name}=${template}`, rule) }
+  const fail = (rule: string): never => { throw usageError('arm', `${name}=${template}`, rule) }
   let url: URL
   try {
     url = new URL(template.replaceAll(PORT, String(port)))

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { childChannel } from '../../workers/control.js'
-import type { Launch, Vessel } from './role-handle.js'
+import type { Launch, RoleRunner } from './role-handle.js'
 
 const LAST_WORDS_CHARACTERS = 2000
 
@@ -11,7 +11,7 @@ const LAST_WORDS_CHARACTERS = 2000
  */
 export const launchProcess: Launch = (name) => startProcess(new URL(`../../workers/${name}.js`, import.meta.url))
 
-export function startProcess (entryPoint: URL): Vessel {
+export function startProcess (entryPoint: URL): RoleRunner {
   const child = fork(fileURLToPath(entryPoint), [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import { portChannel } from '../../workers/control.js'
-import type { Launch, Vessel } from './role-handle.js'
+import type { Launch, RoleRunner } from './role-handle.js'
 
 /** `--mode threads`: every role is a worker thread of this process. */
 export const launchThread: Launch = (name) => startThread(new URL(`../../workers/${name}.js`, import.meta.url), name)
 
-export function startThread (entryPoint: URL, name: string): Vessel {
+export function startThread (entryPoint: URL, name: string): RoleRunner {
   const worker = new Worker(entryPoint, { name })
   let lastWords = ''
   worker.on('error', (error) => { lastWords = `: ${error instanceof Error ? error.message : String(error)}` })

@@ -1,8 +1,5 @@
-import { reportError } from '../options/cli.js'
-import { onStopSignal } from '../system/signals.js'
-
-/** After the second Ctrl-C nothing is waited for any longer than this. */
-const STOP_TIMEOUT_MS = 1000
+import { reportError } from '../options/cures.js'
+import { onStopSignal, STOP_TIMEOUT_MS } from '../system/signals.js'
 
 /**
  * The signals of a long-running command. SIGTERM, SIGHUP and the first SIGINT close in good order, exit code 0; a

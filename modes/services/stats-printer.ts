@@ -1,5 +1,5 @@
 import { countersOf, type TunnelStats } from '../../src/tunnel/tunnel.js'
-import { announce } from './service-options.js'
+import { announce } from './service-output.js'
 
 /**
  * Prints what a host or a plugin has counted so far every `intervalMs`, until the process ends; null: never. Counters

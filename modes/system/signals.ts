@@ -10,6 +10,9 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export const BURST_MS = 500
 
+/** After the second Ctrl-C nothing is waited for any longer than this. */
+export const STOP_TIMEOUT_MS = 1000
+
 export type StopSignal = typeof STOP_SIGNALS[number]
 
 /** Calls `handle` for each signal that asks the program to end; a burst of them counts as its first. */

@@ -1,6 +1,6 @@
 import type { LoadJob, LoadResult } from '../../src/load/job.js'
 import type { SweepOptions } from '../../src/result/sweep-result.js'
-import type { Roles } from '../roles/standing-roles.js'
+import { type Roles, RoleSupervisor } from '../roles/role-supervisor.js'
 import { resolveSweepOptions } from '../options/sweep-options.js'
 import { SweepRunner, type SweepStep } from '../measure/sweep-runner.js'
 
@@ -21,15 +21,13 @@ export async function sweepWith (
   const steps: SweepStep[] = []
   const runner = new SweepRunner(
     options,
-    rolesOf(measure),
+    new RoleSupervisor(rolesOf(measure), () => {}, signal),
     {
-      onReady: () => {},
       onStart: () => {},
       onStep: (step) => {
         steps.push(step)
       }
-    },
-    signal
+    }
   )
   await runner.run()
   return { runner, steps }
@@ -43,6 +41,8 @@ function rolesOf (measure: Measure): () => Roles {
     serverNote: null,
     start: async () => {},
     measure: async (transport, job) => ({ result: await measure(transport, job), cpu: {}, tunnel: null }),
-    close: async () => {}
+    countSystemCalls: async () => ({ responses: 0, calls: {} }),
+    close: async () => {},
+    closeNow: async () => {}
   })
 }

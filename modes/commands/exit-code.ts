@@ -4,7 +4,7 @@ import type { Finding } from '../../src/result/run-result.js'
 import type { RunSummary } from '../../src/judge/run-summary.js'
 import type { SweepResult } from '../../src/result/sweep-result.js'
 
-export interface OutcomeOptions {
+export interface ExitCodeOptions {
   /** Where the findings can be read. */
   readonly folder: string
   readonly allowInvalid: boolean
@@ -15,7 +15,7 @@ export interface OutcomeOptions {
  * ERR_TUNNEL_MEASUREMENT_INVALID (exit code 3) where a finding makes it invalid and `allowInvalid` does not say that
  * this is fine.
  */
-export function exitCodeOfRun ({ result, findings }: RunSummary, options: OutcomeOptions): 0 | 1 {
+export function exitCodeOfRun ({ result, findings }: RunSummary, options: ExitCodeOptions): 0 | 1 {
   return exitCodeOfFindings(
     result.cells.some((cell) => cell.failures.length > 0 || (cell.equalLoad?.failures.length ?? 0) > 0),
     findings,
@@ -24,7 +24,7 @@ export function exitCodeOfRun ({ result, findings }: RunSummary, options: Outcom
 }
 
 /** The same of a sweep. */
-export function exitCodeOfSweep ({ arms }: SweepResult, findings: readonly Finding[], options: OutcomeOptions): 0 | 1 {
+export function exitCodeOfSweep ({ arms }: SweepResult, findings: readonly Finding[], options: ExitCodeOptions): 0 | 1 {
   return exitCodeOfFindings(
     arms.some(({ failures, points }) => failures.length > 0 || points.some((point) => point.failures.length > 0)),
     findings,
@@ -35,7 +35,7 @@ export function exitCodeOfSweep ({ arms }: SweepResult, findings: readonly Findi
 function exitCodeOfFindings (
   hasFailed: boolean,
   findings: readonly Finding[],
-  { folder, allowInvalid }: OutcomeOptions
+  { folder, allowInvalid }: ExitCodeOptions
 ): 0 | 1 {
   if (hasFailed) return 1
   const codes = [...new Set(withSeverity(findings, 'invalid').map(({ code }) => code))]

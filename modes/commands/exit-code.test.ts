@@ -6,7 +6,7 @@ import { makeCell, makeResult, makeRound } from '../../src/report/testing/fixtur
 import { sweepFindings } from '../../src/judge/sweep-findings.js'
 import type { SweepArm } from '../../src/result/sweep-result.js'
 import { makeArm, makePoint, makeSweep } from '../../src/report/testing/sweep-fixture.js'
-import { exitCodeOfRun, exitCodeOfSweep } from './run-outcome.js'
+import { exitCodeOfRun, exitCodeOfSweep } from './exit-code.js'
 
 const sound = makeCell('baseline', { rounds: [makeRound({ latencyNs: 4_000_000 })] })
 const wrong = makeCell('stream', {
