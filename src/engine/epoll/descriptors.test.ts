@@ -54,6 +54,13 @@ linux('a listener and an alarm that cannot be watched leave no descriptor and no
   t.false(existsSync(join(folder, 's')))
 })
 
+linux('a listener whose port cannot be asked for leaves no descriptor', async (t) => {
+  const parts = await partsWith(() => ({ getsockname: () => -1 }))
+  const before = descriptors()
+  await t.throwsAsync(listenEpoll(parts, tcpAddress('127.0.0.1', 0), () => {}), { message: /^Cannot listen on / })
+  t.is(descriptors(), before)
+})
+
 linux('a client that no descriptor is left for is told of, and the next one is accepted', async (t) => {
   let isExhausted = true
   let isRefused = false

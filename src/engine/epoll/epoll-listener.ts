@@ -31,40 +31,26 @@ export async function listenEpoll (
   const open = (bytes: SocketAddress, at: Address): Acceptor =>
     new Acceptor(parts, bind(system, bytes), at, onSocket, options)
   if (address.kind === 'unix') {
-    const file = await SocketFile.listen(
-      address.path,
-      async (path) => {
-        const acceptor = open(pathAddress(path), address)
-        return () => {
-          acceptor.close()
-        }
-      },
-      options.onSocketFile
-    )
-    return {
-      address,
-      addresses: [address],
-      close: async () => {
-        await file.close()
-      }
-    }
+    const file = await SocketFile.listen(address.path, async (path) => {
+      const acceptor = open(pathAddress(path), address)
+      return () => { acceptor.close() }
+    }, options.onSocketFile)
+    return { address, addresses: [address], close: async () => { await file.close() } }
   }
   try {
     const { addresses, close } = await listenEach(address.host, address.port, async (host, port) => {
       const acceptor = open(inetAddress(system, host, port), { ...address, host })
-      return {
-        port: boundPort(system, acceptor.fd),
-        close: () => {
-          acceptor.close()
-        }
+      try {
+        return { port: boundPort(system, acceptor.fd), close: () => { acceptor.close() } }
+      } catch (error) {
+        acceptor.close()
+        throw error
       }
     })
     return {
       address: { ...addresses[0]!, host: address.host } as Address,
       addresses,
-      close: async () => {
-        close()
-      }
+      close: async () => { close() }
     }
   } catch (error) {
     throw listenError(address, error)

@@ -64,8 +64,6 @@ export class EventLoop {
     isNodeActive: false,
     hasTasks: false,
     wasQuiet: false,
-    nowMs: 0,
-    busySinceMs: 0,
     maxIdleMs: MAX_BUSY_MS
   }
 
@@ -137,34 +135,31 @@ export class EventLoop {
 
   #turns (): void {
     const state = this.#state
+    let busySinceMs = 0
+    let busyMs = 0
     this.#isNodeDue = false
     this.turnEnd.run()
     state.lastTurn = LastTurn.NONE
     state.hasTasks = this.turnEnd.pending
-    state.nowMs = performance.now()
-    let waitMs = nextWait(state, this.#immediates.areSet)
+    let waitMs = nextWait(state, busyMs, this.#immediates.areSet)
     state.wasQuiet = !state.isNodeActive
     state.isNodeActive = false
     while (waitMs !== LEAVE && (this.#isOpen || this.turnEnd.pending)) {
-      this.#turn(waitMs)
-      waitMs = nextWait(state, this.#immediates.areSet)
-    }
-  }
-
-  #turn (waitMs: number): void {
-    const state = this.#state
-    const events = this.#wait(waitMs)
-    const hadTasks = this.turnEnd.pending
-    if (hadTasks) this.turnEnd.run()
-    // libuv's own event is nothing that was handled here.
-    if (events > (this.#isNodeDue ? 1 : 0)) state.wasQuiet = false
-    if (this.#isNodeDue || events < 0) state.lastTurn = LastTurn.NODE_DUE
-    else if (events === 0 && !hadTasks) state.lastTurn = LastTurn.NOTHING
-    else {
-      state.nowMs = performance.now()
-      if (state.lastTurn === LastTurn.NONE) state.busySinceMs = state.nowMs
-      state.lastTurn = LastTurn.WORK
-      state.hasTasks = this.turnEnd.pending
+      const events = this.#wait(waitMs)
+      const hadTasks = this.turnEnd.pending
+      if (hadTasks) this.turnEnd.run()
+      // libuv's own event is nothing that was handled here.
+      if (events > (this.#isNodeDue ? 1 : 0)) state.wasQuiet = false
+      if (this.#isNodeDue || events < 0) state.lastTurn = LastTurn.NODE_DUE
+      else if (events === 0 && !hadTasks) state.lastTurn = LastTurn.NOTHING
+      else {
+        const nowMs = performance.now()
+        if (busySinceMs === 0) busySinceMs = nowMs
+        busyMs = nowMs - busySinceMs
+        state.lastTurn = LastTurn.WORK
+        state.hasTasks = this.turnEnd.pending
+      }
+      waitMs = nextWait(state, busyMs, this.#immediates.areSet)
     }
   }
 

@@ -11,7 +11,9 @@ const REST_FACTOR = 3
 export class Immediates {
   readonly #resources: () => readonly string[]
   readonly #now: () => number
-  #askAgainMs = -Infinity
+  /** The last list was a long one. */
+  #isCostly = false
+  #askAgainMs = 0
 
   /** The arguments are for tests. */
   constructor (
@@ -22,13 +24,20 @@ export class Immediates {
     this.#now = now
   }
 
-  readonly areSet = (nowMs: number): boolean => {
-    if (nowMs < this.#askAgainMs) return true
+  readonly areSet = (): boolean => this.#isCostly ? this.#askSeldom() : this.#ask()
+
+  #askSeldom (): boolean {
+    const startMs = this.#now()
+    if (startMs < this.#askAgainMs) return true
+    const isSet = this.#ask()
+    const endMs = this.#now()
+    this.#askAgainMs = endMs + (endMs - startMs) * REST_FACTOR
+    return isSet
+  }
+
+  #ask (): boolean {
     const resources = this.#resources()
-    if (resources.length > FEW_RESOURCES) {
-      const endMs = this.#now()
-      this.#askAgainMs = endMs + (endMs - nowMs) * REST_FACTOR
-    }
+    this.#isCostly = resources.length > FEW_RESOURCES
     return resources.includes('Immediate')
   }
 }

@@ -7,19 +7,18 @@ const state: LoopState = {
   isNodeActive: false,
   hasTasks: false,
   wasQuiet: false,
-  nowMs: 100,
-  busySinceMs: 100,
   maxIdleMs: MAX_IDLE_MS
 }
 const booleans = [false, true]
 
-/** Every state, with what it leads to by the first row that fits. */
-const ROWS: Array<[what: string, fits: (state: LoopState, hasImmediates: boolean) => boolean, waitMs: number]> = [
+/** The first row that fits a state says what it leads to. */
+type Fits = (state: LoopState, hasImmediates: boolean, busyMs: number) => boolean
+const ROWS: Array<[what: string, fits: Fits, waitMs: number]> = [
   ['after a turn without work', ({ lastTurn }) => lastTurn === LastTurn.NOTHING, LEAVE],
   ['when Node has something to do', ({ lastTurn }) => lastTurn === LastTurn.NODE_DUE, LEAVE],
   ['with an immediate, after work', ({ lastTurn }, isSet) => lastTurn === LastTurn.WORK && isSet, LEAVE],
   ['after too long a time of work',
-    ({ lastTurn, nowMs }) => lastTurn === LastTurn.WORK && nowMs >= 100 + MAX_BUSY_MS, LEAVE],
+    ({ lastTurn }, _, busyMs) => lastTurn === LastTurn.WORK && busyMs >= MAX_BUSY_MS, LEAVE],
   ['with tasks', ({ hasTasks }) => hasTasks, 0],
   ['after other work', ({ lastTurn }) => lastTurn === LastTurn.WORK, MAX_BUSY_MS],
   ['with an immediate, at first', (_, isSet) => isSet, 0],
@@ -34,12 +33,13 @@ test('nextWait() decides every state as the table says, and each row is needed',
     for (const isNodeActive of booleans) {
       for (const hasTasks of booleans) {
         for (const wasQuiet of booleans) {
-          for (const nowMs of [100, 100.9, 101, 150]) {
+          for (const busyMs of [0, 0.9, 1, 50]) {
             for (const hasImmediates of booleans) {
-              const now = { ...state, lastTurn, isNodeActive, hasTasks, wasQuiet, nowMs }
-              const [what, , waitMs] = ROWS.find(([, fits]) => fits(now, hasImmediates))!
+              const now = { ...state, lastTurn, isNodeActive, hasTasks, wasQuiet }
+              const [what, , waitMs] = ROWS.find(([, fits]) => fits(now, hasImmediates, busyMs))!
               used.add(what)
-              t.is(nextWait(now, () => hasImmediates), waitMs, `${what}: ${JSON.stringify({ ...now, hasImmediates })}`)
+              const seen = JSON.stringify({ ...now, busyMs, hasImmediates })
+              t.is(nextWait(now, busyMs, () => hasImmediates), waitMs, `${what}: ${seen}`)
             }
           }
         }
@@ -50,15 +50,15 @@ test('nextWait() decides every state as the table says, and each row is needed',
 })
 
 test('nextWait() asks for immediates only where the answer matters', (t) => {
-  const asks = (change: Partial<LoopState>): number => {
+  const asks = (change: Partial<LoopState>, busyMs = 0): number => {
     let count = 0
-    nextWait({ ...state, ...change }, () => { count++; return false })
+    nextWait({ ...state, ...change }, busyMs, () => { count++; return false })
     return count
   }
   t.is(asks({}), 1)
   t.is(asks({ lastTurn: LastTurn.WORK }), 1)
   t.is(asks({ isNodeActive: true }), 0)
   t.is(asks({ hasTasks: true }), 0)
-  t.is(asks({ lastTurn: LastTurn.WORK, nowMs: 102 }), 0)
+  t.is(asks({ lastTurn: LastTurn.WORK }, 2), 0)
   t.is(asks({ lastTurn: LastTurn.NODE_DUE }), 0)
 })

@@ -22,9 +22,6 @@ export interface LoopState {
   hasTasks: boolean
   /** The last run handled nothing. */
   wasQuiet: boolean
-  nowMs: number
-  /** When the first turn of this run that did some work was over. */
-  busySinceMs: number
   /** After this time Node has a turn even if nothing happens. */
   maxIdleMs: number
 }
@@ -33,16 +30,16 @@ export interface LoopState {
 export const LEAVE = -1
 
 /**
- * How long the next turn may wait, in ms, or LEAVE. `hasImmediates` says whether anything is set for Node's next turn;
- * it is asked last, since that takes time.
+ * How long the next turn may wait, in ms, or LEAVE. `busyMs`: how long this run has been at work. `hasImmediates` says
+ * whether anything is set for Node's next turn; it is asked last, since that takes time.
  */
-export function nextWait (state: Readonly<LoopState>, hasImmediates: (nowMs: number) => boolean): number {
+export function nextWait (state: Readonly<LoopState>, busyMs: number, hasImmediates: () => boolean): number {
   switch (state.lastTurn) {
     case LastTurn.NONE:
-      if (state.hasTasks || state.isNodeActive || hasImmediates(state.nowMs)) return 0
+      if (state.hasTasks || state.isNodeActive || hasImmediates()) return 0
       return state.wasQuiet ? state.maxIdleMs : MAX_BUSY_MS
     case LastTurn.WORK:
-      if (state.nowMs - state.busySinceMs >= MAX_BUSY_MS || hasImmediates(state.nowMs)) return LEAVE
+      if (busyMs >= MAX_BUSY_MS || hasImmediates()) return LEAVE
       return state.hasTasks ? 0 : MAX_BUSY_MS
     case LastTurn.NOTHING:
     case LastTurn.NODE_DUE:
