@@ -2,7 +2,7 @@ import test from 'ava'
 import { ErrorCode, type TunnelError } from '../base/errors.js'
 import { Reason } from '../frame/layout.js'
 import type { Transport } from '../transport/transport.js'
-import { Farewell } from './farewell.js'
+import { Farewell } from './link-closing.js'
 
 for (const [reason, code] of [[Reason.VERSION, ErrorCode.VERSION], [Reason.SHUTDOWN, ErrorCode.PEER_SILENT]] as const) {
   test(`Farewell takes the end of a link that does not close for ${code} where the peer had ` +
