@@ -7,7 +7,7 @@ import { goAwayError } from './go-away.js'
 const LINGER_MS = 1000
 
 /** How a link ends: who has said GOAWAY, closing in good order for as long as that takes, and what the end means. */
-export class Farewell {
+export class LinkClosing {
   /** This side has said GOAWAY. */
   isSent = false
   readonly #transport: Transport

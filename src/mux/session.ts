@@ -6,13 +6,13 @@ import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.
 import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
 import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
 import { decodeConnection, encodeConnection } from './connection-text.js'
-import { Farewell } from './link-closing.js'
+import { LinkClosing } from './link-closing.js'
 import { goAwayReasonOf } from './go-away.js'
 import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
 import { Outgoing } from './outgoing.js'
 import { emptySessionCounters, type SessionCounters, type SessionHandler } from './session-handler.js'
 import type { SessionOptions } from './session-options.js'
-import { Silence } from './peer-liveness.js'
+import { PeerLiveness } from './peer-liveness.js'
 
 export type { SessionCounters, SessionHandler } from './session-handler.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
@@ -30,9 +30,9 @@ export class Session {
   readonly #atTurnEnd: (task: () => void) => void
   readonly #channels = new Map<number, Channel>()
   readonly #outgoing: Outgoing
-  readonly #farewell: Farewell
+  readonly #closing: LinkClosing
   readonly #link: ChannelLink
-  readonly #silence: Silence
+  readonly #liveness: PeerLiveness
   /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
   #lastChannelId = 0
   #peer: Hello | null = null
@@ -51,9 +51,9 @@ export class Session {
     this.#handler = handler
     this.#atTurnEnd = atTurnEnd
     this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd)
-    this.#farewell = new Farewell(transport)
+    this.#closing = new LinkClosing(transport)
     this.#link = this.#createLink()
-    this.#silence = new Silence(
+    this.#liveness = new PeerLiveness(
       options,
       (number) => {
         this.#send(FrameType.PING, 0, number)
@@ -66,7 +66,7 @@ export class Session {
 
   /** Begins. The plugin speaks first; the host answers a good HELLO with its own. */
   start (): void {
-    this.#silence.awaitHello()
+    this.#liveness.awaitHello()
     this.#transport.start(this.#transportHandler())
     if (this.#options.role === Role.HOST) return
     try {
@@ -92,7 +92,7 @@ export class Session {
   }
 
   get draining (): boolean {
-    return this.#farewell.isSaid
+    return this.#closing.isSaid
   }
 
   get channelCount (): number {
@@ -106,7 +106,7 @@ export class Session {
 
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null {
-    return this.#silence.roundTripNs
+    return this.#liveness.roundTripNs
   }
 
   /** Of the transport; null where it has no slots. */
@@ -141,8 +141,8 @@ export class Session {
    * Drains: no new channels from now on; the link closes when the last one has ended. Say it again to change nothing.
    */
   goAway (reason: Reason = Reason.SHUTDOWN, text = ''): void {
-    if (this.#farewell.isSent || this.#closed) return
-    this.#farewell.isSent = true
+    if (this.#closing.isSent || this.#closed) return
+    this.#closing.isSent = true
     this.#send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
     this.#closeIfDrained()
   }
@@ -262,7 +262,7 @@ export class Session {
         if (this.ready) this.#callOrFail(this.#handleAttached)
       },
       onClose: (error) => {
-        this.#farewell.stop()
+        this.#closing.stop()
         this.#handleClose(error)
       }
     }
@@ -292,7 +292,7 @@ export class Session {
   #handleHello (type: FrameType, payload: Uint8Array): void {
     if (type !== FrameType.HELLO) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
     // Turned away or closed while it shook hands: the link is ending, whatever the peer still says.
-    if (this.#farewell.isSent) return
+    if (this.#closing.isSent) return
     const isHost = this.#options.role === Role.HOST
     try {
       const hello = decodeHello(payload, { role: isHost ? Role.PLUGIN : Role.HOST, transport: this.#transport.kind })
@@ -308,14 +308,14 @@ export class Session {
     this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
     this.#callOrFail(() => {
       this.#handler.onReady()
-      if (this.#transport.isAttached === false) this.#silence.awaitAttach()
+      if (this.#transport.isAttached === false) this.#liveness.awaitAttach()
       else this.#handleAttached()
     })
   }
 
   readonly #handleAttached = (): void => {
     this.#isAttached = true
-    this.#silence.handshakeDone()
+    this.#liveness.handshakeDone()
     this.#handler.onAttached?.()
   }
 
@@ -335,7 +335,7 @@ export class Session {
       case FrameType.PING:
         return this.#send(FrameType.PONG, 0, argument)
       case FrameType.PONG:
-        return this.#silence.handlePong(argument)
+        return this.#liveness.handlePong(argument)
       case FrameType.HELLO:
         return this.#fail('HELLO came twice')
       case FrameType.ACCEPT:
@@ -409,7 +409,7 @@ export class Session {
   }
 
   #handleGoAway (reason: Reason, text: string): void {
-    if (!this.#farewell.receive(reason, text)) return this.#fail('GOAWAY came twice')
+    if (!this.#closing.receive(reason, text)) return this.#fail('GOAWAY came twice')
     callSafely(() => {
       this.#handler.onGoAway?.()
     })
@@ -446,17 +446,17 @@ export class Session {
   }
 
   #closeIfDrained (): void {
-    if (this.#farewell.isSent && this.#channels.size === 0) this.#closeTransport()
+    if (this.#closing.isSent && this.#channels.size === 0) this.#closeTransport()
   }
 
   #closeTransport (): void {
-    if (!this.#closed) this.#farewell.closeTransport()
+    if (!this.#closed) this.#closing.closeTransport()
   }
 
   #handleClose (error: TunnelError | null): void {
     if (this.#closed) return
     this.#closed = true
-    this.#silence.stop()
+    this.#liveness.stop()
     this.#outgoing.stop()
     for (const channel of [...this.#channels.values()]) {
       callSafely(() => {
@@ -464,7 +464,7 @@ export class Session {
       })
     }
     callSafely(() => {
-      this.#handler.onClose(this.#farewell.errorOf(error, this))
+      this.#handler.onClose(this.#closing.errorOf(error, this))
     })
   }
 }
