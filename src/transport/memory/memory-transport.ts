@@ -308,7 +308,6 @@ export class MemoryTransport implements Transport {
     this.#inbox = []
     try {
       for (const bytes of inbox) this.#feed(bytes)
-      if (inbox.length > 0) this.#handler!.onBatchEnd?.()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
       this.#frames.stop()

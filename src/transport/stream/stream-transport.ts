@@ -277,7 +277,6 @@ export class StreamTransport implements Transport {
     if (this.#closed) return
     try {
       this.#frames.commit(bytes)
-      this.#handler!.onBatchEnd?.()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
       this.#frames.stop()
