@@ -1,5 +1,5 @@
 import type { ConnectionAddresses } from '../base/address.js'
-import { Reason } from '../frame/layout.js'
+import { FrameType, Reason } from '../frame/layout.js'
 import type { Claim, Constant } from '../transport/transport.js'
 import { ReceiveCredit, SendCredit } from './credit.js'
 import { GatheredPayloads, MANY_PAYLOADS } from './gathered-payloads.js'
@@ -41,9 +41,9 @@ export interface ChannelLink {
   /** The channel has frames to send. */
   onFrames (channel: Channel): void
   sendCredit (channel: Channel, bytes: number): void
-  sendAccept (channel: Channel): void
-  sendReject (channel: Channel, reason: Reason): void
-  sendReset (channel: Channel, reason: Reason): void
+  sendReject (channelId: number, reason: Reason): void
+  /** ACCEPT or RESET. */
+  send (type: FrameType, channelId: number, argument: number): void
   onCreditStall (): void
   /** Calls `channel.deliverGathered()` at the end of this turn. */
   onGathered (channel: Channel): void
@@ -180,12 +180,12 @@ export class Channel extends Flow {
   }
 
   accept (): void {
-    if (!this.#closed) this.#link.sendAccept(this)
+    if (!this.#closed) this.#link.send(FrameType.ACCEPT, this.id, 0)
   }
 
   reject (reason: Reason): void {
     if (this.#closed) return
-    this.#link.sendReject(this, reason)
+    this.#link.sendReject(this.id, reason)
     this.#close()
   }
 
@@ -204,7 +204,7 @@ export class Channel extends Flow {
   /** Ends both directions at once; what waits is dropped. */
   abort (reason: Reason = Reason.CONNECTION_RESET): void {
     if (this.#closed) return
-    this.#link.sendReset(this, reason)
+    this.#link.send(FrameType.RESET, this.id, reason)
     this.#close()
   }
 

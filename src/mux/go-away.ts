@@ -8,6 +8,11 @@ export function goAwayError (reason: Reason, text: string): TunnelError {
   return new TunnelError(codeOf(reason), `The peer ended the link${said === '' ? '' : `: ${said}`}`)
 }
 
+/** What this side's GOAWAY means for a link whose handshake was not done. */
+export function turnedAwayError (reason: Reason, text: string): TunnelError {
+  return new TunnelError(codeOf(reason), `Turned the peer away${text === '' ? '' : `: ${text}`}`)
+}
+
 function codeOf (reason: Reason): ErrorCode {
   switch (reason) {
     case Reason.SHUTDOWN: return ErrorCode.CLOSED

@@ -14,6 +14,6 @@ for (const [reason, code] of [[Reason.VERSION, ErrorCode.VERSION], [Reason.SHUTD
       t.true(closing.receive(reason, 'no'))
       closing.closeTransport()
     })
-    t.is(closing.errorOf(error, { peerSeen: true })?.code, code)
+    t.is(closing.causeOf(error, true)?.code, code)
   })
 }

@@ -1,16 +1,16 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
 import { Reason } from '../frame/layout.js'
 import type { Transport } from '../transport/transport.js'
-import { goAwayError } from './go-away.js'
+import { goAwayError, turnedAwayError } from './go-away.js'
 
 /** How long a link may take to close in good order before it is cut. */
 const LINGER_MS = 1000
 
-/** How a link ends: who has said GOAWAY, closing in good order for as long as that takes, and what the end means. */
+/** How a link ends: who has said GOAWAY, closing in good order for as long as that takes, and what the cause was. */
 export class LinkClosing {
-  /** This side has said GOAWAY. */
-  isSent = false
   readonly #transport: Transport
+  /** What this side's GOAWAY says to a peer that is turned away. */
+  #sent: TunnelError | null = null
   #received: TunnelError | null = null
   #lingerTimer: NodeJS.Timeout | null = null
 
@@ -18,8 +18,18 @@ export class LinkClosing {
     this.#transport = transport
   }
 
-  /** Either side has said GOAWAY. */
-  get isSaid (): boolean { return this.isSent || this.#received !== null }
+  /** This side has sent GOAWAY. */
+  get isSent (): boolean { return this.#sent !== null }
+
+  /** Either side has sent GOAWAY. */
+  get isDraining (): boolean { return this.#sent !== null || this.#received !== null }
+
+  /** This side is about to send GOAWAY. False: it has done so before. */
+  trySend (reason: Reason, text: string): boolean {
+    if (this.#sent !== null) return false
+    this.#sent = turnedAwayError(reason, text)
+    return true
+  }
 
   /** The peer's GOAWAY. False: it came before. */
   receive (reason: Reason, text: string): boolean {
@@ -29,8 +39,8 @@ export class LinkClosing {
   }
 
   /**
-   * Closes the transport after what was sent has left, and cuts it where that takes too long. Say it again to change
-   * nothing.
+   * Closes the transport after what was sent has left, and cuts it where that takes too long. Calling it again has
+   * no effect.
    */
   closeTransport (): void {
     if (this.#lingerTimer !== null) return
@@ -51,14 +61,14 @@ export class LinkClosing {
   }
 
   /**
-   * What the end means, `error` being that of the medium. null: it was in good order. Why the peer ends the link it
-   * knows best.
+   * Why the link ended, `error` being what its medium says; null: in good order. The peer knows its own reasons best.
+   * A link that was never attached has not ended in good order.
    */
-  errorOf (error: TunnelError | null, { peerSeen }: { readonly peerSeen: boolean }): TunnelError | null {
+  causeOf (error: TunnelError | null, wasAttached: boolean): TunnelError | null {
     if (this.#received !== null && this.#received.code !== ErrorCode.CLOSED) return this.#received
     if (error !== null) return error
-    if (this.isSaid) return null
-    return new TunnelError(ErrorCode.PEER_CLOSED, peerSeen
+    if (this.isDraining) return wasAttached ? null : this.#received ?? this.#sent
+    return new TunnelError(ErrorCode.PEER_CLOSED, wasAttached
       ? 'Cannot go on with the link: the peer closed it without a go-away; it was probably killed'
       : 'Cannot shake hands: the peer closed the link before its HELLO')
   }

@@ -144,7 +144,7 @@ export class TunnelPlugin {
   async #drain (): Promise<void> {
     this.#giveUp(closedError())
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer)
-    if (this.#session?.peerSeen === false) this.#session.abort(closedError())
+    if (this.#session?.wasAttached === false) this.#session.abort(closedError())
     else this.#session?.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
     callSafely(() => { this.#server?.drain() })
     await new Promise<void>((resolve) => {
