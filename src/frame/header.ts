@@ -14,10 +14,16 @@ export interface FrameHeader {
 
 const TYPE_NAMES = Object.fromEntries(Object.entries(FrameType).map(([name, type]) => [type, name]))
 
+const REASON_NAMES = Object.fromEntries(Object.entries(Reason).map(([name, reason]) => [reason, name]))
+
 const REASON_MAX = Math.max(...Object.values(Reason))
 
 export function frameTypeName (type: number): string {
   return TYPE_NAMES[type] ?? `type ${type}`
+}
+
+export function reasonName (reason: Reason): string {
+  return REASON_NAMES[reason]!
 }
 
 export function emptyHeader (): FrameHeader {

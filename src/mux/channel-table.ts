@@ -1,3 +1,6 @@
+import { diagnostics, type LinkMessage } from '../base/diagnostics.js'
+import { reasonName } from '../frame/header.js'
+import type { Reason } from '../frame/layout.js'
 import { Channel } from './channel.js'
 import type { Outgoing } from './outgoing.js'
 import type { SessionCounters } from './session-handler.js'
@@ -7,14 +10,16 @@ export class ChannelTable {
   readonly #outgoing: Outgoing
   readonly #receiveWindowBytes: number
   readonly #counters: SessionCounters
+  readonly #link: LinkMessage
   readonly #channels = new Map<number, Channel>()
   /** The newest id used. None comes back while a late frame could name it. */
   #lastId = 0
 
-  constructor (outgoing: Outgoing, receiveWindowBytes: number, counters: SessionCounters) {
+  constructor (outgoing: Outgoing, receiveWindowBytes: number, counters: SessionCounters, link: LinkMessage) {
     this.#outgoing = outgoing
     this.#receiveWindowBytes = receiveWindowBytes
     this.#counters = counters
+    this.#link = link
   }
 
   get size (): number { return this.#channels.size }
@@ -32,12 +37,21 @@ export class ChannelTable {
     const channel = new Channel(id, this.#outgoing, this.#outgoing.sendWindowBytes, this.#receiveWindowBytes)
     this.#channels.set(id, channel)
     this.#counters.channelsOpened++
+    const { channelOpen } = diagnostics
+    if (channelOpen.hasSubscribers) channelOpen.publish({ ...this.#link, channel: id })
     return channel
   }
 
-  delete (channel: Channel): void {
-    this.#channels.delete(channel.id)
+  /** `reason`: of a reset; null: both directions have ended. */
+  delete ({ id }: Channel, reason: Reason | null): void {
+    this.#channels.delete(id)
     this.#counters.channelsClosed++
+    const { channelClose, channelReset } = diagnostics
+    if (reason === null) {
+      if (channelClose.hasSubscribers) channelClose.publish({ ...this.#link, channel: id })
+    } else if (channelReset.hasSubscribers) {
+      channelReset.publish({ ...this.#link, channel: id, reason: reasonName(reason) })
+    }
   }
 
   /** Host side: the id of the next channel. */

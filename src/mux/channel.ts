@@ -47,8 +47,8 @@ export interface ChannelLink {
   onCreditStall (): void
   /** Calls `channel.deliverGathered()` at the end of this turn. */
   onGathered (channel: Channel): void
-  /** The channel has ended: drop it from the table. */
-  onClosed (channel: Channel): void
+  /** The channel has ended: drop it from the table. `reason`: of a reset; null: both directions have ended. */
+  onClosed (channel: Channel, reason: Reason | null): void
 }
 
 /** Of a channel that its user has reset and whose last frames have not left. */
@@ -186,7 +186,7 @@ export class Channel extends Flow {
   reject (reason: Reason): void {
     if (this.#closed) return
     this.#link.sendReject(this.id, reason)
-    this.#close()
+    this.#close(reason)
   }
 
   /**
@@ -205,7 +205,7 @@ export class Channel extends Flow {
   abort (reason: Reason = Reason.CONNECTION_RESET): void {
     if (this.#closed) return
     this.#link.send(FrameType.RESET, this.id, reason)
-    this.#close()
+    this.#close(reason)
   }
 
   // --- For the session
@@ -313,22 +313,22 @@ export class Channel extends Flow {
     if (this.#closed) return
     this.deliverGathered()
     if (this.#closed) return
-    this.#close()
+    this.#close(reason)
     this.handler.onReset(reason)
   }
 
   #closeIfDone (): void {
     if (this.#closed || !this.#endSent || !this.#endReceived) return
-    this.#close()
+    this.#close(null)
     this.handler.onDone?.()
   }
 
-  #close (): void {
+  #close (reason: Reason | null): void {
     this.#closed = true
     if (this.#claim !== null) this.#abandonClaim()
     for (let claim = this.#queue.shift(); claim !== undefined; claim = this.#queue.shift()) this.#link.abandon(claim)
     this.#endQueued = this.#endSent = true
-    this.#link.onClosed(this)
+    this.#link.onClosed(this, reason)
   }
 
   #abandonClaim (): void {

@@ -18,7 +18,7 @@ export class Outgoing implements ChannelLink {
   sendWindowBytes = 0
   readonly #transport: Transport
   readonly #counters: SessionCounters
-  readonly #onChannelClosed: (channel: Channel) => void
+  readonly #onChannelClosed: (channel: Channel, reason: Reason | null) => void
   readonly #atTurnEnd: (task: () => void) => void
   readonly #scheduler: Scheduler<Channel>
   readonly #memoryQueue: MemoryQueue<Channel>
@@ -30,7 +30,7 @@ export class Outgoing implements ChannelLink {
     transport: Transport,
     counters: SessionCounters,
     atTurnEnd: (task: () => void) => void,
-    onChannelClosed: (channel: Channel) => void
+    onChannelClosed: (channel: Channel, reason: Reason | null) => void
   ) {
     this.#transport = transport
     this.#counters = counters
@@ -115,9 +115,9 @@ export class Outgoing implements ChannelLink {
     this.#atTurnEnd(() => { channel.deliverGathered() })
   }
 
-  onClosed (channel: Channel): void {
+  onClosed (channel: Channel, reason: Reason | null): void {
     this.#memoryQueue.remove(channel)
-    this.#onChannelClosed(channel)
+    this.#onChannelClosed(channel, reason)
   }
 
   // --- Turns

@@ -1,4 +1,5 @@
 import type { ConnectionAddresses } from '../base/address.js'
+import { describeLink, diagnostics, type LinkMessage } from '../base/diagnostics.js'
 import { callSafely, ErrorCode, messageOf, throwLater, TunnelError } from '../base/errors.js'
 import { type FrameHeader, frameTypeName } from '../frame/header.js'
 import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
@@ -8,6 +9,7 @@ import type { Channel, ChannelHandler } from './channel.js'
 import { encodeConnection } from './connection-text.js'
 import { goAwayReasonOf } from './go-away.js'
 import { Handshake } from './handshake.js'
+import { Role } from './hello.js'
 import { Incoming, type Violation } from './incoming.js'
 import { LinkClosing } from './link-closing.js'
 import { Outgoing } from './outgoing.js'
@@ -28,6 +30,7 @@ export class Session {
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler
+  readonly #link: LinkMessage
   readonly #channels: ChannelTable
   readonly #outgoing: Outgoing
   readonly #incoming: Incoming
@@ -47,7 +50,8 @@ export class Session {
     this.#options = options
     this.#handler = handler
     this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd, this.#handleChannelClosed)
-    this.#channels = new ChannelTable(this.#outgoing, options.windowBytes, this.counters)
+    this.#link = describeLink(options.role === Role.HOST ? 'host' : 'plugin', transport.kind)
+    this.#channels = new ChannelTable(this.#outgoing, options.windowBytes, this.counters, this.#link)
     this.#incoming = new Incoming(options, this.#channels, this.#outgoing, this.counters, handler)
     this.#handshake = new Handshake(transport, options, this.#outgoing)
     this.#liveness = new PeerLiveness(
@@ -206,9 +210,12 @@ export class Session {
     return null
   }
 
+  /** A transport may say so, too, of a peer that had attached when HELLO came. */
   readonly #handleAttached = (): void => {
+    if (this.#wasAttached) return
     this.#wasAttached = true
     this.#liveness.handshakeDone()
+    if (diagnostics.linkAttach.hasSubscribers) diagnostics.linkAttach.publish(this.#link)
     this.#handler.onAttached?.()
   }
 
@@ -252,8 +259,8 @@ export class Session {
     this.#outgoing.send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
   }
 
-  readonly #handleChannelClosed = (channel: Channel): void => {
-    this.#channels.delete(channel)
+  readonly #handleChannelClosed = (channel: Channel, reason: Reason | null): void => {
+    this.#channels.delete(channel, reason)
     this.#closeIfDrained()
   }
 
@@ -274,6 +281,8 @@ export class Session {
       callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
     }
     const cause = this.#closing.causeOf(error, this.#wasAttached)
+    const ended = diagnostics[this.#wasAttached ? 'linkDetach' : 'linkRefuse']
+    if (ended.hasSubscribers) ended.publish({ ...this.#link, error: cause })
     callSafely(() => { this.#handler.onClose(cause) })
   }
 }

@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.js'
+import { diagnostics } from '../../base/diagnostics.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Polled, Reader, Socket } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
@@ -148,7 +149,13 @@ export class ShmTransport implements Transport, Polled {
     } catch (error) {
       this.#break(error)
     }
-    if (claim === null) this.counters.exhausted++
+    if (claim === null) {
+      this.counters.exhausted++
+      if (diagnostics.shmExhausted.hasSubscribers) {
+        const role = this.#side === ShmSide.HOST ? 'host' : 'plugin'
+        diagnostics.shmExhausted.publish({ role, channel: channelId, bytes, freeSlots: this.freeSlots })
+      }
+    }
     return claim
   }
 
