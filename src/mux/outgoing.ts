@@ -20,7 +20,7 @@ export class Outgoing implements ChannelLink {
   readonly #counters: SessionCounters
   readonly #onChannelClosed: (channel: Channel, reason: Reason | null) => void
   readonly #atTurnEnd: (task: () => void) => void
-  readonly #scheduler: Scheduler<Channel>
+  readonly #scheduler = new Scheduler<Channel>()
   readonly #memoryQueue: MemoryQueue<Channel>
   #pumpDue = false
   #wakeDue = false
@@ -36,7 +36,6 @@ export class Outgoing implements ChannelLink {
     this.#counters = counters
     this.#atTurnEnd = atTurnEnd
     this.#onChannelClosed = onChannelClosed
-    this.#scheduler = new Scheduler((channel) => channel.hasFrames)
     this.#memoryQueue = new MemoryQueue(
       (channel, bytes) => transport.canClaim(bytes, channel.id),
       () => transport.room,
