@@ -7,7 +7,7 @@ import { Flow, Queue } from './scheduler.js'
 
 /** What a channel's user is told. Never called inside one of the channel's own methods. */
 export interface ChannelHandler {
-  /** Host side: the plugin has taken the channel and its origin connection stands. */
+  /** Host side: the plugin has taken the channel and its connection to the origin is established. */
   onAccept? (): void
   /**
    * `view` is valid until `release()`, to be called exactly once; only released bytes are granted to the sender again.

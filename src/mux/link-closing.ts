@@ -6,7 +6,7 @@ import { goAwayError, turnedAwayError } from './go-away.js'
 /** How long a link may take to close in good order before it is cut. */
 const LINGER_MS = 1000
 
-/** How a link ends: who has said GOAWAY, closing in good order for as long as that takes, and what the cause was. */
+/** How a link ends: which side has sent GOAWAY, how long closing in good order may take, and what the cause was. */
 export class LinkClosing {
   readonly #transport: Transport
   /** What this side's GOAWAY says to a peer that is turned away. */

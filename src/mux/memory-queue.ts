@@ -14,7 +14,7 @@ const WAKE_AGAIN_MS = 1
 const NOTIFIED = 0
 const NOTIFIED_BEFORE = -1
 
-/** Who may wait: a channel. */
+/** What waits: a channel. */
 export interface MemoryWaiter {
   readonly handler: { onClaimable (): void }
 }

@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { after, checkTimeMs } from '../base/time-limit.js'
+import { callAfter, checkTimeMs } from '../base/time-limit.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { Reason } from '../frame/layout.js'
 import { Role } from '../mux/hello.js'
@@ -112,7 +112,7 @@ export class TunnelHost {
    * does.
    */
   async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
+    const cancelCut = callAfter(checkTimeMs('drainMs', drainMs), () => {
       for (const session of this.#sessions) session.close(Reason.SHUTDOWN, SHUTTING_DOWN)
       for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
     })
