@@ -24,6 +24,11 @@ function codeOf (reason: Reason): ErrorCode {
   }
 }
 
+/** The peer broke `rule`. */
+export function protocolError (rule: string): TunnelError {
+  return new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: the peer broke the protocol: ${rule}`)
+}
+
 /** How an error of this side's is called on the wire. What is named here the peer takes as final; the rest may pass. */
 const FINAL_REASONS: Partial<Record<ErrorCode, Reason>> = {
   [ErrorCode.VERSION]: Reason.VERSION,

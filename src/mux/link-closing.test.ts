@@ -10,7 +10,7 @@ for (const [reason, code] of [[Reason.VERSION, ErrorCode.VERSION], [Reason.SHUTD
     let closing!: LinkClosing
     const error = await new Promise<TunnelError>((resolve) => {
       const transport: Pick<Transport, 'close' | 'abort'> = { close () {}, abort: resolve }
-      closing = new LinkClosing(transport as Transport)
+      closing = new LinkClosing(transport as Transport, { send () {} })
       t.true(closing.receive(reason, 'no'))
       closing.closeTransport()
     })

@@ -1,7 +1,8 @@
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { Reason } from '../frame/layout.js'
+import { FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
 import type { Transport } from '../transport/transport.js'
-import { goAwayError, turnedAwayError } from './go-away.js'
+import { goAwayError, goAwayReasonOf, turnedAwayError } from './go-away.js'
+import type { Outgoing } from './outgoing.js'
 
 /** How long a link may take to close in good order before it is cut. */
 const LINGER_MS = 1000
@@ -9,13 +10,15 @@ const LINGER_MS = 1000
 /** How a link ends: which side has sent GOAWAY, how long closing in good order may take, and what the cause was. */
 export class LinkClosing {
   readonly #transport: Transport
+  readonly #outgoing: Pick<Outgoing, 'send'>
   /** What this side's GOAWAY says to a peer that is turned away. */
   #sent: TunnelError | null = null
   #received: TunnelError | null = null
   #lingerTimer: NodeJS.Timeout | null = null
 
-  constructor (transport: Transport) {
+  constructor (transport: Transport, outgoing: Pick<Outgoing, 'send'>) {
     this.#transport = transport
+    this.#outgoing = outgoing
   }
 
   /** This side has sent GOAWAY. */
@@ -24,11 +27,21 @@ export class LinkClosing {
   /** Either side has sent GOAWAY. */
   get isDraining (): boolean { return this.#sent !== null || this.#received !== null }
 
-  /** This side is about to send GOAWAY. False: it has done so before. */
+  /** Sends GOAWAY. False: this side has done so before. */
   trySend (reason: Reason, text: string): boolean {
     if (this.#sent !== null) return false
     this.#sent = turnedAwayError(reason, text)
+    this.#send(reason, text)
     return true
+  }
+
+  /** Tells the peer why this side ends the link, whatever was said before. */
+  sendCause (error: TunnelError): void {
+    this.#send(goAwayReasonOf(error), error.message)
+  }
+
+  #send (reason: Reason, text: string): void {
+    this.#outgoing.send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
   }
 
   /** The peer's GOAWAY. False: it came before. */

@@ -2,12 +2,12 @@ import type { ConnectionAddresses } from '../base/address.js'
 import { describeLink, diagnostics, type LinkMessage } from '../base/diagnostics.js'
 import { callSafely, ErrorCode, messageOf, throwLater, TunnelError } from '../base/errors.js'
 import { type FrameHeader, frameTypeName } from '../frame/header.js'
-import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
+import { FrameFlag, FrameType, Reason } from '../frame/layout.js'
 import type { Constants, Transport } from '../transport/transport.js'
 import { ChannelTable } from './channel-table.js'
 import type { Channel, ChannelHandler } from './channel.js'
 import { encodeConnection } from './connection-text.js'
-import { goAwayReasonOf } from './go-away.js'
+import { protocolError } from './go-away.js'
 import { Handshake } from './handshake.js'
 import { Role } from './hello.js'
 import { Incoming, type Violation } from './incoming.js'
@@ -59,7 +59,7 @@ export class Session {
       (number) => { this.#outgoing.send(FrameType.PING, 0, number) },
       (error) => { transport.abort(error) }
     )
-    this.#closing = new LinkClosing(transport)
+    this.#closing = new LinkClosing(transport, this.#outgoing)
   }
 
   /** Begins. */
@@ -84,17 +84,12 @@ export class Session {
 
   /** Channels can be opened. */
   get ready (): boolean { return this.#handshake.peer !== null && !this.draining && !this.#closed }
-
+  get draining (): boolean { return this.#closing.isDraining }
   /** Host side: the plugin serves its channels itself, and wants to know where clients connected from. */
   get wantsAddresses (): boolean { return this.#handshake.peer?.serves ?? false }
-
   /** The handshake was done, at any time. */
   get wasAttached (): boolean { return this.#wasAttached }
-
-  get draining (): boolean { return this.#closing.isDraining }
-
   get channelCount (): number { return this.#channels.size }
-
   /** Channels that both sides allow at one time. */
   get maxChannels (): number {
     return Math.min(this.#options.maxChannels, this.#handshake.peer?.maxChannels ?? Infinity)
@@ -102,13 +97,10 @@ export class Session {
 
   /** Round-trip time of the last PING in ns, or null before the first answer. */
   get roundTripNs (): number | null { return this.#liveness.roundTripNs }
-
   /** Of the transport; null where it has no slots. */
   get freeSlots (): number | null { return this.#transport.freeSlots ?? null }
-
   /** For `Channel.sendConstant()`. */
   get constants (): Constants { return this.#transport.constants }
-
   get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
 
   /**
@@ -126,9 +118,7 @@ export class Session {
 
   /** Drains: no new channels from now on, and the link closes behind the last one. Calling it again has no effect. */
   goAway (reason: Reason = Reason.SHUTDOWN, text = ''): void {
-    if (this.#closed || !this.#closing.trySend(reason, text)) return
-    this.#sendGoAway(reason, text)
-    this.#closeIfDrained()
+    if (!this.#closed && this.#closing.trySend(reason, text)) this.#closeIfDrained()
   }
 
   /** Tells the peer, resets every channel and closes. */
@@ -241,22 +231,15 @@ export class Session {
   // --- The end
 
   #failIf (violation: Violation): void {
-    if (violation === null) return
-    if (typeof violation !== 'string') return this.#failWith(violation)
-    const message = `Cannot go on with the link: the peer broke the protocol: ${violation}`
-    this.#failWith(new TunnelError(ErrorCode.PROTOCOL, message))
+    if (violation !== null) this.#failWith(typeof violation === 'string' ? protocolError(violation) : violation)
   }
 
   /** Tells the peer why, as far as it still listens, and ends the link. */
   #failWith (error: TunnelError): void {
     if (this.#closed) return
-    this.#sendGoAway(goAwayReasonOf(error), error.message)
+    this.#closing.sendCause(error)
     this.#closeTransport()
     this.#handleClose(error)
-  }
-
-  #sendGoAway (reason: Reason, text: string): void {
-    this.#outgoing.send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
   }
 
   readonly #handleChannelClosed = (channel: Channel, reason: Reason | null): void => {
