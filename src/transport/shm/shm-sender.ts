@@ -289,7 +289,7 @@ export class ShmSender {
     payload: Uint8Array | null
   ): void {
     const offset = this.#ring + place * this.#descriptorBytes
-    encodeHeader(this.#bytes, offset, type, channelId, bytes, flags, argument)
+    encodeHeader(this.#bytes, offset, { type, channelId, payloadBytes: bytes, flags, argument })
     this.#words[(offset + DescriptorOffset.SLOT) >> 2] = slot
     if (payload !== null) copyBytes(payload, 0, bytes, this.#bytes, offset + DescriptorOffset.INLINE)
     this.#sentBytes += bytes

@@ -2,7 +2,7 @@ import type { Address } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Reader, Socket } from '../../engine/engine.js'
 import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
-import { encodeHeader, type FrameHeader } from '../../frame/header.js'
+import { emptyHeader, encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import {
   type Claim,
@@ -42,6 +42,7 @@ export class StreamTransport implements Transport {
   readonly kind = 'stream'
   readonly counters = emptyTransportCounters()
   readonly constants = new StreamConstants()
+  readonly #header: FrameHeader = { ...emptyHeader(), type: FrameType.DATA }
   readonly #arena = new SendArena(MAX_ARENA_CHUNKS, RESERVED_ARENA_CHUNKS)
   readonly #frames: FrameReader
   #socket: Socket | null = null
@@ -125,10 +126,19 @@ export class StreamTransport implements Transport {
     const frame = claim as ArenaClaim
     if (this.#ended) return this.#arena.abandon(frame)
     const bytes = frame.committedBytes
-    encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
+    encodeHeader(frame.chunk.bytes, frame.start, this.#dataHeader(channelId, bytes, flags))
     this.counters.payloadBytesSent += bytes
     this.counters[frame.copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#append(frame)
+  }
+
+  /** Of a DATA frame. It is used again for the next. */
+  #dataHeader (channelId: number, payloadBytes: number, flags: number): FrameHeader {
+    const header = this.#header
+    header.channelId = channelId
+    header.payloadBytes = payloadBytes
+    header.flags = flags
+    return header
   }
 
   /** The header, and behind it the constant: a copy of a short one, a long one from where it lies. */
@@ -139,7 +149,7 @@ export class StreamTransport implements Transport {
     const frame = this.#arena.claim(copied ? bytes : 0, true)!
     if (copied) frame.view.set(claim.view)
     frame.commit(copied ? bytes : 0, copied)
-    encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
+    encodeHeader(frame.chunk.bytes, frame.start, this.#dataHeader(channelId, bytes, flags))
     this.counters.payloadBytesSent += bytes
     this.counters[copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#append(frame)
@@ -166,7 +176,7 @@ export class StreamTransport implements Transport {
     const frame = this.#arena.claim(payload.length, true)!
     frame.view.set(payload)
     frame.commit(payload.length)
-    encodeHeader(frame.chunk.bytes, frame.start, type, channelId, payload.length, flags, argument)
+    encodeHeader(frame.chunk.bytes, frame.start, { type, channelId, payloadBytes: payload.length, flags, argument })
     this.#append(frame)
   }
 
