@@ -17,3 +17,18 @@ for (const [reason, code] of [[Reason.VERSION, ErrorCode.VERSION], [Reason.SHUTD
     t.is(closing.causeOf(error, true)?.code, code)
   })
 }
+
+test('LinkClosing names a cause of every end before the link was attached, and none of a drain after that', (t) => {
+  const cases: Array<[(closing: LinkClosing) => void, ErrorCode, ErrorCode | undefined]> = [
+    [() => {}, ErrorCode.PEER_CLOSED, ErrorCode.PEER_CLOSED],
+    [(closing) => { closing.trySend(Reason.BUSY, 'one is here') }, ErrorCode.PEER_BUSY, undefined],
+    [(closing) => { closing.trySend(Reason.SHUTDOWN, '') }, ErrorCode.CLOSED, undefined],
+    [(closing) => { closing.receive(Reason.SHUTDOWN, '') }, ErrorCode.CLOSED, undefined],
+    [(closing) => { closing.receive(Reason.LIMIT, '') }, ErrorCode.LIMIT, ErrorCode.LIMIT]
+  ]
+  for (const [happen, before, after] of cases) {
+    const closing = new LinkClosing({} as Transport, { send () {} })
+    happen(closing)
+    t.deepEqual([false, true].map((wasAttached) => closing.causeOf(null, wasAttached)?.code), [before, after])
+  }
+})
