@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { startOrigin } from '../src/origin/origin.js'
+import { startOrigin } from '../src/origin/start-origin.js'
 import { runProgram } from './options/cli.js'
 import {
   announce,

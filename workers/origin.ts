@@ -1,4 +1,4 @@
-import { startOrigin } from '../src/origin/origin.js'
+import { startOrigin } from '../src/origin/start-origin.js'
 import { serveRole } from './control.js'
 
 serveRole<'origin'>(async (options) => {

@@ -5,6 +5,7 @@ import { ENGINES_HERE } from '../../src/engine/testing/engines.js'
 import { LADDER } from '../plan/arms.js'
 import { runToEnd } from '../testing/program.js'
 import { Bench } from '../testing/run-folder.js'
+import { byEffort, EFFORT } from '../../src/base/testing/effort.js'
 
 /** Roles whose CPU time counts, beside the generator and the origin. */
 const BETWEEN: Readonly<Record<string, readonly string[]>> = {
@@ -14,17 +15,14 @@ const BETWEEN: Readonly<Record<string, readonly string[]>> = {
   relay2: ['front', 'back']
 }
 
-/**
- * Each takes ten seconds for each size: each mode on one engine with one size, and on all engines with both with
- * SLOW_TESTS.
- */
-const isSlow = process.env['SLOW_TESTS'] !== undefined
+/** Each takes ten seconds for each size: one mode, each mode on one engine with one size, or all on all. */
+const isSlow = EFFORT === 'slow'
 const enginesOf = (mode: 'threads' | 'processes') =>
   isSlow ? ENGINES_HERE : [ENGINES_HERE.at(mode === 'threads' ? -1 : 0)!]
 const sizesOf = (mode: 'threads' | 'processes') =>
   isSlow ? ['small', 'large'] : [mode === 'threads' ? 'small' : 'large']
 
-for (const mode of ['threads', 'processes'] as const) {
+for (const mode of byEffort({ quick: ['processes'] as const, full: ['threads', 'processes'] as const })) {
   for (const engine of enginesOf(mode)) {
     const sizes = sizesOf(mode)
     test.serial(

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { byEffort } from '../../src/base/testing/effort.js'
 import { ENGINES_HERE } from '../../src/engine/testing/engines.js'
 import { loadUws } from '../../src/origin/uws-origin.js'
 import { ohaFileNames } from '../../src/report/file-names.js'
@@ -13,7 +14,8 @@ import { until } from '../testing/wait.js'
 
 /** What short windows measure on a busy machine is not valid, and not what is tested. */
 const SHORT = ['--duration=100ms', '--warmup=50ms', '--allow-invalid']
-const SMALL_MATRIX = [...SHORT, '--sizes=small,large', '--concurrency=1,8', '--rounds=2']
+const CONCURRENCY = byEffort({ quick: [8], full: [1, 8] })
+const SMALL_MATRIX = [...SHORT, '--sizes=small,large', `--concurrency=${CONCURRENCY.join()}`, '--rounds=2']
 
 /** What `--engine=auto` comes to here. */
 const ENGINE = ENGINES_HERE[0]!
@@ -33,7 +35,7 @@ for (const [mode, server, ran] of [['threads', 'auto', preferred], ['processes',
       mode,
       arms: ['baseline', 'stream', 'shm'],
       sizes: ['small', 'large'],
-      concurrency: [1, 8],
+      concurrency: CONCURRENCY,
       durationMs: 100,
       warmupMs: 50,
       rounds: 2,

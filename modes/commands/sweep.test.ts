@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { readSweepResult } from '../../src/result/read-result.js'
 import { resolveSweepOptions } from '../options/sweep-options.js'
+import { print } from '../testing/command-lines.js'
 import { Program, runToEnd } from '../testing/program.js'
 import { temporaryFolder } from '../testing/temporary.js'
 
@@ -152,7 +153,7 @@ for (const [flag, pattern] of [
   ['--size=huge', /must be small, large/]
 ] as const) {
   test(`sweep refuses ${flag}`, async (t) => {
-    const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['sweep', flag])
+    const { code, stderr } = await print('tunnel-bench', ['sweep', flag])
     t.is(code, 2)
     t.regex(stderr, pattern)
     t.regex(stderr, /ERR_TUNNEL_USAGE/)

@@ -1,4 +1,5 @@
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
+import { CONNECT_TIMEOUT_MS } from '../../src/base/time-limit.js'
 import type { CellResult, RunOptions, SystemCalls } from '../../src/result/run-result.js'
 import { armsOf, LARGE_PATH, parseSize } from '../plan/arms.js'
 import type { Topology } from '../roles/topology.js'
@@ -8,8 +9,6 @@ import type { Topology } from '../roles/topology.js'
  * times do.
  */
 export const COUNT_MS = 500
-
-const CONNECT_TIMEOUT_MS = 5000
 
 /**
  * Loads each cell once more, with its roles' system calls counted: after all rounds, so that their figures hold nothing

@@ -1,12 +1,11 @@
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
+import { CONNECT_TIMEOUT_MS } from '../../src/base/time-limit.js'
 import type { LoadJob } from '../../src/load/job.js'
 import { errorCount } from '../../src/metrics/counts.js'
 import type { RoundResult } from '../../src/result/run-result.js'
 import { type Arm, LARGE_PATH, type Size } from '../plan/arms.js'
 import { CpuCgroup, throttlingSince } from '../system/cpu-cgroup.js'
 import type { Roles } from '../roles/standing-roles.js'
-
-const CONNECT_TIMEOUT_MS = 5000
 
 /** All roles are in it, or in one below. */
 const CGROUP = new CpuCgroup()

@@ -10,7 +10,7 @@ import { RUN_FLAGS } from './run-options.js'
 import { SEGMENT_FLAGS } from './segment-options.js'
 import { SERVICE_FLAGS } from '../services/service-options.js'
 import { SWEEP_FLAGS } from './sweep-options.js'
-import { runToEnd } from '../testing/program.js'
+import { print } from '../testing/command-lines.js'
 import { temporaryFolder } from '../testing/temporary.js'
 
 const helps: Array<[name: string, args: string[], flags: string[]]> = [
@@ -68,7 +68,7 @@ const EXPLAINED: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
 }
 for (const [name, args, flags] of helps) {
   test(`${[name, ...args].join(' ')} --help explains every option with its default`, async (t) => {
-    const { code, stdout, stderr } = await runToEnd(t, name, [...args, '--help'], {
+    const { code, stdout, stderr } = await print(name, [...args, '--help'], {
       env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' }
     })
     t.is(code, 0)
@@ -114,7 +114,7 @@ for (const [name, args, flags] of helps) {
 
 for (const args of [['--version'], ['-V'], ['-v']]) {
   test(`${args.join(' ')} prints the version of the package`, async (t) => {
-    t.like(await runToEnd(t, 'http-baseline', args), { code: 0, stdout: `${PROGRAM.version}\n`, stderr: '' })
+    t.like(await print('http-baseline', args), { code: 0, stdout: `${PROGRAM.version}\n`, stderr: '' })
   })
 }
 
@@ -127,7 +127,7 @@ const habits = [
 for (const [asked, plain] of habits as Array<[string[], string[]]>) {
   test(`tunnel-bench ${asked.join(' ')} is as tunnel-bench ${plain.join(' ')}`, async (t) => {
     const [said, expected] = await Promise.all(
-      [asked, plain].map(async (args) => await runToEnd(t, 'tunnel-bench', args))
+      [asked, plain].map(async (args) => await print('tunnel-bench', args))
     )
     t.deepEqual(said, expected)
     t.is(said!.code, 0)
@@ -136,7 +136,7 @@ for (const [asked, plain] of habits as Array<[string[], string[]]>) {
 
 test('of an option given twice the last one counts, whichever of its names is used', async (t) => {
   const args = ['-n', '1', '--requests=0', '-n2', '--requests', '0x']
-  const { stderr } = await runToEnd(t, 'tunnel-bench', ['load', 'http://127.0.0.1:1/', ...args])
+  const { stderr } = await print('tunnel-bench', ['load', 'http://127.0.0.1:1/', ...args])
   t.regex(stderr, /^tunnel-bench: Cannot use --requests=0x: it must be an integer/)
 })
 
@@ -360,7 +360,7 @@ for (const [name, args, errorCode, message] of wrong) {
   test(`${[name, ...args].join(' ').replace(LONG_PATH, '…')} is refused in one sentence, and leaves ` +
     'nothing behind', async (t) => {
     const cwd = temporaryFolder(t)
-    const { code, stdout, stderr } = await runToEnd(t, name, args, { cwd, env: { TMPDIR: cwd } })
+    const { code, stdout, stderr } = await print(name, args, { cwd, env: { TMPDIR: cwd } })
     t.is(stdout, '')
     const [, said] = new RegExp(`^${name}: ([^\\n]*) \\(${errorCode}\\)\\n$`).exec(stderr) ?? []
     t.regex(said ?? stderr, message)
@@ -377,7 +377,7 @@ test('report says what is wrong with a folder, with exit code 1', async (t) => {
     ['missing', /Cannot read missing\/result\.json: ENOENT.*: name a folder that a run has written/],
     ['broken', /Cannot read the result: it is not JSON/]
   ] as const) {
-    const { code, stdout, stderr } = await runToEnd(t, 'tunnel-bench', ['report', folder], { cwd })
+    const { code, stdout, stderr } = await print('tunnel-bench', ['report', folder], { cwd })
     t.is(code, 1)
     t.is(stdout, '')
     t.regex(stderr, new RegExp(`^tunnel-bench: ${message.source}[^\\n]* \\(ERR_TUNNEL_RESULT_INVALID\\)\\n$`))
@@ -395,7 +395,7 @@ for (const [addr, message] of unreachable) {
   test(`the host says why it cannot listen at ${addr}, with exit code 1, and leaves nothing behind`, async (t) => {
     const cwd = temporaryFolder(t)
     writeFileSync(join(cwd, 'file'), '')
-    const { code, stdout, stderr } = await runToEnd(t, 'http-tunnel-host', [`--addr=${addr}`, '--port=0'], { cwd })
+    const { code, stdout, stderr } = await print('http-tunnel-host', [`--addr=${addr}`, '--port=0'], { cwd })
     t.is(code, 1)
     t.is(stdout, '')
     t.regex(stderr, new RegExp(`^http-tunnel-host: ${message.source}[^\\n]* \\(ERR_TUNNEL_ADDRESS_DENIED\\)\\n$`))
@@ -404,7 +404,7 @@ for (const [addr, message] of unreachable) {
 }
 
 test('tunnel-bench run takes every --arm, not the last alone', async (t) => {
-  const { code, stderr } = await runToEnd(t, 'tunnel-bench', ['run', '--arm=first', '--arm=second=http://127.0.0.1:1'])
+  const { code, stderr } = await print('tunnel-bench', ['run', '--arm=first', '--arm=second=http://127.0.0.1:1'])
   t.is(code, 2)
   t.regex(stderr, /--arm=first: it must be NAME=URL/)
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Address, tcpAddress, unixAddress } from '../../src/base/address.js'
 import { ErrorCode, TunnelError } from '../../src/base/errors.js'
+import { CONNECT_TIMEOUT_MS, LONGEST_TIMER_MS } from '../../src/base/time-limit.js'
 import { type EngineChoice, ENGINES } from '../../src/engine/create-engine.js'
 import type { LoadJob } from '../../src/load/job.js'
 import { requestBytes } from '../../src/load/http/request.js'
@@ -13,12 +14,6 @@ import { usage } from '../plan/usage.js'
 const MAX_CONNECTIONS = 20_000
 const MAX_REQUESTS = 1_000_000_000
 const MAX_RATE = 1_000_000
-const CONNECT_TIMEOUT_MS = 5_000
-/**
- * Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days): there is no window where a number of requests is asked
- * for.
- */
-const UNLIMITED_MS = 2_147_483_647
 
 const STANDARD = {
   requests: '200',
@@ -279,7 +274,8 @@ function extentOf (given: Given): Pick<LoadJob, 'warmupMs' | 'durationMs' | 'req
   }
   return {
     warmupMs: 0,
-    durationMs: UNLIMITED_MS,
+    // Until all are sent.
+    durationMs: LONGEST_TIMER_MS,
     requests: integerOf('requests', given.requests ?? STANDARD.requests, 1, MAX_REQUESTS)
   }
 }

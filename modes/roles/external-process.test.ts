@@ -6,7 +6,7 @@ import { formatAddress, tcpAddress, type Address } from '../../src/base/address.
 import { ErrorCode } from '../../src/base/errors.js'
 import { ENGINES_HERE } from '../../src/engine/testing/engines.js'
 import { loopbacks, makeName } from '../../src/engine/testing/names.js'
-import { startOrigin } from '../../src/origin/origin.js'
+import { startOrigin } from '../../src/origin/start-origin.js'
 import { commandOf } from '../plan/external-arm.js'
 import { ExternalProcess } from './external-process.js'
 import { parseStat, treeOf } from '../system/process-tree.js'

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { byEffort } from '../../src/base/testing/effort.js'
 import { ENGINES_HERE } from '../../src/engine/testing/engines.js'
 import { anyClient } from '../../src/origin/testing/any-client.js'
 import { startBaseline, startTunnel, urlOf } from '../testing/services.js'
@@ -18,7 +19,8 @@ const byHand: Record<string, (t: ExecutionContext, engine: string) => Promise<st
 }
 
 for (const [name, start] of Object.entries(byHand)) {
-  for (const engine of ENGINES_HERE) {
+  // A program on one engine is enough for the quick suite: the engines are compared in src/origin and src/tunnel.
+  for (const engine of byEffort({ quick: ENGINES_HERE.slice(0, 1), full: ENGINES_HERE })) {
     test.serial(`${name} on ${engine} answers every valid client`, async (t) => {
       const port = Number(new URL(await start(t, `--engine=${engine}`)).port)
       for (const check of Object.values(anyClient)) await check(t, port)

@@ -10,9 +10,10 @@ import { get } from '../testing/client.js'
 import type { Program } from '../testing/program.js'
 import { startTunnel } from '../testing/services.js'
 import { until } from '../testing/wait.js'
+import { byEffort } from '../../src/base/testing/effort.js'
 
-/** For each engine and transport; ten minutes in all with SLOW_TESTS where there are two engines. */
-const SECONDS = process.env['SLOW_TESTS'] === undefined ? 2 : 150
+/** For each engine and transport: ten minutes in all at full length, where there are two engines. */
+const SECONDS = byEffort({ quick: 1, full: 2, slow: 150 })
 const CLIENTS_AT_ONE_TIME = 3
 const MAX_CONNECTIONS = 64
 const SLOTS = 64

@@ -1,8 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { CpuUsage } from '../../src/metrics/cpu.js'
-
-/** Linux counts the times in /proc/…/stat in ticks of 1/100 s for user space, on every architecture (USER_HZ). */
-const TICK_US = 10_000
+import { type CpuUsage, TICK_US } from '../../src/metrics/cpu.js'
 
 /** The environment variable by which the processes of a run are known, wherever they went. */
 export const MARK = 'TUNNEL_BENCH_RUN'

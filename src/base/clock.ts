@@ -1,5 +1,7 @@
 import { performance } from 'node:perf_hooks'
 
+export const SECOND_NS = 1e9
+
 /**
  * Nanoseconds since this thread started, as an integer. Monotonic. Two threads or processes never share this zero:
  * take both ends of a latency in one thread.

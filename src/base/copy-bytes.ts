@@ -1,3 +1,5 @@
+export const NO_BYTES = new Uint8Array(0)
+
 /** Up to here a loop is faster than `set()`, which needs a view made for it. */
 const LOOP_UP_TO_BYTES = 256
 

@@ -8,10 +8,13 @@ export function endSentence (text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
-/** Control characters become spaces: a text from a peer cannot break a line, a table or a terminal. */
+/**
+ * White space and control characters become single spaces: a text from a peer cannot break a line, a table or a
+ * terminal.
+ */
 export function oneLine (text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim()
+  return text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
 }
 
 /** The first line or two of what a program printed, without anything that breaks a line. */

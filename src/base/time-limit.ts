@@ -1,7 +1,10 @@
 import { ErrorCode, TunnelError } from './errors.js'
 
-/** What a timer of Node can wait for; a longer one would ring at once. */
-const LONGEST_TIMER_MS = 2_147_483_647
+/** Longest delay that a timer of Node keeps (2^31 - 1 ms, about 24 days); with a longer one it rings at once. */
+export const LONGEST_TIMER_MS = 2_147_483_647
+
+/** Default time limit of a connection attempt. */
+export const CONNECT_TIMEOUT_MS = 5_000
 
 /** Returns `value`, a time in ms from 0 or `Infinity`. Throws ERR_TUNNEL_USAGE. */
 export function checkTimeMs (name: string, value: number): number {

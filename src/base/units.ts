@@ -1,12 +1,11 @@
 import { ErrorCode, TunnelError } from './errors.js'
+import { LONGEST_TIMER_MS } from './time-limit.js'
 
 /**
  * Figures for people, formatted only where they leave the program. The same text on every machine: the decimal sign is
  * a point, thousands are parted by commas, whatever the locale.
  */
 
-/** Longest delay a Node timer keeps (2^31 - 1 ms, about 24 days); a longer one fires at once. */
-const LONGEST_MS = 2_147_483_647
 /** From large to small, the order in which they are written. */
 const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
 const UNITS = Object.keys(UNIT_MS) as Array<keyof typeof UNIT_MS>
@@ -97,6 +96,6 @@ export function parseDurationMs (text: string, name: string): number {
   }
   const wholeMs = Math.round(durationMs)
   if (Math.abs(durationMs - wholeMs) > 1e-6) fail('a duration is a whole number of milliseconds')
-  if (wholeMs > LONGEST_MS) fail(`a duration is at most ${LONGEST_MS} ms (about 24 days)`)
+  if (wholeMs > LONGEST_TIMER_MS) fail(`a duration is at most ${LONGEST_TIMER_MS} ms (about 24 days)`)
   return wholeMs
 }

@@ -28,17 +28,17 @@ export interface Engine {
    * first; an attempt that
    * hangs has a quarter of `timeoutMs` (node engine: half) while others are left. On failure calls `reader.close()`
    * with ERR_TUNNEL_CONNECT_REFUSED, ERR_TUNNEL_CONNECT_TIMEOUT (after `timeoutMs`; 0 waits for ever), ERR_TUNNEL_LIMIT
-   * (out of local ports or descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection stands are kept
-   * and sent then. The socket is started: do not call `start()`.
+   * (out of local ports or descriptors) or ERR_TUNNEL_SOCKET_FAILED. Writes made before the connection is established
+   * are kept and sent then. The socket is started: do not call `start()`.
    */
   connect (address: Address, reader: Reader, options: ConnectOptions): Socket
 
   /**
-   * Runs `task` once, when the events of the current turn of the loop have been handled. Tasks run in the order given;
-   * a task added by a task runs in the same turn. This is where frames are scheduled and transports flushed: once per
-   * turn, not once per event.
+   * Runs `task` once, when the events of the current turn of the loop have been handled: in its phase (default PUMP),
+   * there in the order given. A task added by a task runs in the same turn. So frames are delivered, scheduled and
+   * published once per turn, not once per event.
    */
-  atTurnEnd (task: () => void): void
+  atTurnEnd (task: () => void, phase?: TurnPhase): void
 
   /**
    * Makes a clock that wakes this thread, as exactly as this engine can. It keeps the thread alive until it is closed.
@@ -53,14 +53,28 @@ export interface Engine {
 }
 
 /**
- * What a thread waits for beside its sockets: something that its peer changes without a system call, such as a ring in
+ * The end of a turn, in this order. A phase begins when there is nothing left to do in those before it. After the last
+ * one the engine's sockets send what was written to them in this turn.
+ */
+export const TurnPhase = {
+  /** What peers have sent is handed on. */
+  DELIVER: 0,
+  /** Channels are served in fair order: frames go to their links. */
+  PUMP: 1,
+  /** Links show their peers what was sent, taken and given back, and ring where a peer sleeps. */
+  PUBLISH: 2
+} as const
+export type TurnPhase = typeof TurnPhase[keyof typeof TurnPhase]
+
+/**
+ * What a thread waits for besides its sockets: something that its peer changes without a system call, such as a ring in
  * shared memory.
  */
 export interface Polled {
   /** Looks once, and takes what is there. Returns whether there was anything. */
   poll (): boolean
   /**
-   * The thread is about to sleep. False: there is something to take already. True: whoever brings something wakes this
+   * The thread is about to sleep. False: there is something to take already. True: whatever brings something wakes this
    * thread, by one of its sockets.
    */
   trySleep (): boolean
@@ -90,6 +104,9 @@ export interface Alarm {
  * with the node engine it is 10 probes, one second apart.
  */
 export const KEEPALIVE = { idleSec: 60, intervalSec: 10, probes: 6 } as const
+
+/** Clients that may wait to be accepted. */
+export const BACKLOG = 1024
 
 export interface ListenOptions {
   /** Told what happens to the file of a Unix socket. */
@@ -154,7 +171,7 @@ export interface Reader {
    * cut it off; else why it broke.
    */
   close (error: TunnelError | null): void
-  /** Connecting sockets only: the connection stands. */
+  /** Connecting sockets only: the connection is established. */
   connect? (): void
   /**
    * True: a claim reserves memory that others could use (a slot of a bounded pool), so an engine that must arm memory

@@ -12,7 +12,7 @@ type Found = (error: Error | null, addresses: readonly string[]) => void
 interface Name {
   addresses: readonly string[]
   foundAtMs: number
-  /** Who waits for the lookup that is under way; null: none is. */
+  /** Callbacks that wait for the lookup under way; null: none is. */
   waiting: Found[] | null
   /** The address that took the last connection. */
   working: string | null

@@ -1,6 +1,6 @@
 import { nowNs } from '../base/clock.js'
 
-/** Whoever ends a connection waits for the other side this long after its last progress. */
+/** The side that ends a connection waits this long after the other side's last progress. */
 export const STALL_LIMIT_MS = 60_000
 
 const SHORTEST_PAUSE_MS = 1

@@ -16,7 +16,7 @@ export async function holdLock (path: string): Promise<SocketLock> {
   return { release: () => { server.close() } }
 }
 
-/** Whether whoever held it has ended. False where that cannot be told, and where nobody ever did. */
+/** Whether its holder has ended. False where that cannot be known, and where it never had one. */
 export async function isAbandoned (path: string): Promise<boolean> {
   return await tryConnect(path) === 'ECONNREFUSED'
 }

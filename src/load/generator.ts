@@ -19,8 +19,8 @@ const SCRATCH_BYTES = 262_144
 
 export interface SliceOptions {
   /**
-   * Called once, when every connection stands or has failed. Resolves to the `machineMs()` at which the warm-up is to
-   * begin; a time that has passed begins it at once. Default: at once. If it rejects, so does the slice.
+   * Called once, when every connection is established or has failed. Resolves to the `machineMs()` at which the warm-up
+   * is to begin; a time that has passed begins it at once. Default: at once. If it rejects, so does the slice.
    */
   readonly agreeOnStart?: () => Promise<number>
   /**
@@ -36,7 +36,7 @@ export interface SliceOptions {
  * Runs the load of one thread over `engine`: opens `job.concurrency` connections and the stalled readers, then loads
  * the target for `warmupMs + durationMs`, or until `job.requests` are settled, and counts over the window (see `Tally`
  * for the rule). `job.threads` is not looked at. Resolves when every socket it opened is closed. Never rejects for what
- * the target does: that is counted. Rejects with ERR_TUNNEL_USAGE where a request cannot be made as told.
+ * the target does: that is counted. Rejects with ERR_TUNNEL_USAGE where a request cannot be made as asked.
  */
 export async function runLoadSlice (engine: Engine, job: LoadJob, options: SliceOptions = {}): Promise<LoadResult> {
   const { agreeOnStart = async () => machineMs(), signal, onProgress } = options

@@ -19,7 +19,7 @@ export interface RunLoadOptions {
 /**
  * Runs one measurement: on this thread over `engine` where one thread is asked for, else in as many pool threads, each
  * with an engine of its own of the same kind. Threads beyond the number of connections or requests are not started.
- * Rejects with ERR_TUNNEL_USAGE where a request cannot be made as told; never for what the target does.
+ * Rejects with ERR_TUNNEL_USAGE where a request cannot be made as asked; never for what the target does.
  */
 export async function runLoad (
   engine: Engine,

@@ -1,4 +1,4 @@
-import { nowNs } from '../base/clock.js'
+import { nowNs, SECOND_NS } from '../base/clock.js'
 import { Histogram } from '../metrics/histogram.js'
 import { BusyMeter } from './record/busy-meter.js'
 import { ClosedLoop } from './loop/closed-loop.js'
@@ -15,8 +15,6 @@ import { Tally } from './record/tally.js'
  * later as the thread is busy), never early. One timer for all connections costs nothing per request.
  */
 export const SWEEP_MS = 10
-const SECOND_NS = 1e9
-
 export interface SliceEvents {
   /** As many requests are settled as were asked for. */
   onFinished (): void

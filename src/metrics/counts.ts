@@ -1,5 +1,5 @@
 /**
- * What became of every request sent inside a measurement window. The sum of the outcomes is exactly `sent`:
+ * The outcomes of all requests sent inside a measurement window. The sum of the outcomes is exactly `sent`:
  * sent = ok + badStatus + mismatch + timeout + reset + refused + exhausted + unfinished.
  */
 export interface RequestCounts {

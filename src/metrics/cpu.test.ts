@@ -1,11 +1,10 @@
 import test from 'ava'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { cpuSince, readCpuUsage, type CpuUsage } from './cpu.js'
+import { cpuSince, readCpuUsage, type CpuUsage, TICK_US } from './cpu.js'
 
 /** CPU time that the tests burn, well above the tick of 10 ms. */
 const BURN_US = 150_000
-const TICK_US = 10_000
 
 const totalOf = (usage: CpuUsage | null): number => usage === null ? NaN : usage.userUs + usage.systemUs
 

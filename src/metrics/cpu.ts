@@ -8,11 +8,11 @@ export interface CpuUsage {
 }
 
 /** Linux counts the times in /proc/…/stat in ticks of 1/100 s for user space, on every architecture (USER_HZ). */
-const TICK_US = 10_000
+export const TICK_US = 10_000
 
 /**
  * CPU time of this role so far: of the whole process on its main thread, of this thread alone in a worker.
- * null where the system cannot tell a thread's share (workers outside Linux on Node < 22.19).
+ * null where the system does not report a thread's share (workers outside Linux on Node < 22.19).
  * A worker's figure is exact to the 10 ms tick of /proc/thread-self/stat where Node has no `threadCpuUsage()`; V8's
  * helper threads (garbage collection, compilation) count for a process and not for a worker.
  */

@@ -74,7 +74,7 @@ export class Histogram {
   get minNs (): number { return this.count === 0 ? 0 : this.#histogram.minNonZeroValue }
 
   /**
-   * Every distinct value with its count, ascending. A value stands for all that the histogram cannot tell apart: it is
+   * Every distinct value with its count, ascending. A value represents all that the histogram cannot tell apart: it is
    * the highest of them, as with percentiles.
    */
   * recorded (): Generator<{ readonly valueNs: number, readonly count: number }> {

@@ -3,8 +3,8 @@ import { ErrorCode, TunnelError } from '../base/errors.js'
 
 /**
  * Linux system calls that Node does not offer, under the names of their manual pages, through koffi. This file
- * declares; who calls checks. Where a page says "returns -1 and sets errno", ask `errno()` at once: the next call
- * replaces it.
+ * declares; its callers check. Where a page says "returns -1 and sets errno", ask `errno()` at once: before any other
+ * call, and before anything is allocated.
  */
 export interface SystemCalls {
   memfd_create (name: string, flags: number): number
@@ -98,6 +98,8 @@ export const Linux = {
   TCP_KEEPIDLE: 4,
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
+  IPPROTO_IPV6: 41,
+  IPV6_V6ONLY: 26,
   SHUT_WR: 1,
   /** tcp(7): how many bytes the other side's kernel has not acknowledged. */
   SIOCOUTQ: 0x5411,
@@ -123,9 +125,50 @@ export const Linux = {
   EINPROGRESS: 115
 } as const
 
+const PROTOTYPES = {
+  memfd_create: 'int memfd_create(const char *name, unsigned int flags)',
+  fchmod: 'int fchmod(int fd, unsigned int mode)',
+  fcntl: 'int fcntl(int fd, int command, int argument)',
+  posix_fallocate: 'int posix_fallocate(int fd, int64_t offset, int64_t bytes)',
+  mmap: 'void * mmap(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)',
+  munmap: 'int munmap(void *address, size_t bytes)',
+  close: 'int close(int fd)',
+  geteuid: 'unsigned int geteuid()',
+  epoll_create1: 'int epoll_create1(int flags)',
+  epoll_ctl: 'int epoll_ctl(int epoll_fd, int operation, int fd, void *event)',
+  epoll_wait: 'int epoll_wait(int epoll_fd, void *events, int max_events, int timeout)',
+  timerfd_create: 'int timerfd_create(int clock, int flags)',
+  timerfd_settime: 'int timerfd_settime(int fd, int flags, const void *spec, void *old)',
+  socket: 'int socket(int domain, int type, int protocol)',
+  socketpair: 'int socketpair(int domain, int type, int protocol, void *pair)',
+  bind: 'int bind(int fd, const void *address, unsigned int bytes)',
+  listen: 'int listen(int fd, int backlog)',
+  accept4: 'int accept4(int fd, void *address, void *bytes, int flags)',
+  connect: 'int connect(int fd, const void *address, unsigned int bytes)',
+  getsockname: 'int getsockname(int fd, void *address, void *bytes)',
+  getpeername: 'int getpeername(int fd, void *address, void *bytes)',
+  getsockopt: 'int getsockopt(int fd, int level, int option, void *value, void *bytes)',
+  setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)',
+  ioctl: 'int ioctl(int fd, unsigned long request, void *value)',
+  recv: 'intptr_t recv(int fd, void *memory, size_t bytes, int flags)',
+  send: 'intptr_t send(int fd, const void *memory, size_t bytes, int flags)',
+  shutdown: 'int shutdown(int fd, int how)',
+  dup3: 'int dup3(int old_fd, int new_fd, int flags)',
+  inet_pton: 'int inet_pton(int family, const char *text, void *address)',
+  inet_ntop: 'void *inet_ntop(int family, const void *address, void *text, unsigned int bytes)',
+  if_nametoindex: 'unsigned int if_nametoindex(const char *name)',
+  sched_yield: 'int sched_yield()'
+} satisfies Record<Exclude<keyof SystemCalls, 'errno' | 'view'>, string>
+
 /**
- * `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits tell, however long a pointer
- * is.
+ * File offsets have 64 bits in these. glibc promises that for the names ending in 64 only; musl for the plain ones, and
+ * may lack the others.
+ */
+const WIDE = ['posix_fallocate', 'mmap']
+
+/**
+ * `mmap` returns -1 when it fails. Addresses are multiples of a page, so the lower 32 bits are enough, however long a
+ * pointer is.
  */
 export function isMapped (address: bigint): boolean {
   return BigInt.asIntN(32, address) !== -1n
@@ -176,71 +219,20 @@ export function bindSystemCalls (platform: string, loadKoffi: () => Koffi): Syst
 
 function declare (koffi: Koffi): SystemCalls {
   const libc = koffi.load(null)
-  /**
-   * File offsets have 64 bits. glibc promises that for the names ending in 64 only; musl for the plain ones, and may
-   * lack the others.
-   */
-  const wide = (before: string, name: string, after: string): unknown => {
-    try {
-      return libc.func(`${before} ${name}64${after}`)
-    } catch {
-      return libc.func(`${before} ${name}${after}`)
+  const bind = (name: string, prototype: string): unknown => {
+    if (WIDE.includes(name)) {
+      try {
+        return libc.func(prototype.replace(`${name}(`, `${name}64(`))
+      } catch {}
     }
+    return libc.func(prototype)
   }
+  const calls = Object.entries(PROTOTYPES).map(([name, prototype]) => [name, bind(name, prototype)])
   return {
-    memfd_create: libc.func('int memfd_create(const char *name, unsigned int flags)') as SystemCalls['memfd_create'],
-    fchmod: libc.func('int fchmod(int fd, unsigned int mode)') as SystemCalls['fchmod'],
-    fcntl: libc.func('int fcntl(int fd, int command, int argument)') as SystemCalls['fcntl'],
-    posix_fallocate: wide(
-      'int',
-      'posix_fallocate',
-      '(int fd, int64_t offset, int64_t bytes)'
-    ) as SystemCalls['posix_fallocate'],
-    mmap: wide(
-      'void *',
-      'mmap',
-      '(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset)'
-    ) as SystemCalls['mmap'],
-    munmap: libc.func('int munmap(void *address, size_t bytes)') as SystemCalls['munmap'],
-    close: libc.func('int close(int fd)') as SystemCalls['close'],
-    geteuid: libc.func('unsigned int geteuid()') as SystemCalls['geteuid'],
-    epoll_create1: libc.func('int epoll_create1(int flags)') as SystemCalls['epoll_create1'],
-    epoll_ctl: libc.func('int epoll_ctl(int epoll_fd, int operation, int fd, void *event)') as SystemCalls['epoll_ctl'],
-    epoll_wait: libc.func(
-      'int epoll_wait(int epoll_fd, void *events, int max_events, int timeout)'
-    ) as SystemCalls['epoll_wait'],
-    timerfd_create: libc.func('int timerfd_create(int clock, int flags)') as SystemCalls['timerfd_create'],
-    timerfd_settime: libc.func(
-      'int timerfd_settime(int fd, int flags, const void *spec, void *old)'
-    ) as SystemCalls['timerfd_settime'],
-    socket: libc.func('int socket(int domain, int type, int protocol)') as SystemCalls['socket'],
-    socketpair: libc.func(
-      'int socketpair(int domain, int type, int protocol, void *pair)'
-    ) as SystemCalls['socketpair'],
-    bind: libc.func('int bind(int fd, const void *address, unsigned int bytes)') as SystemCalls['bind'],
-    listen: libc.func('int listen(int fd, int backlog)') as SystemCalls['listen'],
-    accept4: libc.func('int accept4(int fd, void *address, void *bytes, int flags)') as SystemCalls['accept4'],
-    connect: libc.func('int connect(int fd, const void *address, unsigned int bytes)') as SystemCalls['connect'],
-    getsockname: libc.func('int getsockname(int fd, void *address, void *bytes)') as SystemCalls['getsockname'],
-    getpeername: libc.func('int getpeername(int fd, void *address, void *bytes)') as SystemCalls['getpeername'],
-    getsockopt: libc.func(
-      'int getsockopt(int fd, int level, int option, void *value, void *bytes)'
-    ) as SystemCalls['getsockopt'],
-    setsockopt: libc.func(
-      'int setsockopt(int fd, int level, int option, const void *value, unsigned int bytes)'
-    ) as SystemCalls['setsockopt'],
-    ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)') as SystemCalls['ioctl'],
-    recv: libc.func('intptr_t recv(int fd, void *memory, size_t bytes, int flags)') as SystemCalls['recv'],
-    send: libc.func('intptr_t send(int fd, const void *memory, size_t bytes, int flags)') as SystemCalls['send'],
-    shutdown: libc.func('int shutdown(int fd, int how)') as SystemCalls['shutdown'],
-    dup3: libc.func('int dup3(int old_fd, int new_fd, int flags)') as SystemCalls['dup3'],
-    inet_pton: libc.func('int inet_pton(int family, const char *text, void *address)') as SystemCalls['inet_pton'],
-    inet_ntop: libc.func(
-      'void *inet_ntop(int family, const void *address, void *text, unsigned int bytes)'
-    ) as SystemCalls['inet_ntop'],
-    if_nametoindex: libc.func('unsigned int if_nametoindex(const char *name)') as SystemCalls['if_nametoindex'],
-    sched_yield: libc.func('int sched_yield()') as SystemCalls['sched_yield'],
-    errno: () => koffi.errno(),
-    view: (address, bytes) => koffi.view(address, bytes)
+    ...Object.fromEntries(calls) as Omit<SystemCalls, 'errno' | 'view'>,
+    // Not wrapped: V8 may collect garbage at the entry of a JavaScript function, where a failing system call of its own
+    // would replace the errno.
+    errno: koffi.errno,
+    view: koffi.view
   }
 }

@@ -13,7 +13,7 @@ export interface ListenPlaces {
   readonly onSocketFile?: ((event: SocketFileEvent) => void) | undefined
 }
 
-/** The same as an origin tells it. */
+/** The same as a part of `Origin`. */
 export function placesOf (
   { host, path }: ListenPlaces,
   { addresses }: OpenedEach

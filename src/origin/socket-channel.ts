@@ -40,7 +40,7 @@ export class SocketChannel implements ServerChannel {
 
   // --- For the server
 
-  /** Nobody asks: the lab's endpoints are the same for every client. */
+  /** Not needed: the lab's endpoints are the same for every client. */
   readonly addresses = null
 
   get unconfirmedBytes (): number { return this.#socket.pendingBytes }

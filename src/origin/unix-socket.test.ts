@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ErrorCode } from '../base/errors.js'
-import { startOrigin } from './origin.js'
+import { startOrigin } from './start-origin.js'
 import { optionsOf, testOrigins } from './testing/servers.js'
 
 /** Status and body, over a Unix socket or TCP. */

@@ -52,12 +52,12 @@ interface UwsResponse {
   onData (handler: (piece: ArrayBuffer, isLast: boolean) => void): UwsResponse
 }
 
-/** Without it two servers could share a port (SO_REUSEPORT), and nobody would notice which one answers. */
+/** Without it two servers could share a port (SO_REUSEPORT), and it would not show which one answers. */
 const LISTEN_EXCLUSIVE_PORT = 1
 
 /**
- * uWebSockets drops a connection 8 to 12 seconds after its last progress, whoever is to blame. A stalled reader has to
- * stay for as long as the experiment lasts, and a slow upload too, so transfers under way are given new time this
+ * uWebSockets drops a connection 8 to 12 seconds after its last progress, whichever side is slow. A stalled reader has
+ * to stay for as long as the experiment lasts, and a slow upload too, so transfers under way are given new time this
  * often.
  */
 const RENEW_INTERVAL_MS = 4000

@@ -1,10 +1,9 @@
 import type { Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { callAfter, checkTimeLimitMs, checkTimeMs } from '../base/time-limit.js'
+import { callAfter, checkTimeLimitMs, checkTimeMs, CONNECT_TIMEOUT_MS } from '../base/time-limit.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { PiecePool, RelayEnd } from './relay-pipe.js'
 
-const CONNECT_TIMEOUT_MS = 5000
 const MAX_CONNECTIONS = 4096
 /** 16 MiB of pieces are kept for the next burst. */
 const KEPT_PIECES = 256

@@ -5,14 +5,15 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { memfdMemory } from './memfd-memory.js'
 import { LITMUS_WORDS, type LitmusOptions, type LitmusResult, runLitmus } from './testing/litmus.js'
+import { byEffort, EFFORT } from '../base/testing/effort.js'
 
 const SIDE = new URL('testing/litmus-side.js', import.meta.url)
-const isSlow = process.env['SLOW_TESTS'] !== undefined
+const isSlow = EFFORT === 'slow'
 
 const PLAIN: LitmusOptions = { access: 'plain', maxRounds: 2_000_000, maxMs: 20_000, maxViolations: 20 }
 const ATOMIC: LitmusOptions = {
   access: 'atomic',
-  maxRounds: isSlow ? 5_000_000 : 200_000,
+  maxRounds: byEffort({ quick: 100_000, full: 200_000, slow: 5_000_000 }),
   maxMs: isSlow ? 60_000 : 10_000,
   maxViolations: 1
 }

@@ -3,12 +3,12 @@
  * little-endian. This file has no behaviour: it is the drawing; `segment-sizes.ts` computes where things lie.
  *
  *      0     segment header, 128 bytes: written once by its maker, `magic` last
- *      128 words that change while the link lives, each alone on a line of 128 bytes (two cache lines: neighbours are
- *   prefetched)
+ *      128   words that change while the link lives, each alone in 128 bytes (two cache lines, which are prefetched
+ *            together):
  *              hostWait · pluginWait · attached · then per direction (host -> plugin, plugin -> host):
- *              writePosition · readPosition · releasePosition
+ *              writePosition · readPosition · returnPosition
  *            per direction: descriptor ring     ringEntries × descriptorBytes
- *                           release ring        releaseEntries × 4 bytes
+ *                           return ring         returnEntries × 4 bytes
  *                           constant returns    one word of 4 bytes for every 512 bytes of constants
  *      page  per direction: slot pool           slots × slotBytes
  *      page  per direction: constants           constantBytes
@@ -24,26 +24,25 @@
  *      +---------------+-----------+------------------------+--------------------------+
  *
  * Constants are what a side sends again and again: it writes them once, and any number of descriptors may name the same
- * bytes at one time. `slot` is then
- * -2 - offset, the offset counted from the beginning of the direction's constants; the payload may begin and end
- * anywhere in them. They are not given back
- * through the release ring. The receiver counts instead, in the word of the 512-byte unit in which a payload began, how
- * many such payloads it is done with; a sender that has counted as many of its own may write over them.
+ * bytes at one time. `slot` is then -2 - offset, counted from the start of the direction's constants; the payload may
+ * start and end anywhere in them. They do not come back through the return ring. Instead the receiver counts, in the
+ * word of the 512-byte unit in which a payload started, how many such payloads it is done with. A sender that has
+ * counted as many of its own may write over them.
  *
- * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. Who may write
- * what:
+ * Positions are free-running Int32 and wrap: `(write - read) | 0` is the number of entries between them. The writer of
+ * each word:
  *
  * | word             | written by                             | says                                             |
  * |------------------|----------------------------------------|--------------------------------------------------|
  * | writePosition    | the direction's sender                 | descriptors published so far                     |
  * | readPosition     | its receiver                           | descriptors taken so far: their entries are free |
- * | releasePosition  | its receiver                           | slot ids published in the release ring so far    |
+ * | returnPosition   | its receiver                           | slot ids published in the return ring so far     |
  * | constant returns | its receiver                           | payloads that began here and were released       |
  * | hostWait …       | both: see endpoint.ts                  | what that side waits for while it sleeps         |
  * | attached         | the side that did not make the segment | 1: it has mapped and checked the segment         |
  *
  * The sender of a direction fills its slots and alone allocates them, from private state; the receiver gives each back,
- * once, through the release ring. That ring has room for every slot, so it is never full.
+ * once, through the return ring. That ring has room for every slot, so it is never full.
  */
 export const SEGMENT_MAGIC = 0x4D535448 // the bytes 'HTSM'
 export const SEGMENT_VERSION = 2
@@ -74,7 +73,7 @@ export const WordOffset = {
   DIRECTIONS: 4 * LINE_BYTES,
   WRITE_POSITION: 0,
   READ_POSITION: LINE_BYTES,
-  RELEASE_POSITION: 2 * LINE_BYTES
+  RETURN_POSITION: 2 * LINE_BYTES
 } as const
 
 export const DIRECTION_BYTES = 3 * LINE_BYTES
@@ -95,13 +94,13 @@ export const INLINE_PAYLOAD = -1
  */
 export const CONSTANT_PAYLOAD = -2
 
-/** Each so many bytes of constants have a word in which their returns are counted. */
+/** Every unit of this many bytes of constants has a word that counts its returns. */
 export const CONSTANT_UNIT_BYTES = 512
 
 /** What a sleeping side waits for: bits of its wait word. 0: it is awake. */
 export const WaitFor = {
   /** Descriptors. */
   FRAMES: 1,
-  /** Released slots, or free entries in the ring it sends through. */
+  /** Slots that come back, or free entries in the ring it sends through. */
   ROOM: 2
 } as const

@@ -401,6 +401,28 @@ test('memfdMemory() segment.free() that fails leaves what was there, and nothing
   t.is(new Uint8Array(segment.buffer)[0], 1)
 })
 
+test('memfdMemory() attach() that refuses a header lets go of the memory, and keeps the addresses while there is a ' +
+  'buffer of them (Linux)', (t) => {
+  const calls = loadSystemCalls()
+  let buffer: ArrayBuffer | undefined
+  let unmapped = 0
+  const request = memfdMemory(() => ({
+    ...calls,
+    view: (...args) => (buffer = calls.view(...args)),
+    munmap: (...args) => {
+      unmapped++
+      return calls.munmap(...args)
+    }
+  })).request()
+  const { segment, ticket, settle } = memory.offer(request.bytes, SMALLEST_SIZES)
+  new Uint8Array(segment.buffer)[0]! ^= 1
+  refusal(t, () => request.attach(ticket), ErrorCode.PEER_CLOSED, /magic/)
+  // Touching it would end the process otherwise.
+  if (t.is(unmapped, 0)) t.true(new Uint8Array(buffer!).every((byte) => byte === 0))
+  settle()
+  segment.free()
+})
+
 test('memfdMemory() in a worker thread warns of nothing (Linux)', async (t) => {
   const code = `new (require('node:worker_threads').Worker)(${JSON.stringify(`
     import(${JSON.stringify(new URL('memfd-memory.js', import.meta.url).href)}).then(({ memfdMemory }) => {

@@ -11,8 +11,8 @@ const explorations: Array<[what: string, options: RingModelOptions]> = [
   ['2 entries', { capacity: 2, count: 9, start: 0 }],
   ['2 entries, below 2^32', { capacity: 2, count: 9, start: -3 }],
   ['4 entries, below 2^31', { capacity: 4, count: 13, start: 0x7FFF_FFFB }],
-  ['a release ring of 2', { capacity: 2, count: 9, start: -3, isRelease: true }],
-  ['a release ring of 4', { capacity: 4, count: 13, start: 0x7FFF_FFFB, isRelease: true }]
+  ['a return ring of 2', { capacity: 2, count: 9, start: -3, isReturn: true }],
+  ['a return ring of 4', { capacity: 4, count: 13, start: 0x7FFF_FFFB, isReturn: true }]
 ]
 
 for (const [what, options] of explorations) {
@@ -28,7 +28,7 @@ const broken: Array<[what: string, mistake: Partial<RingModelOptions>]> = [
   ['an entry that is published before it is written', { publishesFirst: true }],
   ['an entry that is given back before it is read', { readsLate: true }],
   ['a ring with one entry less than the producer believes', { excess: 1 }],
-  ['an entry of a release ring that is published before it is written', { publishesFirst: true, isRelease: true }]
+  ['an entry of a return ring that is published before it is written', { publishesFirst: true, isReturn: true }]
 ]
 
 for (const [what, mistake] of broken) {

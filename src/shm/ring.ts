@@ -116,8 +116,8 @@ export class RingConsumer {
   }
 
   /**
-   * Lets the producer write over what was taken. Returns whether there was anything. A ring without a read position
-   * tells nobody.
+   * Lets the producer write over what was taken. Returns whether there was anything. Does nothing on
+   * a ring without a read position.
    */
   publish (): boolean {
     if (this.position === this.published || this.readIndex < 0) return false

@@ -5,7 +5,7 @@ export interface Segment {
   readonly buffer: ArrayBufferLike
   readonly layout: SegmentLayout
   /**
-   * This side uses no view of it any more: its memory goes back to the system as soon as the peer has let go of it too.
+   * This side uses no view of it any more: its memory goes back to the system once the peer has freed it too.
    * A view that is touched later shows zeros or what was there: never a crash.
    */
   free (): void

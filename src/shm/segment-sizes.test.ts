@@ -16,7 +16,7 @@ import { arbitrarySizes } from './testing/arbitrary-sizes.js'
 interface Part { readonly name: string, readonly offset: number, readonly bytes: number, readonly alignment: number }
 
 /** Every part of a segment, written down from the drawing in layout.ts and not from the arithmetic. */
-function partsOf ({ sizes, directions, descriptorBytes, releaseEntries }: SegmentLayout): Part[] {
+function partsOf ({ sizes, directions, descriptorBytes, returnEntries }: SegmentLayout): Part[] {
   const words = ['header', 'hostWait', 'pluginWait', 'attached'].map((name, i) => ({
     name,
     offset: i * LINE_BYTES,
@@ -28,9 +28,9 @@ function partsOf ({ sizes, directions, descriptorBytes, releaseEntries }: Segmen
     ...directions.flatMap((direction, d) => [
       { name: `${d} writePosition`, offset: direction.writePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
       { name: `${d} readPosition`, offset: direction.readPosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
-      { name: `${d} releasePosition`, offset: direction.releasePosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
+      { name: `${d} returnPosition`, offset: direction.returnPosition, bytes: LINE_BYTES, alignment: LINE_BYTES },
       { name: `${d} ring`, offset: direction.ring, bytes: sizes.ringEntries * descriptorBytes, alignment: LINE_BYTES },
-      { name: `${d} releaseRing`, offset: direction.releaseRing, bytes: releaseEntries * 4, alignment: LINE_BYTES },
+      { name: `${d} returnRing`, offset: direction.returnRing, bytes: returnEntries * 4, alignment: LINE_BYTES },
       {
         name: `${d} constantReturns`,
         offset: direction.constantReturns,
@@ -64,11 +64,11 @@ test('layOut() gives every part a place of its own, aligned, inside the segment,
   t.pass()
 })
 
-test('layOut() makes release rings that hold every slot, and whose length is a power of two', (t) => {
+test('layOut() makes return rings that hold every slot, and whose length is a power of two', (t) => {
   fc.assert(fc.property(arbitrarySizes, (sizes) => {
-    const { releaseEntries } = layOut(sizes)
+    const { returnEntries } = layOut(sizes)
     return (
-      releaseEntries >= sizes.slots && releaseEntries < 2 * sizes.slots && Number.isInteger(Math.log2(releaseEntries))
+      returnEntries >= sizes.slots && returnEntries < 2 * sizes.slots && Number.isInteger(Math.log2(returnEntries))
     )
   }))
   t.pass()
@@ -90,15 +90,15 @@ test('layOut() never drifts: sizes in numbers', (t) => {
     {
       sizes: { slotBytes: 65_536, slots: 512, ringEntries: 1024, inlineBytes: 1024, constantBytes: 1_048_576 },
       descriptorBytes: 1056,
-      releaseEntries: 512,
+      returnEntries: 512,
       totalBytes: 71_393_280,
       directions: [
         {
           writePosition: 512,
           readPosition: 640,
-          releasePosition: 768,
+          returnPosition: 768,
           ring: 1280,
-          releaseRing: 1_082_624,
+          returnRing: 1_082_624,
           slots: 2_187_264,
           constants: 69_296_128,
           constantReturns: 1_084_672
@@ -106,9 +106,9 @@ test('layOut() never drifts: sizes in numbers', (t) => {
         {
           writePosition: 896,
           readPosition: 1024,
-          releasePosition: 1152,
+          returnPosition: 1152,
           ring: 1_092_864,
-          releaseRing: 2_174_208,
+          returnRing: 2_174_208,
           slots: 35_741_696,
           constants: 70_344_704,
           constantReturns: 2_176_256

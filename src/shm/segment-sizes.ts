@@ -63,9 +63,9 @@ const PAGE_BYTES = 4096
 export interface DirectionLayout {
   readonly writePosition: number
   readonly readPosition: number
-  readonly releasePosition: number
+  readonly returnPosition: number
   readonly ring: number
-  readonly releaseRing: number
+  readonly returnRing: number
   readonly slots: number
   readonly constants: number
   readonly constantReturns: number
@@ -74,8 +74,8 @@ export interface DirectionLayout {
 export interface SegmentLayout {
   readonly sizes: SegmentSizes
   readonly descriptorBytes: number
-  /** Entries of a release ring: a power of two, at least `slots`. */
-  readonly releaseEntries: number
+  /** Entries of a return ring: a power of two, at least `slots`. */
+  readonly returnEntries: number
   readonly totalBytes: number
   /** Host to plugin, plugin to host. */
   readonly directions: readonly [DirectionLayout, DirectionLayout]
@@ -128,11 +128,11 @@ export function checkSegmentSizes (
 /** Pure arithmetic; `sizes` have been checked. */
 export function layOut (sizes: SegmentSizes): SegmentLayout {
   const descriptorBytes = DescriptorOffset.INLINE + sizes.inlineBytes
-  const releaseEntries = 2 ** Math.ceil(Math.log2(sizes.slots))
+  const returnEntries = 2 ** Math.ceil(Math.log2(sizes.slots))
   const ringBytes = roundUp(sizes.ringEntries * descriptorBytes, LINE_BYTES)
-  const releaseRingBytes = roundUp(releaseEntries * 4, LINE_BYTES)
+  const returnRingBytes = roundUp(returnEntries * 4, LINE_BYTES)
   const returnsBytes = roundUp(sizes.constantBytes / CONSTANT_UNIT_BYTES * 4, LINE_BYTES)
-  const directionBytes = ringBytes + releaseRingBytes + returnsBytes
+  const directionBytes = ringBytes + returnRingBytes + returnsBytes
   const slotsOffset = roundUp(RINGS_OFFSET + 2 * directionBytes, PAGE_BYTES)
   const poolBytes = sizes.slots * sizes.slotBytes
   const constantsOffset = roundUp(slotsOffset + 2 * poolBytes, PAGE_BYTES)
@@ -142,18 +142,18 @@ export function layOut (sizes: SegmentSizes): SegmentLayout {
     return {
       writePosition: words + WordOffset.WRITE_POSITION,
       readPosition: words + WordOffset.READ_POSITION,
-      releasePosition: words + WordOffset.RELEASE_POSITION,
+      returnPosition: words + WordOffset.RETURN_POSITION,
       ring: rings,
-      releaseRing: rings + ringBytes,
+      returnRing: rings + ringBytes,
       slots: slotsOffset + d * poolBytes,
       constants: constantsOffset + d * sizes.constantBytes,
-      constantReturns: rings + ringBytes + releaseRingBytes
+      constantReturns: rings + ringBytes + returnRingBytes
     }
   }
   return {
     sizes,
     descriptorBytes,
-    releaseEntries,
+    returnEntries,
     totalBytes: constantsOffset + 2 * sizes.constantBytes,
     directions: [direction(0), direction(1)]
   }

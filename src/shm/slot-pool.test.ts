@@ -16,11 +16,11 @@ test('SlotPool.tryReturn() takes back what was sent, once, and nothing else', (t
   t.is(pool.available, 4)
 })
 
-test('SlotPool.release() gives back a claim that was not sent', (t) => {
+test('SlotPool.unclaim() gives back a claim that was not sent', (t) => {
   const pool = new SlotPool(4)
   const slot = pool.tryClaim(1)
   t.is(pool.claimed, 1)
-  pool.release(slot)
+  pool.unclaim(slot)
   t.is(pool.claimed, 0)
   t.is(pool.available, 4)
   t.is(pool.heldBy(1), 0)
@@ -71,7 +71,7 @@ test('SlotPool behaves as a list of slots', (t) => {
       'send',
       'return',
       'return',
-      'release',
+      'unclaim',
       'return anything'
     ),
     channelId: fc.integer({ min: 1, max: 6 }),
@@ -107,7 +107,7 @@ test('SlotPool behaves as a list of slots', (t) => {
           held.get(slot)!.isSent = true
         } else {
           if (what === 'return') t.true(pool.tryReturn(slot))
-          else pool.release(slot)
+          else pool.unclaim(slot)
           held.delete(slot)
         }
       }

@@ -16,8 +16,8 @@ const SENT = 2
  * and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998, with alpha = 1/16). So the
  * shares of all channels together never exceed the pool: n busy channels come to rest at 1/(n + 16) of it each, and
  * 16/(n + 16) are left. Of readers that stall one after the other each takes at most a seventeenth of what was left, so
- * that halves with every eleven of them; a pool can still run dry: who has nothing then needs another way
- * (`ShmSender.tryClaim`).
+ * that halves with every eleven of them; a pool can still run dry: a channel with nothing then needs another way
+ * (`ClaimMemory.tryClaim`).
  */
 export class SlotPool {
   readonly slots: number
@@ -72,8 +72,8 @@ export class SlotPool {
     this.claimedCount--
   }
 
-  /** A claimed slot was not sent. */
-  release (slot: number): void {
+  /** A claimed slot will not be sent. */
+  unclaim (slot: number): void {
     this.claimedCount--
     this.put(slot)
   }

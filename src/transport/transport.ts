@@ -29,7 +29,7 @@ export interface Transport {
   /** Whether `claim()` would succeed. If not, `handler.onWritable()` follows when that may have changed. */
   canClaim (bytes: number, channelId: number): boolean
   /**
-   * How many of those who wait for memory should try at one time: more would only take it from one another. 0: no idea.
+   * How many waiting channels should try again at one time: more would only take memory from one another. 0: unknown.
    */
   readonly room: number
   /** Of a transport with slots: those that nobody holds. */

@@ -83,7 +83,7 @@ const MOVES: Array<[what: string, move: Move, rule: RegExp, options?: EachOption
     'slots given back that were never sent',
     (plugin) => {
       const { buffer, layout } = plugin.segment
-      Atomics.store(new Int32Array(buffer), layout.directions[ShmSide.HOST].releasePosition >> 2, 1)
+      Atomics.store(new Int32Array(buffer), layout.directions[ShmSide.HOST].returnPosition >> 2, 1)
       plugin.inject(Uint8Array.of(1))
     },
     /it gives back 0/,

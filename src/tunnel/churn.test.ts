@@ -4,9 +4,10 @@ import test from 'ava'
 import { until } from './testing/rig.js'
 import { startTcpOrigin } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
+import { byEffort } from '../base/testing/effort.js'
 
-/** 10,000 with SLOW_TESTS. What is left of one connection in four shows in any number. */
-const CONNECTIONS = process.env['SLOW_TESTS'] === undefined ? 2_000 : 10_000
+/** What is left of one connection in four shows in any number. */
+const CONNECTIONS = byEffort({ quick: 500, full: 2_000, slow: 10_000 })
 const AT_ONE_TIME = 50
 
 /** What a client does with its connection, in turn. */

@@ -9,10 +9,11 @@ import { TunnelRig } from './testing/rig.js'
 import { Role } from './testing/role.js'
 import { ScriptedOrigin } from './testing/scripted-origin.js'
 import { BETWEEN_PROCESSES } from './testing/transports.js'
+import { byEffort } from '../base/testing/effort.js'
 
 const rawTest = HAS_RAW_TCP ? test : test.skip
 
-const SECONDS = Number(process.env['SOAK_SECONDS'] ?? (process.env['SLOW_TESTS'] === undefined ? 3 : 600))
+const SECONDS = Number(process.env['SOAK_SECONDS'] ?? byEffort({ quick: 1, full: 3, slow: 600 }))
 const SEED = Number(process.env['SOAK_SEED'] ?? 1)
 /** The only script to be played, again and again; default: one after the other, from the first. */
 const ONLY = process.env['SOAK_SCRIPT']

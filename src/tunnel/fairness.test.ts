@@ -1,7 +1,7 @@
 import http from 'node:http'
 import type { ExecutionContext } from 'ava'
 import { contentBytes, LARGE_BODY_BYTES } from '../base/content.js'
-import { startOrigin } from '../origin/origin.js'
+import { startOrigin } from '../origin/start-origin.js'
 import { request, sha256 } from './testing/http.js'
 import type { TunnelRig } from './testing/rig.js'
 import { connect, startTcpOrigin } from './testing/tcp.js'

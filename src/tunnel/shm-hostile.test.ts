@@ -9,8 +9,8 @@ import { HARMLESS, Scribbler, TARGETS, type Target } from '../transport/shm/test
 import type { ScribblerOrder } from '../transport/shm/testing/scribbler-worker.js'
 import { until } from './testing/rig.js'
 import { VictimFactory, type VictimPair } from './testing/shm-victims.js'
+import { byEffort } from '../base/testing/effort.js'
 
-const isSlow = process.env['SLOW_TESTS'] !== undefined
 
 /** How a link under attack may end. */
 const OUTCOMES: ReadonlyArray<ErrorCode | undefined> = [
@@ -78,7 +78,7 @@ for (const memory of memories) {
   test.serial(
     `a link goes on or ends cleanly, whatever is written into its segment between the turns (${memory.kind})`,
     async (t) => {
-      const mutations = isSlow ? 500_000 : 20_000
+      const mutations = byEffort({ quick: 10_000, full: 20_000, slow: 500_000 })
       const factory = await VictimFactory.start(t, memory)
       const tally = new Tally()
       for (let seed = 1; tally.mutations < mutations; seed++) {
@@ -177,7 +177,11 @@ test.serial(
     await attackFromThread(
       t,
       CAMPAIGNS,
-      isSlow ? { mutations: 1_000_000, links: 3000, turns: 100 } : { mutations: 100_000, links: 200, turns: 100 },
+      byEffort({
+        quick: { mutations: 30_000, links: 60, turns: 100 },
+        full: { mutations: 100_000, links: 200, turns: 100 },
+        slow: { mutations: 1_000_000, links: 3000, turns: 100 }
+      }),
       ({ host, plugin }, random) => {
         for (let actions = random.below(6); actions > 0; actions--) (random.below(2) === 0 ? host : plugin).act(random)
       }
@@ -189,7 +193,7 @@ test.serial('what a descriptor said when it was checked is what counts', async (
   await attackFromThread(
     t,
     [['flips']],
-    { mutations: 0, links: isSlow ? 2000 : 60, turns: 300 },
+    { mutations: 0, links: byEffort({ quick: 20, full: 60, slow: 2000 }), turns: 300 },
     ({ host, plugin }) => {
       host.stream()
       plugin.stream()

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import type { Engine } from '../engine/engine.js'
-import { startOrigin } from '../origin/origin.js'
+import { startOrigin } from '../origin/start-origin.js'
 import { request } from './testing/http.js'
 import { testEach } from './testing/test-each.js'
 import { SHARED_MEMORY as over } from './testing/transports.js'
@@ -12,9 +12,9 @@ const WINDOW_MS = 500
 function countTasks (engine: Engine): { tasks: number } {
   const count = { tasks: 0 }
   const atTurnEnd = engine.atTurnEnd.bind(engine)
-  engine.atTurnEnd = (task) => {
+  engine.atTurnEnd = (task, phase) => {
     count.tasks++
-    atTurnEnd(task)
+    atTurnEnd(task, phase)
   }
   return count
 }

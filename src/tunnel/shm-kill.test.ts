@@ -7,8 +7,9 @@ import { portOf, until } from './testing/rig.js'
 import { Role } from './testing/role.js'
 import { startTcpOrigin } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
+import { byEffort } from '../base/testing/effort.js'
 
-const POINTS = process.env['SLOW_TESTS'] !== undefined ? 100 : 10
+const POINTS = byEffort({ quick: 3, full: 10, slow: 100 })
 const CLIENTS = 8
 const options = { over: process.platform === 'linux' ? ['memfd'] as const : [], register: test.serial }
 

@@ -7,13 +7,14 @@ import { until } from './testing/rig.js'
 import { startTcpOrigin } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
 import { SHARED_MEMORY as over } from './testing/transports.js'
+import { byEffort } from '../base/testing/effort.js'
 
 /**
  * What slots are filled with when they are given back. No content has it: where it is seen, memory was used after its
  * release.
  */
 const POISON = 0xEE
-const CONNECTIONS = process.env['SLOW_TESTS'] !== undefined ? 2000 : 300
+const CONNECTIONS = byEffort({ quick: 80, full: 300, slow: 2000 })
 const AT_ONE_TIME = 40
 const MAX_BYTES = 600_000
 

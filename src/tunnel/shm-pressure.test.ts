@@ -5,12 +5,15 @@ import test, { type ExecutionContext } from 'ava'
 import { unixAddress } from '../base/address.js'
 import { contentBytes, LARGE_BODY_BYTES } from '../base/content.js'
 import { seededRandom, shuffled } from '../base/random.js'
-import { startOrigin } from '../origin/origin.js'
+import { startOrigin } from '../origin/start-origin.js'
 import { request, sha256 } from './testing/http.js'
 import { type TunnelRig, until } from './testing/rig.js'
 import { Peer } from './testing/tcp.js'
 import { testEach } from './testing/test-each.js'
-import { SHARED_MEMORY as over } from './testing/transports.js'
+import { SHARED_MEMORY } from './testing/transports.js'
+import { byEffort } from '../base/testing/effort.js'
+
+const over = byEffort({ quick: SHARED_MEMORY.slice(-1), full: SHARED_MEMORY })
 
 /** What brought the original down: eight bodies of 256 KiB and its 64 slots of 4 KiB. */
 const TINY = { sizes: { slots: 64, slotBytes: 4096, ringEntries: 64, inlineBytes: 512 } }

@@ -10,10 +10,10 @@ import { keepDescriptor } from './descriptor.js'
 import { checked, systemError } from './system-error.js'
 import { setTcpOptions } from './tcp-options.js'
 
-/** A Unix socket whose listener has its queue full is tried again so often: there is nothing to wait for. */
+/** How often a Unix socket is tried again while its listener's queue is full: there is no event to wait for. */
 const RETRY_MS = 2
 
-/** A socket until its connection stands, and from then on one like any other. Writes made before are kept. */
+/** A socket whose connection is not established yet; after that it is like any other. Writes made before are kept. */
 export class ConnectingSocket extends EpollSocket {
   readonly #address: Address
   #timeLimit: NodeJS.Timeout | undefined
@@ -98,7 +98,7 @@ export class ConnectingSocket extends EpollSocket {
     switch (errno) {
       case 0:
       case Linux.EINPROGRESS:
-      case Linux.EINTR: // A signal came in between: it goes on all the same.
+      case Linux.EINTR: // Interrupted by a signal: it goes on regardless.
         this.watch(Linux.EPOLLOUT)
         break
       case Linux.EAGAIN:

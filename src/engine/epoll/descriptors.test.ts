@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { ErrorCode, type TunnelError } from '../../base/errors.js'
 import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-calls.js'
 import { emptyEngineCounters } from '../engine.js'
 import { ENGINES_HERE } from '../testing/engines.js'
+import { hasIPv6 } from '../testing/names.js'
 import { EpollAlarm } from './epoll-alarm.js'
 import { listenEpoll } from './epoll-listener.js'
 import { EpollSocket, type EpollEngineParts } from './epoll-socket.js'
@@ -117,6 +119,42 @@ linux('a socket error that the kernel does not name ends that connection, and no
   socket.handleEvents(0x8)
   const error = await closed as Error | null
   t.regex(String(error?.message), /The connection to nobody broke: UNKNOWN/)
+})
+
+linux('a failed send is reported by the errno of that call, whatever fails afterwards', async (t) => {
+  const errnos = [Linux.ETIMEDOUT]
+  const parts = await partsWith(() => ({ send: () => -1, errno: () => errnos.pop() ?? 0 }))
+  const pair = new Int32Array(2)
+  t.is(parts.loop.system.socketpair(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK, 0, pair), 0)
+  t.teardown(() => { parts.loop.system.close(pair[1]!) })
+  const socket = new EpollSocket(parts, pair[0]!, false, 'to nobody')
+  const error = await new Promise<Error | null>((resolve) => {
+    socket.start({ claimReserves: false, claim: () => null, commit: () => {}, end: () => {}, close: resolve })
+    socket.write(new Uint8Array(1), () => {})
+  })
+  t.regex(String(error?.message), /The connection to nobody broke: ETIMEDOUT/)
+})
+
+const linuxWithIpv6 = hasIPv6() ? linux : test.skip
+
+linuxWithIpv6('a listener on :: takes IPv4 clients, too, where the system keeps IPv6 sockets to IPv6', async (t) => {
+  const parts = await partsWith((system) => ({
+    // As with net.ipv6.bindv6only = 1.
+    socket: (domain, type, protocol) => {
+      const fd = system.socket(domain, type, protocol)
+      if (domain === Linux.AF_INET6) {
+        system.setsockopt(fd, Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, Int32Array.of(1), 4)
+      }
+      return fd
+    }
+  }))
+  const listener = await listenEpoll(parts, tcpAddress('::', 0), (socket) => { socket.abort() })
+  t.teardown(() => listener.close())
+  const client = net.connect({ host: '127.0.0.1', port: (listener.address as { port: number }).port })
+  t.teardown(() => { client.destroy() })
+  client.on('error', () => {})
+  await once(client, 'connect')
+  t.pass()
 })
 
 linux('setTcpOptions() sets what KEEPALIVE says', (t) => {

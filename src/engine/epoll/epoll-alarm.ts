@@ -1,11 +1,9 @@
-import { nowNs } from '../../base/clock.js'
+import { nowNs, SECOND_NS } from '../../base/clock.js'
 import { Linux } from '../../native/system-calls.js'
 import type { Alarm } from '../engine.js'
 import { closeDescriptor, keepDescriptor } from './descriptor.js'
 import type { EpollEngineParts } from './epoll-socket.js'
 import { checked } from './system-error.js'
-
-const SECOND_NS = 1e9
 
 /**
  * A timer of the kernel (timerfd_create(2)) among the descriptors that the loop waits for. Where the loop's own waits

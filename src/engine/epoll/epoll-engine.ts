@@ -8,7 +8,8 @@ import {
   type ListenOptions,
   type Polled,
   type Reader,
-  type Socket
+  type Socket,
+  type TurnPhase
 } from '../engine.js'
 import { ConnectingSocket } from './connecting-socket.js'
 import { EpollAlarm } from './epoll-alarm.js'
@@ -20,8 +21,8 @@ import { Spin, type SpinChoice } from './spin.js'
 /**
  * The fast engine: Linux system calls, with no stream and no event emitter in between. All that is read goes straight
  * into the reader's claim, which is asked for when the bytes are there. All engines of a thread sleep together, and
- * spin before it as those were told that have something open. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on any
- * system but Linux.
+ * spin before it as configured for those that have something open. Throws ERR_TUNNEL_UNAVAILABLE without koffi, and on
+ * any system but Linux.
  */
 export function createEpollEngine (spin: SpinChoice = 'auto'): Engine {
   return new EpollEngine(spin)
@@ -45,8 +46,8 @@ class EpollEngine implements Engine, EpollEngineParts {
     return new ConnectingSocket(this, address, reader, options.timeoutMs)
   }
 
-  atTurnEnd (task: () => void): void {
-    this.loop.turnEnd.addTask(task)
+  atTurnEnd (task: () => void, phase?: TurnPhase): void {
+    this.loop.turnEnd.addTask(task, phase)
   }
 
   alarm (onRing: () => void): Alarm {

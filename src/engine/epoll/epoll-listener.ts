@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { formatAddress, type Address } from '../../base/address.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
-import type { Listener, ListenOptions, Socket } from '../engine.js'
+import { BACKLOG, type Listener, type ListenOptions, type Socket } from '../engine.js'
 import { listenEach } from '../listen-each.js'
 import { acceptError, listenError } from '../socket-errors.js'
 import { SocketFile } from '../socket-file.js'
@@ -12,12 +12,12 @@ import { boundPort, inetAddress, pathAddress, type SocketAddress } from './socke
 import { checked, systemError } from './system-error.js'
 import { setTcpOptions } from './tcp-options.js'
 
-const BACKLOG = 1024
 /** Connections taken in one turn. */
 const MAX_BURST = 64
-/** How long nobody is accepted after the system had not even room to turn a client away. */
+/** How long accepting pauses when there is no descriptor left even to turn a client away. */
 const REST_MS = 100
 const ONE = Int32Array.of(1)
+const ZERO = Int32Array.of(0)
 
 type OnSocket = (socket: Socket) => void
 
@@ -79,6 +79,10 @@ function bind (system: SystemCalls, address: SocketAddress): number {
     if (address.family === Linux.AF_UNIX) checked(system, 'fchmod', system.fchmod(fd, 0o600))
     else {
       checked(system, 'setsockopt', system.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_REUSEADDR, ONE, 4))
+      // As node:net does: `::` takes IPv4 as well, whatever net.ipv6.bindv6only says.
+      if (address.family === Linux.AF_INET6) {
+        checked(system, 'setsockopt', system.setsockopt(fd, Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, ZERO, 4))
+      }
       setTcpOptions(system, fd)
     }
     checked(system, 'bind', system.bind(fd, address.bytes, address.bytes.length))
@@ -136,7 +140,7 @@ class Acceptor implements Watcher {
   }
 
   /**
-   * -1: nobody waits, or cannot be taken. A client that has gone again (ECONNABORTED) ends the burst, and the rest is
+   * -1: no client waits, or none can be taken. One that has gone again (ECONNABORTED) ends the burst, and the rest is
    * reported again.
    */
   #accept (system: SystemCalls): number {

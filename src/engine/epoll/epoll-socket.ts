@@ -24,13 +24,13 @@ const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP } = Linux
 /** Not in the interest set. */
 const UNWATCHED = -1
 const LINGER_NOT = Int32Array.of(1, 0)
-const value = new Int32Array(1)
-const valueBytes = Int32Array.of(4)
-/** Where bytes go that nobody wants. */
-const wasteland = new Uint8Array(65_536)
+const optionValue = new Int32Array(1)
+const optionBytes = Int32Array.of(4)
+/** For bytes that are read and thrown away. */
+const discardBuffer = new Uint8Array(65_536)
 
 /**
- * A connection that stands. One `recv` per turn while there is something to read, straight into the reader's claim:
+ * An established connection. One `recv` per turn while there is something to read, straight into the reader's claim:
  * what is left is reported again in the next turn, so no connection starves another and no claim waits for bytes that
  * may not come. One `send` per write at the end of the turn. The interest changes only at a pause that lasts, a full
  * send buffer, and the end.
@@ -54,7 +54,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
    * A `send` failed with this errno: the connection is over, but what came before that may not be read yet. 0: none.
    */
   #sendErrno = 0
-  /** `reset()` was called: the reader is told nothing but the close. */
+  /** `reset()` was called: the reader gets no call but `close()`. */
   #reset: OrderedReset | null = null
   /** The other side has cut a connection off whose bytes the reader does not take. */
   #stallTimer: NodeJS.Timeout | undefined
@@ -91,7 +91,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.interest = interest
   }
 
-  /** The reader is told nothing more but the close. */
+  /** The reader gets no call any more but `close()`. */
   protected get isCut (): boolean {
     return this.#closed || this.#reset !== null
   }
@@ -114,7 +114,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.cork()
   }
 
-  /** What is dropped still counts as pending until its release. */
+  /** Dropped bytes count as pending until their release. */
   #drop (view: Uint8Array, release: () => void): void {
     this.#dropping++
     this.#queue.bytes += view.length
@@ -136,7 +136,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.#closed || this.#reset !== null) return
     if (!this.isEstablished && this.#queue.isEmpty) return this.abort()
     this.#reset = new OrderedReset(() => this.#unsentBytes(), () => { this.abort() })
-    // What comes in is thrown away from here on: a peer that writes before it reads must not wait for ever.
+    // Input is discarded from here on: a peer that writes before it reads must not wait for ever.
     this.resume()
     this.cork()
   }
@@ -185,7 +185,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     const reader = this.reader!
     const { system } = this.parts.loop
     const isWanted = this.#reset === null
-    const claim = isWanted ? reader.claim() : wasteland
+    const claim = isWanted ? reader.claim() : discardBuffer
     if (this.fd === -1) return
     if (claim === null) {
       this.#paused = true
@@ -229,7 +229,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   uncork (): void {
     this.#corked = false
     if (!this.isEstablished) return
-    // While the kernel's buffer is full there is no use in trying.
+    // While the kernel's buffer is full, trying is useless.
     if (this.interest === UNWATCHED || (this.interest & EPOLLOUT) === 0) this.#send()
     if (!this.#closed) this.#reset?.look()
   }
@@ -238,7 +238,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     if (this.fd === -1 || this.#sendErrno !== 0) return
     const result = this.#queue.send(this.parts.loop.system, this.fd)
     if (this.fd === -1) return
-    if (result === Sent.FAILED) return this.#handleSendFailure(this.parts.loop.system.errno())
+    if (result >= 0) return this.#handleSendFailure(result)
     if (result === Sent.BLOCKED) return this.setInterest((this.interest === UNWATCHED ? 0 : this.interest) | EPOLLOUT)
     if (this.interest !== UNWATCHED) this.setInterest(this.interest & ~EPOLLOUT)
     if (!this.#queue.isEmpty) return
@@ -246,7 +246,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
     this.#reset?.look()
   }
 
-  /** What the other side sent before it cut the connection off still lies in the kernel. */
+  /** The kernel may still hold what the other side sent before it cut the connection off. */
   #handleSendFailure (errno: number): void {
     const isCutOff = errno === Linux.EPIPE || errno === Linux.ECONNRESET
     if (!isCutOff || this.#ended || this.#reset !== null) return this.fail(errno)
@@ -261,7 +261,7 @@ export class EpollSocket implements Socket, Corked, Watcher {
   #unsentBytes (): number {
     const bytes = this.#queue.bytes
     if (bytes > 0 || !this.#isTcp || this.fd === -1) return bytes
-    return this.parts.loop.system.ioctl(this.fd, Linux.SIOCOUTQ, value) < 0 ? 0 : value[0]!
+    return this.parts.loop.system.ioctl(this.fd, Linux.SIOCOUTQ, optionValue) < 0 ? 0 : optionValue[0]!
   }
 
   #sendEnd (): void {
@@ -284,9 +284,9 @@ export class EpollSocket implements Socket, Corked, Watcher {
   /** The error that the kernel has noted for this socket, an errno; 0: none. */
   protected takeError (): number {
     const { system } = this.parts.loop
-    return system.getsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_ERROR, value, valueBytes) < 0
+    return system.getsockopt(this.fd, Linux.SOL_SOCKET, Linux.SO_ERROR, optionValue, optionBytes) < 0
       ? system.errno()
-      : value[0]!
+      : optionValue[0]!
   }
 
   protected fail (errno: number): void {

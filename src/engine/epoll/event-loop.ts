@@ -3,14 +3,12 @@ import { Linux, loadSystemCalls, type SystemCalls } from '../../native/system-ca
 import type { Polled } from '../engine.js'
 import { systemCode } from '../socket-errors.js'
 import { TurnEnd } from '../turn-end.js'
+import { Immediates } from './immediates.js'
 import { InterestSet, type Watcher } from './interest-set.js'
+import { LastTurn, LEAVE, type LoopState, MAX_BUSY_MS, nextWait } from './next-wait.js'
 import { findNodePoll } from './node-poll.js'
 import type { Spin } from './spin.js'
 
-/**
- * Work goes on for this long before Node has a turn, for its promises, its ticks and what it has set for "immediately".
- */
-const MAX_BUSY_MS = 1
 /** Nothing happens: Node still has a turn this often, for its timers. */
 const MAX_IDLE_MS = 10
 
@@ -18,8 +16,7 @@ let shared: EventLoop | undefined
 
 /**
  * One for all engines of a thread: two that block would block one another. Throws ERR_TUNNEL_UNAVAILABLE without
- * koffi, and on any system but Linux, and
- * ERR_TUNNEL_LIMIT where no descriptor is left for it.
+ * koffi, and on any system but Linux, and ERR_TUNNEL_LIMIT where no descriptor is left for it.
  */
 export function eventLoop (): EventLoop {
   if (shared !== undefined) return shared
@@ -30,33 +27,29 @@ export function eventLoop (): EventLoop {
     throw new TunnelError(
       ErrorCode.LIMIT,
       `Cannot start the epoll engine: ${systemCode(cause)}: this process or the system is out of descriptors or ` +
-      'memory: ' +
-        'raise the limit (ulimit -n)',
+      'memory: raise the limit (ulimit -n)',
       { cause }
     )
   }
   return shared
 }
 
-/** Whether something but this loop is set for Node's next turn. */
-function hasImmediates (): boolean {
-  return process.getActiveResourcesInfo().includes('Immediate')
-}
+/** Whether `#run` is set for Node's next turn, or running. */
+const Phase = { RESTING: 0, SCHEDULED: 1, RUNNING: 2 } as const
+type Phase = typeof Phase[keyof typeof Phase]
 
 /**
- * Waits for sockets in the place of Node's loop, with which it shares the thread. While a socket is open it runs from
- * `setImmediate`: a run is many turns (events, tasks, writes), then Node gets its turn:
+ * Waits for sockets in place of Node's loop, with which it shares the thread. While a socket is open it runs from
+ * `setImmediate`: a run is many turns (events, tasks, writes), then Node gets its turn (`next-wait.ts`):
  *
- *     at once when Node itself has something to do (another thread's message, a signal, a child process, a socket of
- *   node:net, a finished file
- *                  operation): libuv's own epoll instance is one of the descriptors that are waited for. Or when
- *   something is set for "immediately"
+ *     at once      when Node itself has something to do (another thread's message, a signal, a child process, a socket
+ *                  of node:net, a finished file operation): libuv's own epoll instance is one of the descriptors that
+ *                  are waited for. Or when something is set for "immediately"
  *     within 1 ms  of an event that was handled here: its promises, ticks and immediates run
  *     every 10 ms  otherwise: so late a timer may be
  *
- * Before it sleeps it may spin (`spin.ts`).
- * Where libuv's descriptor cannot be found every wait ends after 1 ms. With nothing open the loop rests, and does not
- * keep the process alive.
+ * Before it sleeps it may spin (`spin.ts`). Where libuv's descriptor cannot be found every wait ends after 1 ms. With
+ * nothing open the loop rests, and does not keep the process alive.
  */
 export class EventLoop {
   readonly system: SystemCalls
@@ -65,15 +58,20 @@ export class EventLoop {
   /** Of each engine with something open, and how much that is. */
   readonly #spins = new Map<Spin, number>()
   readonly #polled: Polled[] = []
-  #scheduled = false
-  #running = false
-  /** Since the last run something was begun from Node's side, which is likely to go on. */
-  #nodeActive = false
-  /** The last run handled nothing. */
-  #quiet = false
+  readonly #immediates = new Immediates()
+  readonly #state: LoopState = {
+    lastTurn: LastTurn.NONE,
+    isNodeActive: false,
+    hasTasks: false,
+    wasQuiet: false,
+    nowMs: 0,
+    busySinceMs: 0,
+    maxIdleMs: MAX_BUSY_MS
+  }
+
+  #phase: Phase = Phase.RESTING
   /** In this run libuv has asked for its turn. */
-  #nodeDue = false
-  #maxIdleMs = MAX_BUSY_MS
+  #isNodeDue = false
 
   constructor (system: SystemCalls) {
     this.system = system
@@ -104,57 +102,69 @@ export class EventLoop {
   }
 
   async #watchNode (): Promise<void> {
-    const watcher: Watcher = { handleEvents: () => { this.#nodeDue = true } }
+    const watcher: Watcher = { handleEvents: () => { this.#isNodeDue = true } }
     try {
       const fd = await findNodePoll(this.system)
       if (fd === -1) return
       this.interest.add(fd, Linux.EPOLLIN, watcher)
-      this.#maxIdleMs = MAX_IDLE_MS
+      this.#state.maxIdleMs = MAX_IDLE_MS
     } catch {
       // Out of descriptors or memory: as where it cannot be found.
     }
   }
 
   #wake (): void {
-    if (this.#running) return
-    this.#nodeActive = true
+    if (this.#phase === Phase.RUNNING) return
+    this.#state.isNodeActive = true
     this.#schedule()
   }
 
   #schedule (): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
+    if (this.#phase === Phase.SCHEDULED) return
+    this.#phase = Phase.SCHEDULED
     setImmediate(this.#run)
   }
 
   readonly #run = (): void => {
-    this.#scheduled = false
-    this.#running = true
+    this.#phase = Phase.RUNNING
     try {
       this.#turns()
     } finally {
-      this.#running = false
+      this.#phase = Phase.RESTING
       if (this.#isOpen || this.turnEnd.pending) this.#schedule()
     }
   }
 
   #turns (): void {
-    let waitMs = this.#nodeActive || hasImmediates() ? 0 : this.#quiet ? this.#maxIdleMs : MAX_BUSY_MS
-    this.#quiet = !this.#nodeActive
-    this.#nodeActive = this.#nodeDue = false
-    let busySince = 0
+    const state = this.#state
+    this.#isNodeDue = false
     this.turnEnd.run()
-    while (this.#isOpen || this.turnEnd.pending) {
-      const count = this.#wait(this.turnEnd.pending ? 0 : waitMs)
-      if (this.turnEnd.pending) this.turnEnd.run()
-      else if (count === 0) return
-      if (count > (this.#nodeDue ? 1 : 0)) this.#quiet = false
-      if (this.#nodeDue || count < 0) return
-      const now = performance.now()
-      if (busySince === 0) busySince = now
-      else if (now - busySince >= MAX_BUSY_MS) return
-      if (hasImmediates()) return
-      waitMs = MAX_BUSY_MS
+    state.lastTurn = LastTurn.NONE
+    state.hasTasks = this.turnEnd.pending
+    state.nowMs = performance.now()
+    let waitMs = nextWait(state, this.#immediates.areSet)
+    state.wasQuiet = !state.isNodeActive
+    state.isNodeActive = false
+    while (waitMs !== LEAVE && (this.#isOpen || this.turnEnd.pending)) {
+      this.#turn(waitMs)
+      waitMs = nextWait(state, this.#immediates.areSet)
+    }
+  }
+
+  #turn (waitMs: number): void {
+    const state = this.#state
+    const events = this.#wait(waitMs)
+    const hadTasks = this.turnEnd.pending
+    if (hadTasks) this.turnEnd.run()
+    // libuv's own event is nothing that was handled here.
+    if (events > (this.#isNodeDue ? 1 : 0)) state.wasQuiet = false
+    if (this.#isNodeDue || events < 0) state.lastTurn = LastTurn.NODE_DUE
+    else if (events === 0 && !hadTasks) state.lastTurn = LastTurn.NOTHING
+    else {
+      state.nowMs = performance.now()
+      if (state.lastTurn === LastTurn.NONE) state.busySinceMs = state.nowMs
+      state.lastTurn = LastTurn.WORK
+      state.hasTasks = this.turnEnd.pending
     }
   }
 
@@ -173,8 +183,7 @@ export class EventLoop {
   #worthwhileSpin (): Spin | undefined {
     let longest: Spin | undefined
     for (const spin of this.#spins.keys()) {
-      if (spin.isWorthwhile &&
-      spin.limitMs > (longest?.limitMs ?? 0)) longest = spin
+      if (spin.isWorthwhile && spin.limitMs > (longest?.limitMs ?? 0)) longest = spin
     }
     return longest
   }
@@ -184,7 +193,7 @@ export class EventLoop {
     return count < 0 ? count : count + this.#poll()
   }
 
-  /** Somebody polled expects something soon. Until then the processor is for whoever else wants it. */
+  /** Something polled expects work soon. Until then other threads may have the processor. */
   #stayAwake (): number {
     const count = this.#look()
     if (count === 0) this.system.sched_yield()

@@ -20,7 +20,7 @@ const EINTR = Linux.EINTR
 /**
  * An epoll instance (epoll(7)), level-triggered. The kernel keeps, with each descriptor, the number of its entry here
  * and of that entry's user: an event of a descriptor that was closed earlier in the same batch, or is still open in a
- * child process that is just being made, reaches nobody, whatever has got its number since.
+ * child process that is just being made, is dropped, whatever has got its number since.
  */
 export class InterestSet {
   readonly #system: SystemCalls

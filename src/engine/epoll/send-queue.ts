@@ -1,8 +1,8 @@
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { Linux, type SystemCalls } from '../../native/system-calls.js'
 
-/** What `SendQueue.send()` came to: all is with the kernel, its buffer is full, or the call failed (ask errno). */
-export const Sent = { ALL: 0, BLOCKED: 1, FAILED: 2 } as const
-export type Sent = typeof Sent[keyof typeof Sent]
+/** What `send()` returns: all is with the kernel, or its buffer is full. From 0 up: the errno of a failed call. */
+export const Sent = { ALL: -1, BLOCKED: -2 } as const
 
 /** The fewest places of the arrays that are worth moving the rest for. */
 const MIN_COMPACTION = 64
@@ -36,7 +36,7 @@ export class SendQueue {
    * One `send` for each view that is here now; those pushed by a release wait. `MSG_MORE` lets TCP fill its segments. A
    * stop from inside a release ends it, with `BLOCKED`.
    */
-  send (system: SystemCalls, fd: number): Sent {
+  send (system: SystemCalls, fd: number): number {
     for (const end = this.#tail; this.#head < end;) {
       const whole = this.#views[this.#head]!
       const view = this.#offset === 0 ? whole : whole.subarray(this.#offset)
@@ -49,7 +49,7 @@ export class SendQueue {
       if (taken < view.length) {
         if (taken < 0) {
           const errno = system.errno()
-          return errno === Linux.EAGAIN || errno === Linux.EINTR ? Sent.BLOCKED : Sent.FAILED
+          return errno === Linux.EAGAIN || errno === Linux.EINTR ? Sent.BLOCKED : errno
         }
         this.#offset += taken
         return Sent.BLOCKED
@@ -67,7 +67,7 @@ export class SendQueue {
     this.#compact()
   }
 
-  /** What is pushed by a release that runs now is not to be sent. */
+  /** Anything that a release pushes from now on is not sent. */
   stop (): void {
     this.#stopped = true
   }
@@ -76,7 +76,7 @@ export class SendQueue {
     const release = this.#releases[this.#head]!
     this.bytes -= this.#views[this.#head]!.length
     // The places keep what they hold until they are used again or the queue is empty.
-    this.#views[this.#head] = NOTHING
+    this.#views[this.#head] = NO_BYTES
     this.#releases[this.#head] = noRelease
     this.#head++
     this.#offset = 0
@@ -95,5 +95,4 @@ export class SendQueue {
   }
 }
 
-const NOTHING = new Uint8Array(0)
 const noRelease = (): void => {}

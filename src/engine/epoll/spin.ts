@@ -8,9 +8,9 @@ import type { EngineCounters } from '../engine.js'
 export type SpinChoice = 'auto' | number
 
 const AUTO_US = 200
-/** A yield that took longer has let somebody else run: the processor is wanted. */
+/** A yield that took longer has let another thread run: the processor is wanted. */
 const WANTED_MS = 0.005
-/** What one wait counts in the share of waits that spinning would have shortened: six long ones in a row end it. */
+/** Weight of one wait in the share of waits that spinning would have shortened: six long ones in a row end it. */
 const WEIGHT = 1 / 8
 
 /**

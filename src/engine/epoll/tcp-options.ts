@@ -9,7 +9,7 @@ const OPTIONS = ([
   [Linux.IPPROTO_TCP, Linux.TCP_KEEPCNT, KEEPALIVE.probes]
 ] as const).map(([level, option, value]) => [level, option, Int32Array.of(value)] as const)
 
-/** What every TCP socket has. Those accepted from one that listens have it from there. */
+/** Sets what every TCP socket has. Accepted sockets inherit it from the one that listens. */
 export function setTcpOptions (system: SystemCalls, fd: number): void {
   for (const [level, option, value] of OPTIONS) system.setsockopt(fd, level, option, value, 4)
 }

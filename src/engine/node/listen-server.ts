@@ -1,9 +1,8 @@
 import type net from 'node:net'
 import { isMainThread } from 'node:worker_threads'
+import { BACKLOG } from '../engine.js'
 import type { Opened } from '../listen-each.js'
 import { keepFile } from '../socket-file.js'
-
-const BACKLOG = 1024
 
 /** Listens with a server of Node's, of whichever protocol. Rejects as Node does. */
 export async function listenServer (server: net.Server, host: string, port: number): Promise<Opened> {

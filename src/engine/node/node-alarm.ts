@@ -1,8 +1,6 @@
 import { nowNs } from '../../base/clock.js'
+import { LONGEST_TIMER_MS } from '../../base/time-limit.js'
 import type { Alarm } from '../engine.js'
-
-/** Longest delay a Node timer keeps (2^31 - 1 ms). */
-const LONGEST_MS = 2_147_483_647
 
 /** A timer of Node: those count whole milliseconds, of a clock that is read once per turn. */
 export class NodeAlarm implements Alarm {
@@ -10,7 +8,7 @@ export class NodeAlarm implements Alarm {
   readonly #onRing: () => void
   #timer: NodeJS.Timeout | undefined
   /** Keeps the thread alive where no time is set. */
-  readonly #hold = setInterval(() => {}, LONGEST_MS)
+  readonly #hold = setInterval(() => {}, LONGEST_TIMER_MS)
 
   constructor (onRing: () => void) {
     this.#onRing = onRing
@@ -18,7 +16,7 @@ export class NodeAlarm implements Alarm {
 
   set (atNs: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(this.#onRing, Math.min(LONGEST_MS, Math.max(0, (atNs - nowNs()) / 1e6)))
+    this.#timer = setTimeout(this.#onRing, Math.min(LONGEST_TIMER_MS, Math.max(0, (atNs - nowNs()) / 1e6)))
   }
 
   close (): void {

@@ -8,7 +8,8 @@ import {
   type ListenOptions,
   type Polled,
   type Reader,
-  type Socket
+  type Socket,
+  type TurnPhase
 } from '../engine.js'
 import { NodeAlarm } from './node-alarm.js'
 import { ConnectingSocket } from './connecting-socket.js'
@@ -47,15 +48,15 @@ class NodeEngine implements Engine, NodeEngineParts {
   /** Its phase follows the one in which Node reads sockets. */
   private readonly runTurnEnd = (): void => { this.turnEnd.run() }
 
-  atTurnEnd (task: () => void): void {
-    this.turnEnd.addTask(task)
+  atTurnEnd (task: () => void, phase?: TurnPhase): void {
+    this.turnEnd.addTask(task, phase)
   }
 
   alarm (onRing: () => void): Alarm {
     return new NodeAlarm(onRing)
   }
 
-  /** Whether Node will sleep it does not tell: asleep from the end of each turn. */
+  /** Node does not say whether it will sleep: count it as asleep from the end of each turn. */
   pollUntilAsleep (polled: Polled): void {
     if (!polled.trySleep()) setImmediate(() => { polled.poll() })
   }

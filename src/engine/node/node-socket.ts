@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import { nowNs } from '../../base/clock.js'
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import type { TunnelError } from '../../base/errors.js'
 import type { EngineCounters, Reader, Socket } from '../engine.js'
 import { OrderedReset, STALL_LIMIT_MS } from '../ordered-reset.js'
@@ -21,8 +22,7 @@ export interface NodeEngineParts {
   reservations: number
 }
 
-const NOTHING = new Uint8Array(0)
-/** Where nobody can tell when the other side has everything, a reset waits this long behind the last byte. */
+/** Where the system does not say when the other side has everything, a reset waits this long after the last byte. */
 const BLIND_PAUSE_MS = 100
 /**
  * How often the other side is asked whether it is still there after its half-close: Node does not watch a socket that
@@ -276,7 +276,7 @@ export abstract class NodeSocket implements Socket, Corked {
   /** An empty write fails where the other side has cut the connection off. */
   private readonly probe = (): void => {
     if (this.cut || this.isShutDown || this.raw.destroyed) clearInterval(this.probeTimer)
-    else if (this.raw.writableLength === 0) this.raw.write(NOTHING)
+    else if (this.raw.writableLength === 0) this.raw.write(NO_BYTES)
   }
 
   /** The last call to the reader: the descriptor is gone, all memory is released, and all that arrived is delivered. */

@@ -11,7 +11,7 @@ let readAtNs = -Infinity
 let table: Map<number, number> | null = null
 
 /**
- * How many bytes of a TCP connection the other side's kernel has not acknowledged. Node has no call that tells, Linux
+ * How many bytes of a TCP connection the other side's kernel has not acknowledged. Node has no call for it, Linux
  * has a file. null: this system has no such file.
  */
 export function unackedBytes ({ localPort, remotePort }: net.Socket): number | null {

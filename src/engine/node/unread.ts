@@ -1,5 +1,6 @@
 import { readSync, writeSync } from 'node:fs'
 import type net from 'node:net'
+import { NO_BYTES } from '../../base/copy-bytes.js'
 
 const CHUNK_BYTES = 65_536
 
@@ -38,7 +39,7 @@ export function findReset (raw: net.Socket): NodeJS.ErrnoException | null {
   const fd = descriptorOf(raw)
   if (fd < 0) return null
   try {
-    writeSync(fd, NOTHING)
+    writeSync(fd, NO_BYTES)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return error as NodeJS.ErrnoException
   }
@@ -48,5 +49,3 @@ export function findReset (raw: net.Socket): NodeJS.ErrnoException | null {
 function descriptorOf (raw: net.Socket): number {
   return (raw as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
 }
-
-const NOTHING = new Uint8Array(0)

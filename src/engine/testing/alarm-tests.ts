@@ -1,5 +1,5 @@
 import { nowNs } from '../../base/clock.js'
-import type { Suite } from './engine-suite.js'
+import type { Suite } from './rig.js'
 
 const MS_NS = 1e6
 

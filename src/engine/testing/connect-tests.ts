@@ -8,9 +8,8 @@ import { contentSlice } from '../../base/content.js'
 import { tcpAddress, unixAddress, type Address } from '../../base/address.js'
 import { ErrorCode } from '../../base/errors.js'
 import { findAddresses } from '../host-name.js'
-import type { Suite } from './engine-suite.js'
 import { loopbacks, makeName } from './names.js'
-import type { Rig } from './rig.js'
+import type { Rig, Suite } from './rig.js'
 
 type TcpAddress = Address & { kind: 'tcp' }
 

@@ -1,7 +1,7 @@
 import { contentSlice } from '../../base/content.js'
 import { ErrorCode } from '../../base/errors.js'
-import type { Suite } from './engine-suite.js'
-import type { End, Rig } from './rig.js'
+import type { End, Rig, Suite } from './rig.js'
+import { byEffort } from '../../base/testing/effort.js'
 
 /** More than the system buffers for one connection, so that writes are on their way when the connection ends. */
 const BULK_BYTES = 12_000_000
@@ -194,11 +194,12 @@ export function registerEndingTests (suite: Suite): void {
     t.false(client.reader.isEnded || server.reader.isEnded)
   })
 
-  suite.onBoth('1,000 connections come and go, and every descriptor is closed', async (t, rig, kind) => {
+  const rounds = byEffort({ quick: 4, full: 20 })
+  suite.onBoth(`${rounds * 50} connections come and go, and every descriptor is closed`, async (t, rig, kind) => {
     const listener = await rig.listen(rig.freeAddress(kind), (end) => {
       end.reader.untilEnd().then(() => end.socket.shutdown(), t.fail)
     })
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < rounds; round++) {
       const clients = Array.from({ length: 50 }, () => rig.connect(listener.address))
       for (const [index, client] of clients.entries()) {
         await client.reader.untilConnect()

@@ -1,25 +1,15 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import type { Engine } from '../engine.js'
 import { registerAlarmTests } from './alarm-tests.js'
 import { registerConnectTests } from './connect-tests.js'
 import { registerEndingTests } from './ending-tests.js'
 import { registerListenTests } from './listen-tests.js'
 import { registerMemoryTests } from './memory-tests.js'
-import { Rig, type Kind } from './rig.js'
+import { Rig, type Suite } from './rig.js'
 import { registerResetTests } from './reset-tests.js'
+import { registerSocketFileTests } from './socket-file-tests.js'
 import { registerStreamTests } from './stream-tests.js'
 import { registerTurnTests } from './turn-tests.js'
-
-/**
- * How the parts of the suite register a test. `verify()` of the rig is called after the body, so that it is never
- * forgotten.
- */
-export interface Suite {
-  /** One test on TCP and one on a Unix socket. */
-  onBoth (title: string, body: (t: ExecutionContext, rig: Rig, kind: Kind) => Promise<void>): void
-  /** One test. `serially`: before all others, alone. */
-  once (title: string, body: (t: ExecutionContext, rig: Rig) => Promise<void>, serially?: boolean): void
-}
 
 /** Registers the tests every engine must pass, on real sockets. Call it at the top of a test file. */
 export function runEngineSuite (name: string, createEngine: () => Engine): void {
@@ -44,4 +34,5 @@ export function runEngineSuite (name: string, createEngine: () => Engine): void 
   registerResetTests(suite)
   registerConnectTests(suite)
   registerListenTests(suite)
+  registerSocketFileTests(suite)
 }

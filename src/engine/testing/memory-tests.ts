@@ -1,5 +1,5 @@
 import { contentSlice } from '../../base/content.js'
-import type { Suite } from './engine-suite.js'
+import type { Suite } from './rig.js'
 import type { TestReaderOptions } from './test-reader.js'
 
 export function registerMemoryTests (suite: Suite): void {

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import dns from 'node:dns'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
+import { networkInterfaces } from 'node:os'
 
 type Callback = (error: Error | null, found: dns.LookupAddress[]) => void
 
@@ -52,4 +53,8 @@ export function makeName (addresses: readonly string[] | (() => readonly string[
       return entry.lookups
     }
   }
+}
+
+export function hasIPv6 (): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'))
 }

@@ -3,8 +3,7 @@ import type { ExecutionContext } from 'ava'
 import { tcpAddress } from '../../base/address.js'
 import { contentSlice } from '../../base/content.js'
 import { ErrorCode } from '../../base/errors.js'
-import type { Suite } from './engine-suite.js'
-import type { End, Rig } from './rig.js'
+import type { End, Rig, Suite } from './rig.js'
 
 /** More than the system buffers for one connection. */
 const BULK_BYTES = 12_000_000

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { tcpAddress, unixAddress, type Address } from '../../base/address.js'
+import type { TunnelError } from '../../base/errors.js'
 import type { Engine, Listener, ListenOptions, Socket } from '../engine.js'
 import { TestReader, type TestReaderOptions } from './test-reader.js'
 
@@ -71,6 +72,11 @@ export class Rig {
     return listener
   }
 
+  /** What `listen()` rejects with. */
+  async listenError (address: Address): Promise<TunnelError> {
+    return await this.t.throwsAsync<TunnelError>(async () => { await this.listen(address) })
+  }
+
   connect (address: Address, options: TestReaderOptions = {}, timeoutMs = 0): End {
     const reader = new TestReader(options)
     reader.isInsideCall = true
@@ -81,7 +87,7 @@ export class Rig {
     return end
   }
 
-  /** A connection that stands at both ends. */
+  /** A connection that both ends have established. */
   async pair (
     kind: Kind,
     clientOptions: TestReaderOptions = {},
@@ -173,6 +179,17 @@ export class Rig {
       await new Promise<void>((resolve) => this.engine.atTurnEnd(() => setImmediate(resolve)))
     }
   }
+}
+
+/**
+ * How the parts of the suite register a test. `verify()` of the rig is called after the body, so that it is never
+ * forgotten.
+ */
+export interface Suite {
+  /** One test on TCP and one on a Unix socket. */
+  onBoth (title: string, body: (t: ExecutionContext, rig: Rig, kind: Kind) => Promise<void>): void
+  /** One test. `serially`: before all others, alone. */
+  once (title: string, body: (t: ExecutionContext, rig: Rig) => Promise<void>, serially?: boolean): void
 }
 
 export interface Deferred<T> {

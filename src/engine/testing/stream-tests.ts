@@ -1,8 +1,7 @@
 import type { ExecutionContext } from 'ava'
 import { contentSlice } from '../../base/content.js'
-import type { Suite } from './engine-suite.js'
 import { Random } from './random.js'
-import { type End, type Kind, type Rig } from './rig.js'
+import { type End, type Kind, type Rig, type Suite } from './rig.js'
 import { randomMemory, type TestReaderOptions } from './test-reader.js'
 
 const ECHO_BYTES = 3_000_000

@@ -1,4 +1,5 @@
-import type { Suite } from './engine-suite.js'
+import { TurnPhase } from '../engine.js'
+import type { Suite } from './rig.js'
 
 export function registerTurnTests (suite: Suite): void {
   suite.once('atTurnEnd() runs tasks in the order given, and tasks of tasks in the same turn', async (t, rig) => {
@@ -20,6 +21,23 @@ export function registerTurnTests (suite: Suite): void {
       order.push('before')
     })
     t.deepEqual(order, ['before', 'first', 'second', 'third', 'fourth', 'next turn'])
+  })
+
+  suite.once('atTurnEnd() delivers, pumps and publishes, whatever was asked for first', async (t, { engine }) => {
+    const { DELIVER, PUMP, PUBLISH } = TurnPhase
+    const order: string[] = []
+    await new Promise<void>((resolve) => {
+      engine.atTurnEnd(() => {
+        order.push('publish')
+        engine.atTurnEnd(() => order.push('pump again'), PUMP)
+        engine.atTurnEnd(() => order.push('deliver again'), DELIVER)
+        setImmediate(resolve)
+      }, PUBLISH)
+      engine.atTurnEnd(() => order.push('publish after'), PUBLISH)
+      engine.atTurnEnd(() => order.push('pump'))
+      engine.atTurnEnd(() => order.push('deliver'), DELIVER)
+    })
+    t.deepEqual(order, ['deliver', 'pump', 'publish', 'deliver again', 'pump again', 'publish after'])
   })
 
   suite.once('atTurnEnd() runs a task once per call, and again in a later turn', async (t, rig) => {

@@ -3,31 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatAddress } from '../../base/address.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { emptyCounts, type RequestCounts } from '../../metrics/counts.js'
+import { emptyCounts } from '../../metrics/counts.js'
 import { Histogram } from '../../metrics/histogram.js'
 import type { LoadJob, LoadResult } from '../job.js'
 import { ohaArguments, parseOha } from './oha.js'
-import { type ExternalName, runExternal } from './program.js'
+import { type ExternalFigures, type ExternalJob, type ExternalName, runExternal } from './program.js'
 import { parseWrk, WRK_SCRIPT, wrkArguments } from './wrk.js'
-
-export interface ExternalJob {
-  readonly url: string
-  readonly concurrency: number
-  readonly threads: number
-  readonly durationMs: number
-  readonly requestTimeoutMs: number
-}
-
-/** What an external program can tell. */
-export interface ExternalFigures {
-  readonly windowMs: number
-  readonly counts: Omit<RequestCounts, 'sent'>
-  /** null where the program does not tell. */
-  readonly bodyBytes: number | null
-  /** Empty where the program gives percentiles only: these are in `reportedNs` then. */
-  readonly latency: string
-  readonly reportedNs: Readonly<Record<string, number | null>> | null
-}
 
 /**
  * Measures a closed loop with an external program, without a warm-up. Rejects with ERR_TUNNEL_ROLE_FAILED where it

@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { Histogram } from '../../metrics/histogram.js'
-import type { ExternalFigures, ExternalJob } from './external-load.js'
 import { firstWords } from '../../base/text.js'
+import { Histogram } from '../../metrics/histogram.js'
+import type { ExternalFigures, ExternalJob } from './program.js'
 
 const PERCENTILES = ['p50', 'p90', 'p99', 'p99.9'] as const
 

@@ -1,11 +1,31 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { firstWords } from '../../base/text.js'
+import type { RequestCounts } from '../../metrics/counts.js'
 
 /** Load generators that are not part of this program and may be installed. */
 export const EXTERNAL_GENERATORS = ['oha', 'wrk'] as const
 
 export type ExternalName = typeof EXTERNAL_GENERATORS[number]
+
+export interface ExternalJob {
+  readonly url: string
+  readonly concurrency: number
+  readonly threads: number
+  readonly durationMs: number
+  readonly requestTimeoutMs: number
+}
+
+/** What an external program reports. */
+export interface ExternalFigures {
+  readonly windowMs: number
+  readonly counts: Omit<RequestCounts, 'sent'>
+  /** null where the program does not say. */
+  readonly bodyBytes: number | null
+  /** Empty where the program gives percentiles only: these are in `reportedNs` then. */
+  readonly latency: string
+  readonly reportedNs: Readonly<Record<string, number | null>> | null
+}
 
 /** wrk prints its version and its usage, and exits with 1. */
 const VERSION_FLAGS: Readonly<Record<ExternalName, string>> = { oha: '--version', wrk: '-v' }

@@ -1,7 +1,7 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
-import { Histogram } from '../../metrics/histogram.js'
-import type { ExternalFigures, ExternalJob } from './external-load.js'
 import { firstWords } from '../../base/text.js'
+import { Histogram } from '../../metrics/histogram.js'
+import type { ExternalFigures, ExternalJob } from './program.js'
 
 /**
  * Reports in whole microseconds what wrk's own text rounds to two decimals of changing units, and the histogram as a
@@ -39,9 +39,9 @@ export function wrkArguments (
 }
 
 /**
- * What the script printed. wrk does not verify bodies and does not tell how many bytes of them there were, nor what was
- * on its way at the end; any status from 400 on is an error to it. Its latencies are not as measured: it adds made-up
- * ones for what a slow response kept it from sending.
+ * What the script printed. wrk does not verify bodies and does not report how many bytes of them there were, nor what
+ * was on its way at the end; any status from 400 on is an error to it. Its latencies are not as measured: it adds
+ * made-up ones for what a slow response kept it from sending.
  */
 export function parseWrk (output: string): ExternalFigures {
   const figures = /^figures (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(output)

@@ -42,7 +42,7 @@ export interface Retry {
 export interface ConnectionOwner {
   /** If it was made for a retry, the request is on its way already. */
   onConnect (connection: Connection, connectNs: number, nowNs: number): void
-  /** If it was made for a retry, that request is settled already. `problem`: null where that has told it. */
+  /** If it was made for a retry, that request is settled already. `problem`: null where that has named it. */
   onRefused (connection: Connection, refusal: Refusal, problem: string | null, nowNs: number): void
   /** The request sent last is settled. If `connection.isIdle`, the next one may be sent. */
   onOutcome (connection: Connection, outcome: Outcome, sentAtNs: number, nowNs: number, problem: string | null): void
@@ -100,12 +100,12 @@ export class Connection implements Reader, ResponseHandler {
   #wasIdle = false
   /** Something came since the request was sent. */
   #hasReceived = false
-  /** What the last read gave. */
+  /** Result of the last read. */
   #readBytes = 0
   /** Unasked bytes so far that begin like REQUEST_TIMEOUT. */
   #unaskedBytes = 0
 
-  /** `retry`: a request to send as soon as the connection stands. */
+  /** `retry`: a request to send as soon as the connection is established. */
   constructor (settings: ConnectionSettings, owner: ConnectionOwner, retry: Retry | null = null) {
     this.#settings = settings
     this.#scratch = settings.scratch

@@ -46,7 +46,7 @@ export function requestBytes ({ target, path, method = 'GET', host, headers = []
       throw usage(`send header field ${JSON.stringify(name)}`, 'its name must be a token, for example Accept')
     }
     if (OWN_FIELDS.includes(name.toLowerCase())) {
-      throw usage(`send header field ${name}`, 'the length of the body is told by the program: leave it out')
+      throw usage(`send header field ${name}`, 'the program sets the length of the body: leave it out')
     }
     lines.push(`${name}: ${checkedValue(name, value)}`)
   }

@@ -15,7 +15,7 @@ import {
  * HTTP/1.x response heads (RFC 9112), over bytes that lie whole in one array. Violations throw ERR_TUNNEL_HTTP_INVALID.
  */
 
-/** What the start line must begin with. HTTP/1.x is all there is. */
+/** Every status line begins with this: there is no other than HTTP/1.x. */
 const VERSION_PREFIX = Uint8Array.from('HTTP/1.', (letter) => letter.charCodeAt(0))
 const LETTER_A = 65
 
@@ -81,7 +81,7 @@ export function parseHead (bytes: Uint8Array, start: number, end: number, isStri
     throw invalid('status must be three digits, followed by a space')
   }
   const lineEnd = next === SP ? textEnd(bytes, position, isStrict) : position
-  return new FieldReader(status, minor >= 1, isStrict).read(bytes, lineAfter(bytes, lineEnd, invalid, isStrict), end)
+  return new ResponseFields(status, minor >= 1, isStrict).read(bytes, lineAfter(bytes, lineEnd, invalid, isStrict), end)
 }
 
 /**
@@ -93,7 +93,7 @@ export function checkTrailers (bytes: Uint8Array, start: number, end: number, is
 }
 
 /** Collects the three fields that frame a message. */
-class FieldReader {
+class ResponseFields {
   readonly #status: number
   readonly #isHttp11: boolean
   readonly #isStrict: boolean

@@ -123,8 +123,8 @@ export class ResponseParser {
   }
 
   /**
-   * The connection ended in good order: this completes a body that lasts until then. Whoever still waits after it waits
-   * in vain.
+   * The connection ended in good order: this completes a body that lasts until then. No other response completes after
+   * this.
    */
   finish (): void {
     if (this.#state === State.UNTIL_CLOSE) this.#complete()
@@ -151,7 +151,7 @@ export class ResponseParser {
         this.#offset += end - position
         return end
       case State.IDLE:
-        // Bytes behind a response: whoever reads them has been told.
+        // Bytes after a response: the handler knows of them.
         if (position > 0 && !this.#isStrict) return end
         throw invalid('bytes arrived that no request asked for')
       default: throw invalid('the connection is already broken')

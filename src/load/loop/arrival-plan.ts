@@ -1,6 +1,5 @@
+import { SECOND_NS } from '../../base/clock.js'
 import { type Random, seededRandom } from '../../base/random.js'
-
-const SECOND_NS = 1e9
 
 /** When requests are to be sent in an open loop, whatever becomes of those before. Plain data. */
 export interface OpenPace {

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { tcpAddress } from '../../base/address.js'
-import { nowNs } from '../../base/clock.js'
+import { nowNs, SECOND_NS } from '../../base/clock.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { connectError } from '../../engine/socket-errors.js'
 import { emptyCounts, errorCount, type RequestCounts } from '../../metrics/counts.js'
@@ -13,7 +13,6 @@ import { Tally } from '../record/tally.js'
 import { FakeEngine, type FakeSocket } from '../testing/fake-engine.js'
 import { response } from '../testing/raw-server.js'
 
-const SECOND_NS = 1e9
 const EXPECTED = Buffer.from('expected body')
 const REFUSED = new TunnelError(ErrorCode.CONNECT_REFUSED, 'Cannot connect: nothing listens there')
 const BROKEN = new TunnelError(ErrorCode.SOCKET_RESET, 'The connection was reset')

@@ -28,7 +28,7 @@ export class OpenLoop implements Loop, ConnectionOwner {
   readonly #open = new Set<Connection>()
   /** In the order in which they became idle. What was lost while idle is skipped when its turn comes. */
   readonly #idle: Connection[] = []
-  /** Connections that serve or may come to serve requests, with those that do not stand yet. */
+  /** Connections that serve or may come to serve requests, including those not established yet. */
   #usable = 0
   #connecting = 0
   readonly #pacer: Pacer

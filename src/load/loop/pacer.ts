@@ -26,7 +26,7 @@ export class Pacer implements Polled {
   /** How early the alarm is set. */
   #marginNs: number
   readonly #stepNs: number
-  /** What the alarm was set to; 0: it is not. */
+  /** When the alarm rings; 0: it is not set. */
   #alarmNs = 0
   /** Time spent awake with nothing to do. */
   #idleNs = 0

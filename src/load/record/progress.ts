@@ -1,7 +1,7 @@
 import { addCounts, emptyCounts, type RequestCounts } from '../../metrics/counts.js'
 import { Histogram } from '../../metrics/histogram.js'
 
-/** How a load is getting on: told at the end of each second of the window. Plain data. */
+/** The progress of a load, at the end of each second of the window. Plain data. */
 export interface LoadProgress {
   /** Seconds of the window that have passed. */
   readonly second: number
@@ -11,18 +11,18 @@ export interface LoadProgress {
   readonly latency: string
 }
 
-/** Puts together what several threads tell: calls `onProgress` for a second when the last of them has told of it. */
+/** Merges the progress of several threads: calls `onProgress` for a second once all of them have reported it. */
 export function progressOfThreads (
   threads: number,
   onProgress: (progress: LoadProgress) => void
 ): (progress: LoadProgress) => void {
-  const pending = new Map<number, { told: number; counts: RequestCounts; latency: Histogram }>()
+  const pending = new Map<number, { reported: number; counts: RequestCounts; latency: Histogram }>()
   return ({ second, counts, latency }) => {
-    const sum = pending.get(second) ?? { told: 0, counts: emptyCounts(), latency: new Histogram() }
+    const sum = pending.get(second) ?? { reported: 0, counts: emptyCounts(), latency: new Histogram() }
     pending.set(second, sum)
     addCounts(sum.counts, counts)
     sum.latency.merge(Histogram.decode(latency))
-    if (++sum.told < threads) return
+    if (++sum.reported < threads) return
     pending.delete(second)
     onProgress({ second, counts: sum.counts, latency: sum.latency.encode() })
   }

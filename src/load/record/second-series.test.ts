@@ -1,9 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { SECOND_NS } from '../../base/clock.js'
 import { Histogram } from '../../metrics/histogram.js'
 import { mergeSeconds, SecondSeries } from './second-series.js'
-
-const SECOND_NS = 1e9
 
 test('SecondSeries puts an outcome into the second of its sending, and lists seconds without any', (t) => {
   const series = new SecondSeries()

@@ -1,6 +1,5 @@
+import { SECOND_NS } from '../../base/clock.js'
 import { Histogram } from '../../metrics/histogram.js'
-
-const SECOND_NS = 1e9
 
 /**
  * So many seconds keep their histogram as it is, in 270 KB each. Older ones are encoded, which takes the thread about a
@@ -47,7 +46,7 @@ export class SecondSeries {
     const bucket = this.#bucketAt(atNs)
     bucket.ok++
     if (typeof bucket.latency === 'string') {
-      // Sealed too early: whoever seals knows how late an outcome can be, but not how late a thread.
+      // Sealed too early: the sealer knows how late an outcome can be, but not how late a thread.
       bucket.latency = Histogram.decode(bucket.latency)
     }
     bucket.latency ??= new Histogram()

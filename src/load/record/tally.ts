@@ -3,7 +3,7 @@ import { Histogram } from '../../metrics/histogram.js'
 import type { LoadResult } from '../job.js'
 import { mergeSeconds, SecondSeries } from './second-series.js'
 
-/** What can become of a request that was sent, apart from `unfinished`. */
+/** The outcomes of a request that was sent, apart from `unfinished`. */
 export type Outcome = 'ok' | 'badStatus' | 'mismatch' | 'timeout' | 'reset'
 
 /** Why no connection could be made: by what the other side did, or for want of something on this one. */

@@ -8,7 +8,7 @@ import type { ServerChannel, ServerChannelHandler } from './server-channel.js'
 const READ_HIGH_WATER_BYTES = 65_536
 const WRITE_HIGH_WATER_BYTES = 65_536
 
-/** Where nobody knows the client's address. A program that trusts this machine (127.0.0.1) must not trust this one. */
+/** Stands in for an unknown client address. A program that trusts this machine (127.0.0.1) must not trust this one. */
 const UNKNOWN: ConnectionAddresses = {
   family: 'IPv4', remoteAddress: '0.0.0.0', remotePort: 0, localAddress: '0.0.0.0', localPort: 0
 }
@@ -55,7 +55,7 @@ export class ChannelDuplex extends Duplex implements ServerChannelHandler {
       readableHighWaterMark: READ_HIGH_WATER_BYTES,
       writableHighWaterMark: WRITE_HIGH_WATER_BYTES,
       decodeStrings: true,
-      // As a socket's: its 'close' tells whether there was an error.
+      // As a socket's: its 'close' says whether there was an error.
       emitClose: false
     })
     this.#channel = channel

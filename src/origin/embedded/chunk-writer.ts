@@ -42,7 +42,7 @@ export class ChunkWriter {
     return true
   }
 
-  /** What is not sent. */
+  /** Bytes not sent yet. */
   rest (): Uint8Array[] {
     return this.#chunks.slice(this.#index).map((chunk, i) => i === 0 ? chunk.subarray(this.#at) : chunk)
   }

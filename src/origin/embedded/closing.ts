@@ -2,8 +2,8 @@ import { ChunkWriter } from './chunk-writer.js'
 import type { ServerChannel } from './server-channel.js'
 
 /**
- * How long a client may stand still, in ms, before a connection that its server has closed is cut off. Each counts from
- * the client's last progress.
+ * How long a client may make no progress, in ms, before a connection that its server has closed is cut off. Each counts
+ * from the client's last progress.
  */
 export interface CloseLimits {
   /** It has taken everything, and does not end its side. Default 5,000. */
@@ -33,7 +33,7 @@ export class Closing {
     this.#limits = limits
     this.#writer = new ChunkWriter(channel)
     this.#writer.start(chunks)
-    // Whose chunks they are may use them again as soon as this returns.
+    // The chunks' owner may reuse them as soon as this returns.
     if (!this.#endIfSent()) this.#writer.start([Buffer.concat(this.#writer.rest())])
     this.#unconfirmedBytes = channel.unconfirmedBytes
     this.#timer = setInterval(() => { this.#check() }, limits.lingerMs).unref()

@@ -1,6 +1,6 @@
 import type { ServerConstant, ServerConstants } from './server-channel.js'
 
-/** How often the same block may exist in memory of the link: each can be rewritten once nobody reads it any more. */
+/** How often the same block may exist in memory of the link: each can be rewritten once it is not being read. */
 const MAX_VERSIONS = 4
 
 const DATE_BYTES = 29

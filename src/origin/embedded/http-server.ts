@@ -12,14 +12,14 @@ const REQUEST_START = 'http.server.request.start'
  * tunnel, serve: serveHttp(app) })`.
  *
  * Its sockets behave as those of TCP. `remoteAddress` and the other addresses are those of the connection between
- * client and host; a client on a Unix socket, or of a host that cannot tell, has the address 0.0.0.0 and port 0.
+ * client and host; a client on a Unix socket, or of a host that does not know it, has the address 0.0.0.0 and port 0.
  * `destroy()` lets what was written leave and then ends; `resetAndDestroy()` resets.
  *
  * @param target A request listener (an Express app is one, and so is `fastify.routing` once `fastify.ready()` has
  *   resolved), or a server of node:http, which need not
  * listen: its listeners for `request`, `upgrade` and `clientError` and its time limits count. A server that does not
  * listen is told `listening` once, because node:http starts its time limits then.
- * @param limits How long a client may stand still at the end of its connection.
+ * @param limits How long a client may make no progress at the end of its connection.
  */
 export function serveHttp (target: RequestListener | Server, limits: Partial<CloseLimits> = {}): EmbeddedServer {
   const server = typeof target === 'function' ? createServer(target) : target
@@ -80,7 +80,7 @@ interface Use {
   answeredBytes: number
 }
 
-/** What asked for an upgrade is never answered: such a connection is its program's to end. */
+/** A request for an upgrade is never answered: its program ends the connection. */
 function endIfIdle (connection: ChannelDuplex, { requests, answeredBytes }: Use): void {
   if (requests === 0 && connection.bytesRead === answeredBytes) connection.end()
 }

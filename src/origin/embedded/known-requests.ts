@@ -1,11 +1,15 @@
 import type { DatedBlock } from './dated-block.js'
 
-/** A request that came before, byte for byte, and its answer. */
-export interface KnownRequest {
-  readonly bytes: Uint8Array
+/** An answer that is written once and sent again and again. */
+export interface PreparedAnswer {
   readonly block: DatedBlock
   /** Bytes of the content sequence behind the block. */
   readonly contentBytes: number
+}
+
+/** A request that came before, byte for byte, and its answer. */
+export interface KnownRequest extends PreparedAnswer {
+  readonly bytes: Uint8Array
 }
 
 const MAX_KNOWN = 8
@@ -28,12 +32,10 @@ export class KnownRequests {
     return null
   }
 
-  add (view: Uint8Array, start: number, end: number, block: DatedBlock, contentBytes: number): void {
+  add (view: Uint8Array, start: number, end: number, { block, contentBytes }: PreparedAnswer): void {
     if (end - start > MAX_BYTES) return
-    this.#known = [
-      { bytes: new Uint8Array(view.subarray(start, end)), block, contentBytes },
-      ...this.#known.slice(0, MAX_KNOWN - 1)
-    ]
+    const bytes = new Uint8Array(view.subarray(start, end))
+    this.#known = [{ bytes, block, contentBytes }, ...this.#known.slice(0, MAX_KNOWN - 1)]
   }
 }
 

@@ -1,10 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 import { type Body, CollectedBody } from '../body.js'
 import { BINARY, ECHO_MAX_BYTES, ECHO_TOO_LARGE, type FixedAnswer, route, TEXT } from '../routes.js'
-import type { KnownRequest } from './known-requests.js'
-import type { LabLink } from './lab-link.js'
+import type { ContentSource } from './content-source.js'
+import type { DateClock } from './dated-block.js'
+import type { KnownRequest, KnownRequests, PreparedAnswer } from './known-requests.js'
 import { type RequestHead, RequestRefusal } from './request-head.js'
-import { type RequestHandler, RequestReader } from './request-reader.js'
+import { type RequestHandler, RequestParser } from './request-parser.js'
 import { ResponseWriter } from './response-writer.js'
 import type { ServerChannel, ServerChannelHandler } from './server-channel.js'
 
@@ -16,14 +17,26 @@ interface Input {
   at: number
 }
 
+/** What all connections of one link share. */
+export interface LinkParts {
+  readonly content: ContentSource
+  readonly known: KnownRequests
+  readonly clock: DateClock
+  /** Seconds since the link was made. */
+  readonly tick: number
+  /** The answer that is ready for such a request, or null. */
+  prepared (method: string, target: string): PreparedAnswer | null
+  forget (connection: LabConnection): void
+}
+
 /**
  * One client's connection: its requests are answered one after the other; while a response waits for its client, what
  * was sent meanwhile stays unreleased, and the client runs out of credit.
  */
 export class LabConnection implements ServerChannelHandler, RequestHandler {
-  readonly #link: LabLink
+  readonly #link: LinkParts
   readonly #channel: ServerChannel
-  readonly #reader = new RequestReader(this)
+  readonly #parser = new RequestParser(this)
   readonly #writer: ResponseWriter
   readonly #inputs: Input[] = []
   #lastKnown: KnownRequest | null = null
@@ -43,7 +56,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   /** Of the channel, at that time. */
   #unconfirmedBytes = 0
 
-  constructor (link: LabLink, channel: ServerChannel) {
+  constructor (link: LinkParts, channel: ServerChannel) {
     this.#link = link
     this.#channel = channel
     this.#writer = new ResponseWriter(channel, link.content)
@@ -97,9 +110,9 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     } else if (this.#isResponding) {
       // A client may read as slowly as it likes.
       this.#tick = this.#link.tick
-    } else if (this.#reader.isInHead) {
+    } else if (this.#parser.isInHead) {
       if (ticks > headTicks) this.#refuse(new RequestRefusal(408, 'its head did not come in time'))
-    } else if (!this.#reader.isIdle) {
+    } else if (!this.#parser.isIdle) {
       if (ticks > bodyTicks) this.#refuse(new RequestRefusal(408, 'its body did not come in time'))
     } else if (ticks > idleTicks) {
       this.#end()
@@ -108,7 +121,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
 
   drain (): void {
     this.#isLast = true
-    if (!this.#isResponding && this.#reader.isIdle && this.#inputs.length === 0) this.#end()
+    if (!this.#isResponding && this.#parser.isIdle && this.#inputs.length === 0) this.#end()
   }
 
   // --- Requests
@@ -119,8 +132,8 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     const end = view.length
     try {
       while (input.at < end && !this.#isResponding && !this.#isEnded) {
-        const known = this.#reader.isIdle ? this.#link.known.find(view, input.at, end, this.#lastKnown) : null
-        if (known === null) input.at = this.#reader.feed(view, input.at, end)
+        const known = this.#parser.isIdle ? this.#link.known.find(view, input.at, end, this.#lastKnown) : null
+        if (known === null) input.at = this.#parser.feed(view, input.at, end)
         else {
           input.at += known.bytes.length
           this.#lastKnown = known
@@ -154,12 +167,12 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     if (bodyBytes > ECHO_MAX_BYTES) return this.#refuseFixed(head)
     if (method === 'POST' && pathOf(target) === '/echo') this.#echo = new CollectedBody(ECHO_MAX_BYTES)
     const hasBody = isChunked || bodyBytes > 0
-    // Nobody is asked for a body that will not be used.
+    // Do not ask for a body that will not be used.
     if (hasBody && head.expectsContinue && this.#echo === null) return this.#answer(head, true)
     if (hasBody && head.expectsContinue) this.#writeContinue()
     if (bytes === null || hasBody || !head.keepAlive || head.isHttp10) return
     const prepared = this.#link.prepared(method, target)
-    if (prepared !== null) this.#link.known.add(bytes, start, end, prepared.block, prepared.contentBytes)
+    if (prepared !== null) this.#link.known.add(bytes, start, end, prepared)
   }
 
   onBody (view: Uint8Array, start: number, end: number): void {
@@ -219,15 +232,15 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
     if (this.#writer.write(Buffer.from(head, 'latin1'), contentBytes, body)) this.#completeResponse()
   }
 
-  /** HTTP/1.1 goes on unless it is told otherwise, HTTP/1.0 ends (RFC 9112 section 9.3). */
+  /** A connection persists by default with HTTP/1.1, and ends with HTTP/1.0 (RFC 9112 section 9.3). */
   #connectionField (): string {
     if (this.#isLast) return 'Connection: close\r\n'
     return this.#head?.isHttp10 === true ? 'Connection: keep-alive\r\n' : ''
   }
 
   /**
-   * A claim of its own: it leaves before a body comes. Without memory just now the client has to go on by itself, as
-   * RFC 9110 has it do after a time.
+   * A claim of its own: it leaves before a body comes. Without memory just now the client goes on without it after a
+   * time (RFC 9110 section 10.1.1).
    */
   #writeContinue (): void {
     const claim = this.#channel.claim(CONTINUE.length)
@@ -258,7 +271,7 @@ export class LabConnection implements ServerChannelHandler, RequestHandler {
   /** The client has ended, and everything it asked for is answered. */
   #finishIfIdle (): void {
     if (!this.#clientEnded || this.#isEnded || this.#isResponding || this.#inputs.length > 0) return
-    if (this.#reader.isIdle) this.#end()
+    if (this.#parser.isIdle) this.#end()
     else this.#refuse(new RequestRefusal(400, 'the client ended inside it'))
   }
 

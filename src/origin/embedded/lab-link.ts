@@ -3,8 +3,8 @@ import { LARGE_BODY_BYTES } from '../../base/content.js'
 import { FIXED_ROUTES } from '../routes.js'
 import { ContentSource } from './content-source.js'
 import { type DateClock, DatedBlock } from './dated-block.js'
-import { KnownRequests } from './known-requests.js'
-import { LabConnection, type TimeLimits } from './lab-connection.js'
+import { KnownRequests, type PreparedAnswer } from './known-requests.js'
+import { LabConnection, type LinkParts, type TimeLimits } from './lab-connection.js'
 import type {
   EmbeddedLink,
   EmbeddedServer,
@@ -16,11 +16,6 @@ import type {
 /** As those of the origin on node:http, where that has one. */
 const TIME_LIMITS: TimeLimits = { headTicks: 60, bodyTicks: 60, idleTicks: 65, lingerTicks: 5, stalledTicks: 60 }
 
-interface Prepared {
-  readonly block: DatedBlock
-  readonly contentBytes: number
-}
-
 /**
  * The lab's own endpoints (`routes.ts`), answered inside the plugin: what benchmarks ask for leaves from memory that it
  * was written to once.
@@ -29,18 +24,17 @@ export function labServer (limits: TimeLimits = TIME_LIMITS, nowMs = Date.now): 
   return { attach: (constants) => new LabLink(constants, limits, nowMs) }
 }
 
-/** All connections of one link, and what they have in common. */
-export class LabLink implements EmbeddedLink {
+/** All connections of one link, and what they share. */
+export class LabLink implements EmbeddedLink, LinkParts {
   readonly content: ContentSource
   readonly known = new KnownRequests()
   readonly clock: { second: number, text: string } & DateClock = { second: -1, text: '' }
-  /** Seconds since the link was made. */
   tick = 0
   readonly #limits: TimeLimits
   readonly #nowMs: () => number
   readonly #connections = new Set<LabConnection>()
-  readonly #prepared = new Map<string, Prepared>()
-  readonly #heads = new Map<string, Prepared>()
+  readonly #prepared = new Map<string, PreparedAnswer>()
+  readonly #heads = new Map<string, PreparedAnswer>()
   #timer!: NodeJS.Timeout
 
   /** `nowMs` is `Date.now`, but for tests. */
@@ -60,8 +54,7 @@ export class LabLink implements EmbeddedLink {
     this.#setTime()
   }
 
-  /** The answer that is ready for such a request, or null. */
-  prepared (method: string, target: string): Prepared | null {
+  prepared (method: string, target: string): PreparedAnswer | null {
     return (method === 'GET' ? this.#prepared.get(target) : method === 'HEAD' ? this.#heads.get(target) : null) ?? null
   }
 

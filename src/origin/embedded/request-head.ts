@@ -72,7 +72,7 @@ export function parseRequestHead (bytes: Uint8Array, start: number, end: number)
   }
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') throw refusal('its version must be HTTP/1.1 or HTTP/1.0', 505)
   if (!KNOWN_METHODS.has(method)) throw refusal('its method must be a known one, in capitals, and not CONNECT', 501)
-  return new FieldReader(method, target, version === 'HTTP/1.1').read(bytes, lineEnd + 2, end)
+  return new RequestFields(method, target, version === 'HTTP/1.1').read(bytes, lineEnd + 2, end)
 }
 
 /** Checks the trailer section in [start, end). Throws RequestRefusal. */
@@ -95,7 +95,7 @@ export function parseChunkLine (bytes: Uint8Array, start: number, end: number): 
 }
 
 /** Collects the fields that frame a message or change how it is answered. */
-class FieldReader {
+class RequestFields {
   readonly #method: string
   readonly #target: string
   readonly #isHttp11: boolean

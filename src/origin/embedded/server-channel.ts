@@ -28,7 +28,7 @@ export interface ServerChannel {
   reset (): void
 }
 
-/** What a channel tells its server. */
+/** Calls of a channel to its server. */
 export interface ServerChannelHandler {
   /** `view` is valid until `release()`; only what is released makes room for more. */
   onData (view: Uint8Array, release: () => void): void
@@ -51,7 +51,7 @@ export interface ServerConstants {
   tryRewrite (constant: ServerConstant, bytes: Uint8Array): boolean
 }
 
-/** A server while one link to a host stands. */
+/** A server during one link to a host. */
 export interface EmbeddedLink {
   onChannel (channel: ServerChannel): ServerChannelHandler
   /** The plugin closes: connections without a request at hand end now, the others after its response. */

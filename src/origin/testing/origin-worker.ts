@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type OriginOptions, startOrigin } from '../origin.js'
+import type { OriginOptions } from '../origin.js'
+import { startOrigin } from '../start-origin.js'
 
 /**
  * An origin in a worker thread. Posts its address; then `close` closes it, and `exit` ends the thread while it is still

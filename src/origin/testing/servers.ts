@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
 import type { EngineName } from '../../engine/engine.js'
 import { ENGINES_HERE } from '../../engine/testing/engines.js'
-import { type Origin, type OriginOptions, startOrigin } from '../origin.js'
+import type { Origin, OriginOptions } from '../origin.js'
+import { startOrigin } from '../start-origin.js'
 import { loadUws } from '../uws-origin.js'
 
 /** An origin, and for `lab` its engine. */

@@ -1,7 +1,7 @@
-import { ShmEndpoint } from '../endpoint.js'
+import { PublishStep, ShmEndpoint, SleepStep, WakeStep } from '../endpoint.js'
 import { WaitFor } from '../layout.js'
 import type { RingConsumer, RingProducer } from '../ring.js'
-import { DONE, type Step } from '../steps.js'
+import { DONE, type Steps } from '../steps.js'
 import type { EndpointFields, EndpointSteps } from './link-side.js'
 
 /** An endpoint with its private fields. */
@@ -10,22 +10,18 @@ interface Inside extends EndpointFields {
   readonly ownWait: number
   readonly peerWait: number
   readonly frames: RingProducer
-  readonly releases: RingProducer
+  readonly returns: RingProducer
   readonly peerFrames: RingConsumer
-  readonly peerReleases: RingConsumer
+  readonly peerReturns: RingConsumer
 }
-
-type Steps = ReadonlyArray<Step<ShmEndpoint>>
 
 const { publish, sleep, wake } = ShmEndpoint.steps
+/** A step that the protocol does not have. */
+const EXTRA = 5
 
-function steps (list: Array<Step<Inside>>): Steps {
-  return list as unknown as Steps
-}
-
-/** `list` with one step replaced. */
-function withStep (list: Steps, at: number, step: Step<Inside>): Steps {
-  return list.map((own, i) => i === at ? step as unknown as Step<ShmEndpoint> : own)
+/** `list` with some steps replaced. */
+function withSteps (list: Steps<ShmEndpoint>, steps: Steps<Inside>): Steps<ShmEndpoint> {
+  return { ...list, ...steps as unknown as Steps<ShmEndpoint> }
 }
 
 /** The protocol with one mistake each; every one of them must be found. */
@@ -33,124 +29,142 @@ export const BROKEN_STEPS: Readonly<Record<string, EndpointSteps>> = {
   'looks at the rings before it says that it sleeps': {
     publish,
     wake,
-    sleep: steps([
-      (m) => (m.peerFrames.refresh() ? 4 : (m.waitFor & WaitFor.ROOM) === 0 ? 3 : 1),
-      (m) => (m.peerReleases.refresh() ? 4 : 2),
-      (m) => (m.frames.refresh() ? 4 : 3),
-      (m) => {
-        Atomics.store(m.words, m.ownWait, m.waitFor)
-        return DONE
-      },
-      (m) => {
+    sleep: withSteps(sleep, {
+      [SleepStep.SET_WORD]: (m) =>
+        m.peerFrames.refresh()
+          ? SleepStep.STAY_AWAKE
+          : (m.waitFor & WaitFor.ROOM) === 0 ? EXTRA : SleepStep.LOOK_FOR_SLOTS,
+      [SleepStep.LOOK_FOR_ENTRIES]: (m) => m.frames.refresh() ? SleepStep.STAY_AWAKE : EXTRA,
+      [SleepStep.STAY_AWAKE] (m) {
         m.waitFor = 0
         return DONE
+      },
+      [EXTRA] (m) {
+        Atomics.store(m.words, m.ownWait, m.waitFor)
+        return DONE
       }
-    ])
+    })
   },
   'looks at the word of the peer before it publishes': {
     sleep,
     wake,
-    publish: steps([
-      (m) => {
+    publish: withSteps(publish, {
+      [PublishStep.SHOW_FRAMES] (m) {
         m.bell = false
         m.news = Atomics.load(m.words, m.peerWait)
-        return 1
+        return EXTRA
       },
-      (m) => {
+      [EXTRA] (m) {
         m.frames.publish()
-        return 2
+        return PublishStep.SHOW_RETURNS
       },
-      (m) => {
-        m.releases.publish()
-        return 3
+      [PublishStep.SHOW_RETURNS] (m) {
+        m.returns.publish()
+        return PublishStep.SHOW_READS
       },
-      (m) => {
+      [PublishStep.SHOW_READS] (m) {
         m.peerFrames.publish()
-        return m.news === 0 ? DONE : 4
-      },
-      (m) => {
-        m.bell = Atomics.exchange(m.words, m.peerWait, 0) !== 0
-        return DONE
+        return m.news === 0 ? DONE : PublishStep.TAKE_BACK_WORD
       }
-    ])
+    })
   },
   'does not ring for what it has taken back if that names something else': {
     sleep,
     wake,
-    publish: withStep(publish, 4, (m) => {
-      m.bell = (Atomics.exchange(m.words, m.peerWait, 0) & m.news) !== 0
-      return DONE
+    publish: withSteps(publish, {
+      [PublishStep.TAKE_BACK_WORD] (m) {
+        m.bell = (Atomics.exchange(m.words, m.peerWait, 0) & m.news) !== 0
+        return DONE
+      }
     })
   },
   'rings without taking back the word of the peer': {
     sleep,
     wake,
-    publish: withStep(publish, 3, (m) => {
-      m.bell = (Atomics.load(m.words, m.peerWait) & m.news) !== 0
-      return DONE
+    publish: withSteps(publish, {
+      [PublishStep.LOOK_AT_PEER] (m) {
+        m.bell = (Atomics.load(m.words, m.peerWait) & m.news) !== 0
+        return DONE
+      }
     })
   },
   'takes back the word of the peer with a plain store': {
     sleep,
     wake,
-    publish: [
-      ...withStep(publish, 4, () => 5),
-      ...steps([
-        (m) => {
-          Atomics.store(m.words, m.peerWait, 0)
-          m.bell = true
-          return DONE
-        }
-      ])
-    ]
+    publish: withSteps(publish, {
+      [PublishStep.TAKE_BACK_WORD]: () => EXTRA,
+      [EXTRA] (m) {
+        Atomics.store(m.words, m.peerWait, 0)
+        m.bell = true
+        return DONE
+      }
+    })
   },
   'does not tell of entries that it has read': {
     sleep,
     wake,
-    publish: withStep(publish, 2, (m) => {
-      m.peerFrames.publish()
-      return m.news === 0 ? DONE : 3
+    publish: withSteps(publish, {
+      [PublishStep.SHOW_READS] (m) {
+        m.peerFrames.publish()
+        return m.news === 0 ? DONE : PublishStep.LOOK_AT_PEER
+      }
     })
   },
-  'does not tell of slots that it releases': {
+  'does not tell of slots that it returns': {
     sleep,
     wake,
-    publish: withStep(publish, 1, (m) => {
-      m.releases.publish()
-      return 2
+    publish: withSteps(publish, {
+      [PublishStep.SHOW_RETURNS] (m) {
+        m.returns.publish()
+        return PublishStep.SHOW_READS
+      }
     })
   },
-  'does not look for released slots before it sleeps': { publish, wake, sleep: withStep(sleep, 2, () => 3) },
-  'does not look how far the peer has read before it sleeps': { publish, wake, sleep: withStep(sleep, 3, () => DONE) },
+  'does not look for returned slots before it sleeps': {
+    publish,
+    wake,
+    sleep: withSteps(sleep, { [SleepStep.LOOK_FOR_SLOTS]: () => SleepStep.LOOK_FOR_ENTRIES })
+  },
+  'does not look how far the peer has read before it sleeps': {
+    publish,
+    wake,
+    sleep: withSteps(sleep, { [SleepStep.LOOK_FOR_ENTRIES]: () => DONE })
+  },
   'does not look for frames before it sleeps': {
     publish,
     wake,
-    sleep: withStep(sleep, 1, (m) => ((m.waitFor & WaitFor.ROOM) === 0 ? DONE : 2))
+    sleep: withSteps(sleep, {
+      [SleepStep.LOOK_FOR_FRAMES]: (m) => (m.waitFor & WaitFor.ROOM) === 0 ? DONE : SleepStep.LOOK_FOR_SLOTS
+    })
   },
   'stays awake and lets the peer believe that it sleeps': {
     publish,
     wake,
-    sleep: withStep(sleep, 4, (m) => {
-      m.waitFor = 0
-      return DONE
+    sleep: withSteps(sleep, {
+      [SleepStep.STAY_AWAKE] (m) {
+        m.waitFor = 0
+        return DONE
+      }
     })
   },
   'wakes and lets the peer believe that it sleeps': {
     publish,
     sleep,
-    wake: steps([
-      (m) => {
+    wake: withSteps(wake, {
+      [WakeStep.CLEAR_WORD] (m) {
         m.waitFor = 0
         return DONE
       }
-    ])
+    })
   },
   'touches shared memory twice in one step': {
     publish,
     wake,
-    sleep: withStep(sleep, 0, (m) => {
-      Atomics.store(m.words, m.ownWait, m.waitFor)
-      return m.peerFrames.refresh() ? 4 : 1
+    sleep: withSteps(sleep, {
+      [SleepStep.SET_WORD] (m) {
+        Atomics.store(m.words, m.ownWait, m.waitFor)
+        return m.peerFrames.refresh() ? SleepStep.STAY_AWAKE : SleepStep.LOOK_FOR_FRAMES
+      }
     })
   }
 }

@@ -11,7 +11,7 @@ export interface LinkModelOptions extends Omit<LinkSideOptions, 'sends'> {
   readonly sends: readonly [number, number]
 }
 
-/** Two sides of a segment: rings, release rings, slots and doorbells together. */
+/** Two sides of a segment: rings, return rings, slots and doorbells together. */
 export function linkModel ({ ringEntries, slots, sends, ...options }: LinkModelOptions): Model {
   const segment = makeSmallSegment(ringEntries, slots, options.start)
   const { words, bells, layout } = segment
@@ -41,9 +41,9 @@ export function linkModel ({ ringEntries, slots, sends, ...options }: LinkModelO
         if (!side.isFinished) {
           throw new Violation(`${name} sleeps, has sent ${side.sent} of ${side.sends}, and no bell is on its way`)
         }
-        const unread = (words[layout.directions[i]!.releasePosition >> 2]! - endpoint.peerReleases.taken) | 0
+        const unread = (words[layout.directions[i]!.returnPosition >> 2]! - endpoint.peerReturns.taken) | 0
         if (pool.available + unread !== slots) {
-          throw new Violation(`${name} has ${pool.available} of ${slots} slots, and ${unread} lie in the release ring`)
+          throw new Violation(`${name} has ${pool.available} of ${slots} slots, and ${unread} lie in the return ring`)
         }
       })
     }

@@ -1,11 +1,15 @@
-import { ShmEndpoint, type ShmSide } from '../endpoint.js'
+import { PublishStep, ShmEndpoint, type ShmSide, SleepStep, WakeStep } from '../endpoint.js'
 import { INLINE_PAYLOAD, WaitFor } from '../layout.js'
 import { SlotPool } from '../slot-pool.js'
-import { DONE, type Step } from '../steps.js'
+import { DONE, stepNames, type Steps } from '../steps.js'
 import { type Actor, Violation } from './explorer.js'
 import type { SmallSegment } from './small-segment.js'
 
 export type EndpointSteps = typeof ShmEndpoint.steps
+
+const PUBLISHING = stepNames(PublishStep)
+const FALLING_ASLEEP = stepNames(SleepStep)
+const WAKING = stepNames(WakeStep)
 
 /** What a side does, and how it may be broken. */
 export interface LinkSideOptions {
@@ -38,7 +42,7 @@ const At = {
   READ: 5,
   CHOOSE: 6,
   LOOK: 7,
-  RELEASE: 8,
+  RETURN: 8,
   COLLECT: 9,
   COLLECT_NEXT: 10,
   COLLECT_ONE: 11,
@@ -50,7 +54,7 @@ const At = {
   PUBLISH: 17,
   RING: 18,
   SLEEP: 19,
-  PUBLISH_RELEASE: 20
+  PUBLISH_RETURN: 20
 } as const
 
 /** Fields of an endpoint that its steps use. */
@@ -91,7 +95,7 @@ export class LinkSide implements Actor {
   private at: number = At.POLL
   /** Inside one of the endpoint's lists of steps. */
   private inner = 0
-  /** The slot that is released was kept. */
+  /** The slot that is returned was kept. */
   private wasIdle = false
   private slot: number = INLINE_PAYLOAD
   private number = 0
@@ -150,7 +154,7 @@ export class LinkSide implements Actor {
       case At.IDLE:
         return this.leaveIdle(choice)
       case At.WAKE:
-        return this.runInner(this.steps.wake, 'wakes', At.POLL)
+        return this.runInner(this.steps.wake, 'wakes', WAKING, At.POLL)
       case At.POLL:
         return this.go(this.endpoint.peerFrames.refresh() ? At.TAKE : At.COLLECT, 'looks for frames')
       case At.TAKE:
@@ -165,17 +169,17 @@ export class LinkSide implements Actor {
         return this.choose(choice)
       case At.LOOK:
         return this.look()
-      case At.RELEASE:
-        return this.release()
-      case At.PUBLISH_RELEASE: {
-        this.endpoint.releases.publish()
-        return this.go(At.LOOK, 'publishes a release')
+      case At.RETURN:
+        return this.returnSlot()
+      case At.PUBLISH_RETURN: {
+        this.endpoint.returns.publish()
+        return this.go(At.LOOK, 'publishes a return')
       }
       case At.COLLECT:
-        return this.go(this.endpoint.peerReleases.refresh() ? At.COLLECT_NEXT : At.SEND, 'looks for released slots')
+        return this.go(this.endpoint.peerReturns.refresh() ? At.COLLECT_NEXT : At.SEND, 'looks for returned slots')
       case At.COLLECT_NEXT: {
-        this.place = this.endpoint.peerReleases.tryNext()
-        return this.go(this.place < 0 ? At.SEND : At.COLLECT_ONE, 'takes a released slot')
+        this.place = this.endpoint.peerReturns.tryNext()
+        return this.go(this.place < 0 ? At.SEND : At.COLLECT_ONE, 'takes a returned slot')
       }
       case At.COLLECT_ONE:
         return this.collect()
@@ -214,14 +218,14 @@ export class LinkSide implements Actor {
   }
 
   /** One step of a list of the endpoint's. */
-  private runInner (steps: ReadonlyArray<Step<ShmEndpoint>>, label: string, next: number): string {
+  private runInner (steps: Steps<ShmEndpoint>, label: string, names: readonly string[], next: number): string {
     const { inner } = this
     this.inner = steps[inner]!(this.endpoint)
     if (this.inner === DONE) {
       this.inner = 0
       this.at = next
     }
-    return `${label}, step ${inner}`
+    return `${label}: ${names[inner] ?? `step ${inner}`}`
   }
 
   private leaveIdle (choice: number): string {
@@ -269,7 +273,7 @@ export class LinkSide implements Actor {
 
   private choose (choice: number): string {
     if (choice === 0) {
-      return this.go(this.options.looksLate === true ? At.RELEASE : At.LOOK, 'does not keep the payload')
+      return this.go(this.options.looksLate === true ? At.RETURN : At.LOOK, 'does not keep the payload')
     }
     this.keptSlots.push(this.slot)
     this.keptNumbers.push(this.number)
@@ -282,17 +286,17 @@ export class LinkSide implements Actor {
     const payload = Atomics.load(this.words, this.peerSlotWords + this.slot)
     if (payload !== this.number) throw new Violation(`finds ${payload} in the slot of frame ${this.number}`)
     this.number = 0
-    if (this.options.looksLate === true && !this.wasIdle) return this.afterRelease('looks late')
-    return this.go(At.RELEASE, `finds the payload in slot ${this.slot} right`)
+    if (this.options.looksLate === true && !this.wasIdle) return this.afterReturn('looks late')
+    return this.go(At.RETURN, `finds the payload in slot ${this.slot} right`)
   }
 
-  private release (): string {
-    Atomics.store(this.words, this.endpoint.releaseRingOf('own') + this.endpoint.releases.next(), this.slot)
-    if (this.options.looksLate !== true || this.wasIdle) return this.afterRelease(`releases slot ${this.slot}`)
-    return this.go(At.PUBLISH_RELEASE, `releases slot ${this.slot}`)
+  private returnSlot (): string {
+    Atomics.store(this.words, this.endpoint.returnRingOf('own') + this.endpoint.returns.next(), this.slot)
+    if (this.options.looksLate !== true || this.wasIdle) return this.afterReturn(`returns slot ${this.slot}`)
+    return this.go(At.PUBLISH_RETURN, `returns slot ${this.slot}`)
   }
 
-  private afterRelease (label: string): string {
+  private afterReturn (label: string): string {
     this.at = this.wasIdle ? At.COLLECT : At.TAKE
     this.wasIdle = false
     this.slot = INLINE_PAYLOAD
@@ -302,7 +306,7 @@ export class LinkSide implements Actor {
   // --- Sending
 
   private collect (): string {
-    const slot = Atomics.load(this.words, this.endpoint.releaseRingOf('peer') + this.place)
+    const slot = Atomics.load(this.words, this.endpoint.returnRingOf('peer') + this.place)
     this.place = 0
     if (!this.pool.tryReturn(slot)) throw new Violation(`takes back slot ${slot}, which the peer does not have`)
     return this.go(At.COLLECT_NEXT, `takes back slot ${slot}`)
@@ -347,7 +351,7 @@ export class LinkSide implements Actor {
     const fields = this.endpoint as unknown as EndpointFields
     fields.withFrames = true
     if (this.inner === 0) fields.bell = false
-    const label = this.runInner(this.steps.publish, 'publishes', At.SLEEP)
+    const label = this.runInner(this.steps.publish, 'publishes', PUBLISHING, At.SLEEP)
     if (this.at === At.PUBLISH) return label
     this.wrote = false
     fields.news = 0
@@ -378,7 +382,7 @@ export class LinkSide implements Actor {
       fields.waitFor = this.wantsRoom ? WaitFor.FRAMES | WaitFor.ROOM : WaitFor.FRAMES
       this.rung = false
     }
-    const label = this.runInner(this.steps.sleep, 'goes to sleep', At.IDLE)
+    const label = this.runInner(this.steps.sleep, 'goes to sleep', FALLING_ASLEEP, At.IDLE)
     if (this.at === At.SLEEP) return label
     this.wantsRoom = this.postpones = false
     if (fields.waitFor === 0) this.at = At.POLL

@@ -6,8 +6,8 @@ export interface RingModelOptions {
   /** Entries that go through the ring: the numbers from 1. */
   readonly count: number
   readonly start: number
-  /** As a release ring: no read position; it is never full because there are no more slots than entries. */
-  readonly isRelease?: boolean
+  /** As a return ring: no read position; it is never full because there are no more slots than entries. */
+  readonly isReturn?: boolean
   /** Broken: publishes an entry before it is written. */
   readonly publishesFirst?: boolean
   /** Broken: gives back an entry before it is read. */
@@ -36,7 +36,7 @@ class Producer implements Actor {
     this.ring = new RingProducer(
       words,
       Word.WRITE,
-      options.isRelease === true ? -1 : Word.READ,
+      options.isReturn === true ? -1 : Word.READ,
       options.capacity + (options.excess ?? 0),
       options.start
     )
@@ -53,7 +53,7 @@ class Producer implements Actor {
   choices (): number {
     if (this.at !== At.CHOOSE) return 1
     if (this.written === this.options.count) return this.unpublished > 0 ? 1 : 0
-    if (this.options.isRelease === true && this.written - this.consumer.taken >= this.options.capacity) {
+    if (this.options.isReturn === true && this.written - this.consumer.taken >= this.options.capacity) {
       return this.unpublished > 0 ? 1 : 0
     }
     // Writes one more, or publishes first.
@@ -64,13 +64,13 @@ class Producer implements Actor {
     const { ring } = this
     switch (this.at) {
       case At.CHOOSE: {
-        const { isRelease = false, count, capacity, publishesFirst = false } = this.options
+        const { isReturn = false, count, capacity, publishesFirst = false } = this.options
         // How many slots are free is the consumer's to know: a step by itself.
-        if (isRelease) Atomics.load(this.words, Word.WRITE)
-        if (choice === 1 || this.written === count || (isRelease && this.written - this.consumer.taken >= capacity)) {
+        if (isReturn) Atomics.load(this.words, Word.WRITE)
+        if (choice === 1 || this.written === count || (isReturn && this.written - this.consumer.taken >= capacity)) {
           return this.go(At.PUBLISH, 'has written enough')
         }
-        this.place = isRelease ? ring.next() : ring.tryNext()
+        this.place = isReturn ? ring.next() : ring.tryNext()
         if (this.place < 0) {
           this.place = 0
           return this.go(this.unpublished > 0 ? At.PUBLISH : At.LOOK, 'finds the ring full')
@@ -122,7 +122,7 @@ class Consumer implements Actor {
     this.ring = new RingConsumer(
       words,
       Word.WRITE,
-      options.isRelease === true ? -1 : Word.READ,
+      options.isReturn === true ? -1 : Word.READ,
       options.capacity,
       options.start
     )
@@ -147,7 +147,7 @@ class Consumer implements Actor {
           this.place = 0
           return this.go(this.unpublished ? At.PUBLISH : At.LOOK, 'finds the ring empty')
         }
-        this.unpublished = this.options.isRelease !== true
+        this.unpublished = this.options.isReturn !== true
         return this.go(this.options.readsLate === true ? At.PUBLISH_EARLY : At.ENTRY, 'takes an entry')
       }
       case At.ENTRY: {
@@ -188,10 +188,10 @@ export function ringModel (options: RingModelOptions): Model {
     check () {
       const position = (options.start + producer.written) | 0
       const used = (position - words[Word.READ]!) | 0
-      if (options.isRelease !== true && used > options.capacity) {
+      if (options.isReturn !== true && used > options.capacity) {
         throw new Violation(`${used} of ${options.capacity} entries are used`)
       }
-      if (options.isRelease !== true && producer.ring.used < used) {
+      if (options.isReturn !== true && producer.ring.used < used) {
         throw new Violation(`the producer believes that ${producer.ring.used} entries are used: there are ${used}`)
       }
     },

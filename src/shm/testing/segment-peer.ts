@@ -3,22 +3,9 @@ import { type EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { ExecutionContext } from 'ava'
-import { type ErrorData, fromErrorData } from '../../base/errors.js'
+import { fromErrorData } from '../../base/errors.js'
 import type { SegmentMemory } from '../segment-memory.js'
-import type { SegmentSizes } from '../segment-sizes.js'
-
-export type SegmentOrder =
-  | { readonly do: 'request' | 'settle' | 'free' }
-  | { readonly do: 'offer', readonly request: Uint8Array, readonly sizes: SegmentSizes }
-  | { readonly do: 'attach', readonly ticket: Uint8Array }
-  | { readonly do: 'write', readonly at: number, readonly value: number }
-  | { readonly do: 'read', readonly at: number }
-
-export interface SegmentReply {
-  readonly bytes?: Uint8Array
-  readonly value?: number
-  readonly error?: ErrorData
-}
+import type { SegmentOrder, SegmentReply } from './segment-role.js'
 
 const ROLE = new URL('segment-role.js', import.meta.url)
 

@@ -1,9 +1,22 @@
 import { parentPort } from 'node:worker_threads'
-import { toErrorData } from '../../base/errors.js'
+import { type ErrorData, toErrorData } from '../../base/errors.js'
 import type { Segment } from '../segment-memory.js'
 import { memfdMemory } from '../memfd-memory.js'
 import { sharedArrayMemory } from '../shared-array-memory.js'
-import type { SegmentOrder, SegmentReply } from './segment-peer.js'
+import type { SegmentSizes } from '../segment-sizes.js'
+
+export type SegmentOrder =
+  | { readonly do: 'request' | 'settle' | 'free' }
+  | { readonly do: 'offer', readonly request: Uint8Array, readonly sizes: SegmentSizes }
+  | { readonly do: 'attach', readonly ticket: Uint8Array }
+  | { readonly do: 'write', readonly at: number, readonly value: number }
+  | { readonly do: 'read', readonly at: number }
+
+export interface SegmentReply {
+  readonly bytes?: Uint8Array
+  readonly value?: number
+  readonly error?: ErrorData
+}
 
 /**
  * The attaching side in a worker thread, or either side in a child process: does one order at a time, and answers each.

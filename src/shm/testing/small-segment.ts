@@ -12,7 +12,7 @@ export interface SmallSegment {
 /** `start` is what every position holds. */
 export function makeSmallSegment (ringEntries: number, slots: number, start = 0): SmallSegment {
   const reserved = [WordOffset.HOST_WAIT >> 2, WordOffset.PLUGIN_WAIT >> 2] as const
-  const releaseEntries = 2 ** Math.ceil(Math.log2(slots))
+  const returnEntries = 2 ** Math.ceil(Math.log2(slots))
   let next = reserved[0] + 1
   const take = (count: number): number => {
     if (next <= reserved[1] && next + count > reserved[1]) next = reserved[1] + 1
@@ -22,9 +22,9 @@ export function makeSmallSegment (ringEntries: number, slots: number, start = 0)
   const direction = (): DirectionLayout => ({
     writePosition: take(1),
     readPosition: take(1),
-    releasePosition: take(1),
+    returnPosition: take(1),
     ring: take(ringEntries),
-    releaseRing: take(releaseEntries),
+    returnRing: take(returnEntries),
     slots: take(slots),
     constants: 0,
     constantReturns: 0
@@ -34,13 +34,13 @@ export function makeSmallSegment (ringEntries: number, slots: number, start = 0)
   const layout: SegmentLayout = {
     sizes: { slotBytes: 4, slots, ringEntries, inlineBytes: 0, constantBytes: 0 },
     descriptorBytes: 4,
-    releaseEntries,
+    returnEntries,
     totalBytes,
     directions
   }
   const words = new Int32Array(new SharedArrayBuffer(totalBytes))
-  for (const { writePosition, readPosition, releasePosition } of directions) {
-    for (const position of [writePosition, readPosition, releasePosition]) words[position >> 2] = start
+  for (const { writePosition, readPosition, returnPosition } of directions) {
+    for (const position of [writePosition, readPosition, returnPosition]) words[position >> 2] = start
   }
   return { words, bells: new Int32Array(2), layout }
 }

@@ -1,3 +1,4 @@
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
 import { encodeHeader } from '../../frame/header.js'
@@ -162,7 +163,7 @@ export class MemoryTransport implements Transport {
   }
 
   offer (): Uint8Array {
-    return new Uint8Array(0)
+    return NO_BYTES
   }
 
   attach (): void {}
@@ -199,7 +200,7 @@ export class MemoryTransport implements Transport {
     channelId: number,
     argument: number,
     flags = 0,
-    payload: Uint8Array = new Uint8Array(0)
+    payload: Uint8Array = NO_BYTES
   ): void {
     if (this.#ended) return
     if (this.#pendingBytes > this.#highWaterBytes + MAX_CONTROL_BYTES) {

@@ -8,7 +8,7 @@ import { type FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layou
 const BELL = 1
 const BELL_MESSAGE = Uint8Array.of(BELL)
 
-/** A peer that has left so many bells unread needs no more. */
+/** A peer that leaves this many bells unread needs no more of them. */
 const MAX_PENDING_BELLS = 1024
 
 /** What the socket's owner is asked and told. Errors that it throws are the peer's fault: `onBroken()` follows. */
@@ -19,13 +19,13 @@ export interface ControlSocketOwner {
   isAttached (): boolean
   onFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void
   onBell (): void
-  /** The peer will send nothing more. */
+  /** `hasPeerEnded` has turned true. */
   onEnd (): void
   onBroken (error: TunnelError): void
   onClose (error: TunnelError | null): void
 }
 
-/** The socket beside the segment: frames of the handshake first, then the doorbell; its close is the peer's death. */
+/** The socket next to the segment: handshake frames first, then the doorbell. Its close is the peer's death. */
 export class ControlSocket {
   readonly #owner: ControlSocketOwner
   readonly #frames: FrameReader
@@ -34,6 +34,8 @@ export class ControlSocket {
   #unflushed: Uint8Array[] = []
   /** What came broke a rule: the rest is thrown away. */
   #isBroken = false
+  /** It will send nothing more. */
+  hasPeerEnded = false
   /** The memory claimed last is for bells, not for frames. */
   #readsBells = false
   #ended = false
@@ -103,7 +105,8 @@ export class ControlSocket {
       commit: (bytes) => { this.#guard(() => { this.#receive(bytes) }) },
       end: () => {
         this.#guard(() => {
-          if (!this.#readsBells && this.#frames.insideFrame) throw linkCutError()
+          if (!this.#readsBells && this.#frames.insideFrame && !this.#isBroken) throw linkCutError()
+          this.hasPeerEnded = true
           owner.onEnd()
         })
       },

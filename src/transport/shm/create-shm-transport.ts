@@ -1,7 +1,11 @@
+import type { Address } from '../../base/address.js'
+import type { Engine, Socket } from '../../engine/engine.js'
+import { ShmSide } from '../../shm/endpoint.js'
 import { memfdMemory } from '../../shm/memfd-memory.js'
 import { checkSegmentSizes, type SegmentSizes, segmentSizes } from '../../shm/segment-sizes.js'
 import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
 import type { TransportKind } from '../transport.js'
+import type { ShmParts } from './shm-handshake.js'
 import { ShmTransport } from './shm-transport.js'
 
 export interface ShmOptions {
@@ -19,14 +23,24 @@ export interface ShmOptions {
 /** Throws ERR_TUNNEL_USAGE for sizes that break a rule. */
 export function createShmTransport ({ memory: kind, sizes, poison }: ShmOptions): TransportKind {
   const memory = kind === 'memfd' ? memfdMemory() : sharedArrayMemory()
-  const checked = checkSegmentSizes(segmentSizes(sizes))
+  const parts = { memory, sizes: checkSegmentSizes(segmentSizes(sizes)), poison: poison ?? null }
   return {
     kind: 'shm',
-    check () {
-      memory.check()
-    },
-    accept: (engine, socket) => ShmTransport.accept(engine, socket, { memory, sizes: checked, poison: poison ?? null }),
-    connect: (engine, address, timeoutMs) =>
-      ShmTransport.connect(engine, address, timeoutMs, { memory, sizes: checked, poison: poison ?? null })
+    check () { memory.check() },
+    accept: (engine, socket) => acceptShm(engine, socket, parts),
+    connect: (engine, address, timeoutMs) => connectShm(engine, address, timeoutMs, parts)
   }
+}
+
+/** See `TransportKind.accept()`. This side makes the segment. */
+export function acceptShm (engine: Engine, socket: Socket, parts: ShmParts): ShmTransport {
+  return new ShmTransport(engine, ShmSide.HOST, parts, (reader) => {
+    socket.start(reader)
+    return socket
+  })
+}
+
+/** See `TransportKind.connect()`. */
+export function connectShm (engine: Engine, address: Address, timeoutMs: number, parts: ShmParts): ShmTransport {
+  return new ShmTransport(engine, ShmSide.PLUGIN, parts, (reader) => engine.connect(address, reader, { timeoutMs }))
 }

@@ -59,12 +59,12 @@ class Attack {
   put (offset: number, value: number): void { Atomics.store(this.words, offset >> 2, value) }
 
   /** Gives back these slots of b's. */
-  release (...slots: number[]): void {
-    const { releasePosition, releaseRing } = this.theirs
+  returnSlots (...slots: number[]): void {
+    const { returnPosition, returnRing } = this.theirs
     for (const slot of slots) {
-      const position = this.at(releasePosition)
-      this.put(releaseRing + (position & (this.pair.segment.layout.releaseEntries - 1)) * 4, slot)
-      this.put(releasePosition, position + 1)
+      const position = this.at(returnPosition)
+      this.put(returnRing + (position & (this.pair.segment.layout.returnEntries - 1)) * 4, slot)
+      this.put(returnPosition, position + 1)
     }
   }
 
@@ -96,30 +96,30 @@ const BREACHES: Array<[title: string, move: Move, rule: RegExp]> = [
     /read position must be/
   ]),
   ...[-1, SIZES.slots + 1, ...FAR].map((step): [string, Move, RegExp] => [
-    `a release position moved by ${step}`,
+    `a return position moved by ${step}`,
     (a) => {
-      a.put(a.theirs.releasePosition, a.at(a.theirs.releasePosition) + step)
+      a.put(a.theirs.returnPosition, a.at(a.theirs.returnPosition) + step)
     },
     /write position must be/
   ]),
   [
     'a slot given back twice',
     (a) => {
-      a.release(2, 2)
+      a.returnSlots(2, 2)
     },
     /gives back 2/
   ],
   [
     'a slot given back that was never sent',
     (a) => {
-      a.release(SLOT_PAYLOADS)
+      a.returnSlots(SLOT_PAYLOADS)
     },
     /gives back 4/
   ],
   ...[-1, SIZES.slots, 0x7fff_ffff, -0x8000_0000].map((slot): [string, Move, RegExp] => [
     `slot ${slot} given back`,
     (a) => {
-      a.release(slot)
+      a.returnSlots(slot)
     },
     /gives back/
   ]),
@@ -239,7 +239,7 @@ for (const [title, move, rule] of BREACHES) {
 test('ShmTransport takes what is just within the rules', async (t) => {
   const attack = await Attack.start(t)
   const { link: { b } } = attack
-  attack.release(0, 1, 2, 3)
+  attack.returnSlots(0, 1, 2, 3)
   attack.publish(FrameType.DATA, SIZES.slotBytes, SIZES.slots - 1)
   attack.publish(FrameType.DATA, SIZES.inlineBytes, INLINE_PAYLOAD)
   attack.publish(FrameType.DATA, 100, CONSTANT_PAYLOAD - (SIZES.constantBytes - 100))

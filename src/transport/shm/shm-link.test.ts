@@ -8,8 +8,17 @@ import { ShmLink } from './shm-link.js'
 function setUp (): { link: ShmLink, peer: ShmEndpoint } {
   const layout = layOut({ slotBytes: 1024, slots: 16, ringEntries: 64, inlineBytes: 512, constantBytes: 4096 })
   const segment = { buffer: new SharedArrayBuffer(layout.totalBytes), layout, free () {} }
-  const counters = emptyTransportCounters()
-  const link = new ShmLink({ segment, side: ShmSide.HOST, counters, poison: null, ring: () => true, onWork () {} })
+  const link = new ShmLink({
+    segment,
+    side: ShmSide.HOST,
+    counters: emptyTransportCounters(),
+    poison: null,
+    ring: () => true,
+    isPaused: () => false,
+    onNews () {},
+    onWork () {},
+    onBroken (error) { throw error }
+  })
   const peer = new ShmEndpoint(new Int32Array(segment.buffer), layout, ShmSide.PLUGIN)
   if (!link.trySleep()) throw new Error('There is nothing to stay awake for')
   return { link, peer }

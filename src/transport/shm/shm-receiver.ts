@@ -1,3 +1,4 @@
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { CopyPool } from '../../base/copy-pool.js'
 import { decodeHeader, emptyHeader } from '../../frame/header.js'
 import { FrameType, HEADER_BYTES, HELLO_MAX_BYTES } from '../../frame/layout.js'
@@ -26,7 +27,7 @@ export class ShmReceiver {
   readonly #inlineBytes: number
   readonly #slotBytes: number
   readonly #slotsOffset: number
-  readonly #releaseRing: number
+  readonly #returnRing: number
   readonly #constants: number
   readonly #constantBytes: number
   readonly #constantReturns: number
@@ -44,17 +45,17 @@ export class ShmReceiver {
   /** The descriptor at hand, where the peer cannot change it. */
   readonly #headerWords = new Int32Array(HEADER_BYTES / 4)
   readonly #headerBytes = new Uint8Array(this.#headerWords.buffer)
-  readonly #onRelease: () => void
+  readonly #onReturn: () => void
   #stopped = false
 
-  /** `onRelease` is called when a slot was given back, to be published some time. */
+  /** `onReturn` is called when memory was given back, to be published some time. */
   constructor (
     endpoint: ShmEndpoint,
     { buffer, layout }: Segment,
     side: ShmSide,
     words: Int32Array,
     counters: TransportCounters,
-    onRelease: () => void
+    onReturn: () => void
   ) {
     const {
       sizes: { slots, slotBytes, inlineBytes, constantBytes },
@@ -72,13 +73,13 @@ export class ShmReceiver {
     this.#inlineBytes = inlineBytes
     this.#slotBytes = slotBytes
     this.#slotsOffset = peer.slots
-    this.#releaseRing = endpoint.releaseRingOf('own')
+    this.#returnRing = endpoint.returnRingOf('own')
     this.#constants = peer.constants
     this.#constantBytes = constantBytes
     this.#constantReturns = peer.constantReturns >> 2
     this.#returned = new Int32Array(constantBytes / CONSTANT_UNIT_BYTES)
     this.#held = new Uint8Array(slots)
-    this.#onRelease = onRelease
+    this.#onReturn = onReturn
   }
 
   /** Payloads that this side's users have not released. */
@@ -126,7 +127,7 @@ export class ShmReceiver {
         throw invalid(`an inline payload must be at most ${this.#inlineBytes} bytes: it is ${bytes}`)
       }
       counters.framesReceived++
-      if (bytes === 0) return handler.onFrame(header, NO_PAYLOAD, nothing)
+      if (bytes === 0) return handler.onFrame(header, NO_BYTES, nothing)
       if (header.type === FrameType.DATA) {
         counters.payloadBytesReceived += bytes
         counters.copiedBytesReceived += bytes
@@ -154,9 +155,9 @@ export class ShmReceiver {
     counters.payloadBytesReceived += bytes
     counters.zeroCopyBytesReceived += bytes
     const inbound = (this.#inbound[slot] ??= {
-      view: NO_PAYLOAD,
+      view: NO_BYTES,
       release: () => {
-        this.#release(slot)
+        this.#returnSlot(slot)
       }
     })
     if (inbound.view.length !== bytes) {
@@ -183,9 +184,9 @@ export class ShmReceiver {
     if (unit === undefined) {
       unit = this.#units[index] = {
         offset: -1,
-        view: NO_PAYLOAD,
+        view: NO_BYTES,
         release: () => {
-          this.#releaseConstant(index)
+          this.#returnConstant(index)
         }
       }
     }
@@ -196,18 +197,18 @@ export class ShmReceiver {
     handler.onFrame(header, unit.view, unit.release)
   }
 
-  #releaseConstant (unit: number): void {
+  #returnConstant (unit: number): void {
     this.#heldCount--
     // Nobody waits for it: the sender looks when it wants to write there again.
     if (!this.#stopped) Atomics.store(this.#words, this.#constantReturns + unit, ++this.#returned[unit]!)
-    else this.#onRelease()
+    else this.#onReturn()
   }
 
-  #release (slot: number): void {
+  #returnSlot (slot: number): void {
     this.#held[slot] = 0
     this.#heldCount--
-    if (!this.#stopped) this.#words[this.#releaseRing + this.#endpoint.releases.next()] = slot
-    this.#onRelease()
+    if (!this.#stopped) this.#words[this.#returnRing + this.#endpoint.returns.next()] = slot
+    this.#onReturn()
   }
 }
 
@@ -216,7 +217,5 @@ interface ConstantUnit {
   view: Uint8Array
   readonly release: () => void
 }
-
-const NO_PAYLOAD = new Uint8Array(0)
 
 function nothing (): void {}

@@ -26,7 +26,16 @@ function makeSender (ringEntries: number): {
     starving,
     own,
     peer: new ShmEndpoint(words, layout, ShmSide.PLUGIN),
-    sender: new ShmSender(own, segment, ShmSide.HOST, words, emptyTransportCounters(), null, onStarving)
+    sender: new ShmSender({
+      endpoint: own,
+      segment,
+      side: ShmSide.HOST,
+      words,
+      counters: emptyTransportCounters(),
+      poison: null,
+      onStarving,
+      onBroken (error) { throw error }
+    })
   }
 }
 
@@ -53,32 +62,32 @@ test('ShmSender.takeWaiting() moves what waits although going to sleep was the f
   t.is(takeAll(peer), 6)
 })
 
-test('ShmSender.tryClaim() gives the 129th channel an inline claim when 128 stalled ones have left no slot, and none ' +
-  'comes back', async (t) => {
+test('ClaimMemory.tryClaim() gives the 129th channel an inline claim when 128 stalled ones have left no slot, and ' +
+  'none comes back', async (t) => {
   const { sender, starving } = makeSender(64)
   for (let channelId = 1; channelId <= 128; channelId++) {
     for (
-      let claim = sender.tryClaim(1024, channelId);
+      let claim = sender.memory.tryClaim(1024, channelId);
       claim !== null && claim.slot >= 0;
-      claim = sender.tryClaim(1024, channelId)
+      claim = sender.memory.tryClaim(1024, channelId)
     ) {
       claim.committedBytes = 1024
       sender.sendData(claim, channelId, 0)
     }
   }
-  t.is(sender.pool.available, 0)
-  t.is(sender.tryClaim(1024, 129), null)
+  t.is(sender.memory.pool.available, 0)
+  t.is(sender.memory.tryClaim(1024, 129), null)
   t.false(sender.tryRecover())
   await starving
   t.true(sender.tryRecover())
   t.false(sender.tryRecover(), 'once')
-  const claim = sender.tryClaim(1024, 129)
+  const claim = sender.memory.tryClaim(1024, 129)
   t.is(claim?.slot, -1)
   t.is(claim?.view.length, 512)
 })
 
-test('ShmSender.constants holds what fits, each beginning a unit of its own', (t) => {
-  const { sender: { constants } } = makeSender(64)
+test('ConstantMemory holds what fits, each beginning a unit of its own', (t) => {
+  const { sender: { memory: { constants } } } = makeSender(64)
   t.is(constants.publish(new Uint8Array(3000))?.bytes, 3000)
   t.is(constants.publish(new Uint8Array(1025)), null)
   t.is(constants.publish(new Uint8Array(1024))?.bytes, 1024)

@@ -9,12 +9,12 @@ import { ShmSide } from '../../shm/endpoint.js'
 import type { SegmentSizes } from '../../shm/segment-sizes.js'
 import type { SoakResult } from '../testing/soak-side.js'
 import type { SoakWorkerOptions } from '../testing/soak-worker.js'
+import { byEffort, EFFORT } from '../../base/testing/effort.js'
 
 const SIDE = new URL('../testing/soak-worker.js', import.meta.url)
 
 /** Descriptors in all, over both variants and both directions. */
-const isSlow = process.env['SLOW_TESTS'] !== undefined
-const DESCRIPTORS = Number(process.env['SOAK_DESCRIPTORS'] ?? (isSlow ? 10_000_000 : 200_000))
+const DESCRIPTORS = Number(process.env['SOAK_DESCRIPTORS'] ?? byEffort({ quick: 100_000, full: 200_000, slow: 10_000_000 }))
 const SEED = Number(process.env['SOAK_SEED'] ?? 1)
 
 /** Few and small, so that rings and pool are full all the time. */
@@ -63,7 +63,7 @@ const variants = [
 for (const [what, memory, start] of variants) {
   const declare = process.platform === 'linux' || memory !== 'memfd' ? test.serial : test.serial.skip
   declare(`ShmTransport loses, doubles and mixes up nothing between ${what}`, async (t) => {
-    t.timeout(isSlow ? 30 * 60_000 : 120_000)
+    t.timeout(EFFORT === 'slow' ? 30 * 60_000 : 120_000)
     const directory = mkdtempSync(join(tmpdir(), 'soak-'))
     t.teardown(() => rmSync(directory, { recursive: true, force: true }))
     const frames = Math.ceil(DESCRIPTORS / variants.length / 2)

@@ -1,4 +1,5 @@
 import type { Address } from '../../base/address.js'
+import { NO_BYTES } from '../../base/copy-bytes.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Reader, Socket } from '../../engine/engine.js'
 import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
@@ -161,7 +162,7 @@ export class StreamTransport implements Transport {
     this.#unflushedBytes += bytes
   }
 
-  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_PAYLOAD): void {
+  send (type: FrameType, channelId: number, argument: number, flags = 0, payload: Uint8Array = NO_BYTES): void {
     if (this.#ended) return
     if (this.#pendingBytes > MAX_PENDING_BYTES) {
       this.abort(
@@ -235,7 +236,7 @@ export class StreamTransport implements Transport {
   /** The socket is all there is. */
   offer (request: Uint8Array | null): Uint8Array {
     if (request !== null) this.attach(request)
-    return NO_PAYLOAD
+    return NO_BYTES
   }
 
   attach (ticket: Uint8Array): void {
@@ -320,5 +321,3 @@ type Segment = {
 } & (
   { readonly chunk: ArenaChunk; readonly constant: null } | { readonly chunk: null; readonly constant: StreamConstant }
 )
-
-const NO_PAYLOAD = new Uint8Array(0)

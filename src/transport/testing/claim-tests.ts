@@ -1,6 +1,6 @@
 import { Random } from '../../engine/testing/random.js'
 import type { Claim } from '../transport.js'
-import type { TransportSuite } from './conformance.js'
+import type { TransportSuite } from './link.js'
 import { firstDifference } from './recorder.js'
 import { type Side, turn } from './side.js'
 

@@ -1,4 +1,4 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { registerClaimTests } from './claim-tests.js'
 import { registerConstantTests } from './constant-tests.js'
 import { registerEndingTests } from './ending-tests.js'
@@ -6,17 +6,7 @@ import { registerHostilePeerTests } from './hostile-peer-tests.js'
 import { registerOrderTests } from './order-tests.js'
 import { registerPressureTests } from './pressure-tests.js'
 import type { TransportHarness } from './harness.js'
-import { Link } from './link.js'
-
-/**
- * How the parts of the suite register a test. `verify()` of the link is called after the body, so that it is never
- * forgotten.
- */
-export interface TransportSuite {
-  readonly harness: TransportHarness
-  /** A test on a link that neither side has started. `pieceBytes`: see `PairOptions`. */
-  add (title: string, body: (t: ExecutionContext, link: Link) => Promise<void>, pieceBytes?: () => number): void
-}
+import { Link, type TransportSuite } from './link.js'
 
 /** Registers the tests every transport must pass unchanged. Call it at the top of a test file. */
 export function runTransportSuite (name: string, harness: TransportHarness): void {

@@ -2,7 +2,7 @@ import { Random } from '../../engine/testing/random.js'
 import { contentSlice } from '../../base/content.js'
 import { FrameType } from '../../frame/layout.js'
 import type { Constant } from '../transport.js'
-import type { TransportSuite } from './conformance.js'
+import type { TransportSuite } from './link.js'
 import { type Side, turn } from './side.js'
 
 const MAX_PAYLOAD_BYTES = 4096

@@ -1,9 +1,8 @@
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { Random } from '../../engine/testing/random.js'
 import { FrameType } from '../../frame/layout.js'
-import type { TransportSuite } from './conformance.js'
 import { SIDES } from './harness.js'
-import { other } from './link.js'
+import { other, type TransportSuite } from './link.js'
 import { firstDifference, LinkClosed } from './recorder.js'
 import { type Side, turn } from './side.js'
 

@@ -1,8 +1,7 @@
 import { ErrorCode } from '../../base/errors.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
-import type { TransportSuite } from './conformance.js'
 import { GARBAGE, SIDES } from './harness.js'
-import { other } from './link.js'
+import { other, type TransportSuite } from './link.js'
 
 const ABOVE_HELLO_BYTES = 2048
 

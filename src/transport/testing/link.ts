@@ -4,6 +4,16 @@ import { SIDES, type SideName, type TransportHarness, type TransportPair } from 
 import { firstDifference } from './recorder.js'
 import { Side, turn } from './side.js'
 
+/**
+ * How the parts of the suite register a test. `verify()` of the link is called after the body, so that it is never
+ * forgotten.
+ */
+export interface TransportSuite {
+  readonly harness: TransportHarness
+  /** A test on a link that neither side has started. `pieceBytes`: see `PairOptions`. */
+  add (title: string, body: (t: ExecutionContext, link: Link) => Promise<void>, pieceBytes?: () => number): void
+}
+
 /** A linked pair within one test. `verify()` at its end checks what must hold for every test. */
 export class Link {
   readonly a: Side

@@ -1,6 +1,6 @@
 import { Random } from '../../engine/testing/random.js'
 import { FrameType } from '../../frame/layout.js'
-import type { TransportSuite } from './conformance.js'
+import type { TransportSuite } from './link.js'
 import type { Side } from './side.js'
 
 const MAX_PAYLOAD_BYTES = 65_536

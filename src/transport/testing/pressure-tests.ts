@@ -1,9 +1,8 @@
 import { ErrorCode } from '../../base/errors.js'
 import { Random } from '../../engine/testing/random.js'
 import { FrameType, Reason } from '../../frame/layout.js'
-import type { TransportSuite } from './conformance.js'
 import { SIDES } from './harness.js'
-import { other } from './link.js'
+import { other, type TransportSuite } from './link.js'
 import { turn } from './side.js'
 
 const FRAME_BYTES = 16_384

@@ -8,7 +8,8 @@ import type {
   Listener,
   Polled,
   Reader,
-  Socket
+  Socket,
+  TurnPhase
 } from '../../engine/engine.js'
 
 /**
@@ -40,8 +41,8 @@ export class RiggedEngine implements Engine {
     return rigged
   }
 
-  atTurnEnd (task: () => void): void {
-    this.#engine.atTurnEnd(task)
+  atTurnEnd (task: () => void, phase?: TurnPhase): void {
+    this.#engine.atTurnEnd(task, phase)
   }
 
   alarm (onRing: () => void): Alarm {

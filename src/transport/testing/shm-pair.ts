@@ -9,7 +9,8 @@ import { ShmSide } from '../../shm/endpoint.js'
 import { DescriptorOffset, INLINE_PAYLOAD } from '../../shm/layout.js'
 import type { Segment, SegmentMemory } from '../../shm/segment-memory.js'
 import { type SegmentSizes, segmentSizes } from '../../shm/segment-sizes.js'
-import { ShmTransport } from '../shm/shm-transport.js'
+import { acceptShm, connectShm } from '../shm/create-shm-transport.js'
+import type { ShmTransport } from '../shm/shm-transport.js'
 import { garbageBytes } from './garbage.js'
 import type { PairOptions, SideName, TransportPair } from './harness.js'
 import { other } from './link.js'
@@ -54,9 +55,9 @@ export async function makeShmPair (
   const directory = mkdtempSync(join(tmpdir(), 'shm-'))
   const accepted = deferred<ShmTransport>()
   const listener = await engine.listen(unixAddress(join(directory, 's')), (socket) => {
-    accepted.resolve(ShmTransport.accept(engine, socket, parts))
+    accepted.resolve(acceptShm(engine, socket, parts))
   })
-  const a = ShmTransport.connect(engine, listener.address, 0, parts)
+  const a = connectShm(engine, listener.address, 0, parts)
   const b = await accepted.promise
   a.attach(b.offer(a.offer(null)))
   const [connecting, accepting] = engine.sockets

@@ -7,7 +7,7 @@ import type { Segment, SegmentMemory } from '../../shm/segment-memory.js'
 import { segmentSizes } from '../../shm/segment-sizes.js'
 import { memfdMemory } from '../../shm/memfd-memory.js'
 import { sharedArrayMemory } from '../../shm/shared-array-memory.js'
-import { ShmTransport } from '../../transport/shm/shm-transport.js'
+import { connectShm } from '../../transport/shm/create-shm-transport.js'
 import { StreamTransport } from '../../transport/stream/stream-transport.js'
 import { RiggedEngine } from '../../transport/testing/rigged-engine.js'
 import { writeDescriptor } from '../../transport/testing/shm-pair.js'
@@ -35,7 +35,7 @@ export class RawPlugin {
     this.transport =
       name === 'stream'
         ? StreamTransport.connect(this.#engine, address, 0)
-        : ShmTransport.connect(this.#engine, address, 0, {
+        : connectShm(this.#engine, address, 0, {
           memory: this.#watch(name === 'memfd' ? memfdMemory() : sharedArrayMemory()),
           sizes: segmentSizes(),
           poison: null

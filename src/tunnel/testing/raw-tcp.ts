@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava'
+import { BACKLOG } from '../../engine/engine.js'
 import { boundPort, inetAddress } from '../../engine/epoll/socket-address.js'
 import { ENGINES_HERE } from '../../engine/testing/engines.js'
 import { Linux, loadSystemCalls } from '../../native/system-calls.js'
@@ -16,7 +17,6 @@ const { AF_INET, EAGAIN, EINTR, IPPROTO_TCP, MSG_NOSIGNAL, SOL_SOCKET } = Linux
 const { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } = Linux
 const MSG_PEEK = 2
 const SO_RCVBUF = 8
-const BACKLOG = 1024
 /** tcp(7): `struct tcp_info`, as far as it is read here. */
 const TCP_INFO = 11
 const TCP_INFO_BYTES = 128

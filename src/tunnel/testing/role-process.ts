@@ -6,8 +6,23 @@ import { createTestEngine } from '../../engine/testing/engines.js'
 import { TunnelHost } from '../tunnel-host.js'
 import { TunnelPlugin } from '../tunnel-plugin.js'
 import { portOf } from './rig.js'
-import type { RoleState } from './role.js'
 import { createTransport, type TransportName } from './transports.js'
+
+/** What a role in a process of its own says about itself. */
+export interface RoleState {
+  readonly sockets: number
+  readonly channels: number
+  /** Opened and not closed, by the counters. */
+  readonly openChannels: number
+  readonly payloadBytesSent: number
+  readonly doorbellsSent: number
+  readonly doorbellsMissed: number
+  /** Descriptors of the process. */
+  readonly openFiles: number
+  /** Shared segments that the process maps. */
+  readonly segments: number
+  readonly cpuUs: number
+}
 
 /**
  * A host or a plugin in a process of its own, to be killed. Arguments: transport (and engine), role, socket path, and

@@ -2,26 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
 import type { EngineName } from '../../engine/engine.js'
+import type { RoleState } from './role-process.js'
 import type { TransportName } from './transports.js'
 
 /** An engine may be named: `memfd/node`. */
 export type RoleTransport = TransportName | `${TransportName}/${EngineName}`
-
-/** What a role in a process of its own says about itself. */
-export interface RoleState {
-  readonly sockets: number
-  readonly channels: number
-  /** Opened and not closed, by the counters. */
-  readonly openChannels: number
-  readonly payloadBytesSent: number
-  readonly doorbellsSent: number
-  readonly doorbellsMissed: number
-  /** Descriptors of the process. */
-  readonly openFiles: number
-  /** Shared segments that the process maps. */
-  readonly segments: number
-  readonly cpuUs: number
-}
 
 /**
  * How long the CPU is watched, and the share of it that a program without work may use: a loop that never sleeps takes

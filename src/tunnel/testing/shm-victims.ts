@@ -19,7 +19,8 @@ import type { SegmentMemory } from '../../shm/segment-memory.js'
 import type { SegmentSizes } from '../../shm/segment-sizes.js'
 import { BoundedTransport } from '../../transport/shm/testing/bounded-transport.js'
 import { WatchedMemory, type WatchedSegment } from '../../transport/shm/testing/watched-memory.js'
-import { ShmTransport } from '../../transport/shm/shm-transport.js'
+import { acceptShm, connectShm } from '../../transport/shm/create-shm-transport.js'
+import type { ShmTransport } from '../../transport/shm/shm-transport.js'
 import type { Transport } from '../../transport/transport.js'
 import { until } from './rig.js'
 
@@ -172,7 +173,7 @@ export class VictimFactory {
     const directory = mkdtempSync(join(tmpdir(), 'victims-'))
     t.teardown(() => { rmSync(directory, { recursive: true }) })
     factory.#listener = await factory.#engine.listen(unixAddress(join(directory, 's')), (socket) => {
-      factory.#onTransport(ShmTransport.accept(factory.#engine, socket, factory.#parts))
+      factory.#onTransport(acceptShm(factory.#engine, socket, factory.#parts))
     })
     t.teardown(() => factory.#listener.close())
     return factory
@@ -186,7 +187,7 @@ export class VictimFactory {
     const accepted = deferred<ShmTransport>()
     this.#onTransport = accepted.resolve
     const atTurnEnd = (task: () => void): void => { this.#engine.atTurnEnd(task) }
-    const connecting = ShmTransport.connect(this.#engine, this.#listener.address, 0, this.#parts)
+    const connecting = connectShm(this.#engine, this.#listener.address, 0, this.#parts)
     const host = new Victim(await accepted.promise, ShmSide.HOST, () => segmentOf(memory.offered), atTurnEnd)
     const plugin = new Victim(connecting, ShmSide.PLUGIN, () => segmentOf(memory.attached), atTurnEnd)
     host.session.start()

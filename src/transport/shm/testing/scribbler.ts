@@ -5,7 +5,7 @@ import type { SegmentLayout } from '../../../shm/segment-sizes.js'
 /** What a peer can write to. */
 export const TARGETS = [
   'positions',
-  'releases',
+  'returns',
   'waits',
   'attached',
   'header',
@@ -44,8 +44,8 @@ export class Scribbler {
     switch (this.#pick(targets)) {
       case 'positions':
         return this.#mutatePosition()
-      case 'releases':
-        return this.#mutateRelease()
+      case 'returns':
+        return this.#mutateReturn()
       case 'waits':
         return this.#write(
           this.#pick([WordOffset.HOST_WAIT, WordOffset.PLUGIN_WAIT]) >> 2,
@@ -68,7 +68,7 @@ export class Scribbler {
 
   #mutatePosition (): void {
     const direction = this.#direction()
-    const index = this.#pick([direction.writePosition, direction.readPosition, direction.releasePosition]) >> 2
+    const index = this.#pick([direction.writePosition, direction.readPosition, direction.returnPosition]) >> 2
     const { ringEntries, slots } = this.#layout.sizes
     const now = Atomics.load(this.#words, index)
     this.#write(
@@ -89,11 +89,11 @@ export class Scribbler {
     )
   }
 
-  #mutateRelease (): void {
-    const { releaseRing, releasePosition } = this.#direction()
-    const { releaseEntries } = this.#layout
-    const place = (Atomics.load(this.#words, releasePosition >> 2) + this.#random.below(6) - 3) & (releaseEntries - 1)
-    this.#write((releaseRing >> 2) + place, this.#slot())
+  #mutateReturn (): void {
+    const { returnRing, returnPosition } = this.#direction()
+    const { returnEntries } = this.#layout
+    const place = (Atomics.load(this.#words, returnPosition >> 2) + this.#random.below(6) - 3) & (returnEntries - 1)
+    this.#write((returnRing >> 2) + place, this.#slot())
   }
 
   #mutateDescriptor (): void {

@@ -21,9 +21,9 @@ type State = typeof State[keyof typeof State]
 /**
  * A strict, incremental HTTP/1.1 request parser. It takes bytes cut anywhere, in linear time, and keeps nothing of a
  * view but what belongs to an incomplete section or chunk line (at most 16 KiB). `feed()` throws RequestRefusal for
- * whatever breaks the protocol; the reader is of no use after that.
+ * whatever breaks the protocol; the parser is of no use after that.
  */
-export class RequestReader {
+export class RequestParser {
   readonly #handler: RequestHandler
   #state: State = State.HEAD
   /** BODY, CHUNK_DATA, CHUNK_END: bytes until the state ends. */

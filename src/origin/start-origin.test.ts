@@ -6,7 +6,8 @@ import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import type { Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { type Origin, startOrigin } from './origin.js'
+import type { Origin } from './origin.js'
+import { startOrigin } from './start-origin.js'
 import { parseResponses, RawClient, requestHead } from './testing/raw-client.js'
 import { openOrigin, optionsOf, type OriginServer, servers, testOrigins } from './testing/servers.js'
 
@@ -176,7 +177,7 @@ testOrigins('a worker thread may exit while its origin is open', async (t, serve
 
 testOrigins('a process ends by itself once its origin is closed', async (t, server) => {
   const program = `
-    const { startOrigin } = await import(${JSON.stringify(new URL('./origin.js', import.meta.url).href)})
+    const { startOrigin } = await import(${JSON.stringify(new URL('./start-origin.js', import.meta.url).href)})
     const origin = await startOrigin({ ...${JSON.stringify(optionsOf(server))}, port: 0 })
     const response = await fetch('http://127.0.0.1:' + origin.address.port + '/health')
     process.stdout.write(await response.text())

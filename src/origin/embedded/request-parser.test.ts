@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from 'node:net'
 import test from 'ava'
 import fc from 'fast-check'
 import { type RequestHead, RequestRefusal } from './request-head.js'
-import { RequestReader, SECTION_MAX_BYTES } from './request-reader.js'
+import { RequestParser, SECTION_MAX_BYTES } from './request-parser.js'
 
 interface Seen {
   readonly head: RequestHead
@@ -20,7 +20,7 @@ function read (
   const seen: Seen[] = []
   let head: RequestHead | null = null
   let body = ''
-  const reader = new RequestReader({
+  const reader = new RequestParser({
     onHead: (found) => {
       head = found
       body = ''
@@ -49,7 +49,7 @@ function read (
 
 const H = 'Host: a\r\n'
 
-test('RequestReader reads heads and bodies, one request after the other', (t) => {
+test('RequestParser reads heads and bodies, one request after the other', (t) => {
   const { seen, refusal, idle } = read(
     `GET /a?b HTTP/1.1\r\n${H}\r\n` +
       '\r\nPOST /echo HTTP/1.1\r\nhost:a\r\ncontent-LENGTH: \t3 \r\nContent-Type: text/x\r\nExpect: ' +
@@ -153,7 +153,7 @@ const refused: Array<[what: string, text: string, status: number]> = [
 ]
 
 for (const [what, text, status] of refused) {
-  test(`RequestReader refuses ${what}, however it is cut`, (t) => {
+  test(`RequestParser refuses ${what}, however it is cut`, (t) => {
     t.is(read(text).refusal?.status, status)
     t.is(read(text, Array.from({ length: text.length }, (_, i) => i)).refusal?.status, status)
   })
@@ -226,7 +226,7 @@ const likelyRequest = fc
         `${which}\r\n${['Host: a', ...lines, ...(field === '' ? [] : [field])].join('\r\n')}\r\n\r\n${body}`
   )
 
-test('RequestReader finds the same however the bytes are cut', (t) => {
+test('RequestParser finds the same however the bytes are cut', (t) => {
   fc.assert(
     fc.property(fc.oneof(arbitraryRequest, likelyRequest), fc.array(fc.nat(400), { maxLength: 20 }), (text, cuts) => {
       const [whole, cut] = [read(text), read(text, cuts)]
@@ -237,7 +237,7 @@ test('RequestReader finds the same however the bytes are cut', (t) => {
   )
 })
 
-test('RequestReader takes nothing that node:http refuses, and means the same by what it takes', async (t) => {
+test('RequestParser takes nothing that node:http refuses, and means the same by what it takes', async (t) => {
   const server = createServer((req, res) => {
     let body = ''
     req.setEncoding('latin1').on('data', (piece: string) => { body += piece })
