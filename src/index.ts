@@ -1,5 +1,8 @@
 /** The tunnel as a library: a host, a plugin, and the engine they run on. */
 export { type Address, formatAddress, tcpAddress, unixAddress } from './base/address.js'
+export type {
+  ChannelMessage, ChannelResetMessage, LinkEndMessage, LinkMessage, ShmExhaustedMessage
+} from './base/diagnostics.js'
 export { ErrorCode, TunnelError } from './base/errors.js'
 export { labServer } from './origin/embedded/lab-link.js'
 export { serveHttp } from './origin/embedded/http-server.js'

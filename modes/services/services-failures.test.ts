@@ -16,7 +16,7 @@ const VERSION_OFFSET = 4
 
 function frame (type: FrameType, payload: Uint8Array = new Uint8Array()): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES + payload.length)
-  encodeHeader(bytes, 0, type, 0, payload.length, 0, 0)
+  encodeHeader(bytes, 0, { type, channelId: 0, payloadBytes: payload.length, flags: 0, argument: 0 })
   bytes.set(payload, HEADER_BYTES)
   return bytes
 }

@@ -93,6 +93,10 @@ export function fromErrorData (data: ErrorData): TunnelError {
   return error
 }
 
+export function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /**
  * For what a user's callback threw: it ends up uncaught, as an error of the user's own, but outside the work of others
  * that was going on

@@ -20,7 +20,7 @@ export function checkTimeLimitMs (name: string, value: number): number {
 }
 
 /** Calls `task` after `timeMs` of `checkTimeMs()`, which for `Infinity` is never. Returns what cancels it. */
-export function after (timeMs: number, task: () => void): () => void {
+export function callAfter (timeMs: number, task: () => void): () => void {
   if (timeMs === Infinity) return () => {}
   const timer = setTimeout(task, timeMs)
   return () => { clearTimeout(timer) }

@@ -11,7 +11,8 @@ interface Delivery extends Frame { readonly release: () => void, readonly copied
 
 function dataFrame (channelId: number, payload: Uint8Array): Uint8Array {
   const frame = new Uint8Array(HEADER_BYTES + payload.length)
-  encodeHeader(frame, 0, FrameType.DATA, channelId, payload.length, payload.length === 0 ? FrameFlag.EOS : 0, 0)
+  const flags = payload.length === 0 ? FrameFlag.EOS : 0
+  encodeHeader(frame, 0, { type: FrameType.DATA, channelId, payloadBytes: payload.length, flags, argument: 0 })
   frame.set(payload, HEADER_BYTES)
   return frame
 }
@@ -237,7 +238,7 @@ test('FrameReader refuses an announcement beyond the limit before it takes memor
   for (const announced of [1025, 0xffffffff]) {
     const bench = new Bench(1024)
     const header = new Uint8Array(HEADER_BYTES)
-    encodeHeader(header, 0, FrameType.DATA, 1, announced, 0, 0)
+    encodeHeader(header, 0, { type: FrameType.DATA, channelId: 1, payloadBytes: announced, flags: 0, argument: 0 })
     const before = process.memoryUsage().arrayBuffers
     t.throws(() => { bench.feed(header) }, { code: ErrorCode.PROTOCOL, message: new RegExp(`it is ${announced}$`) })
     t.is(bench.deliveries.length, 0)

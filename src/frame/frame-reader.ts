@@ -19,7 +19,7 @@ const COPY_UP_TO_BYTES = 4096
 const MAX_KEPT_CHUNKS = 64
 
 export interface FrameReaderHandler {
-  /** See `TransportHandler.onFrame`. `copied` tells whether the payload is a copy. */
+  /** See `TransportHandler.onFrame`. `copied`: the payload is a copy. */
   onFrame (header: FrameHeader, payload: Uint8Array, release: () => void, copied: boolean): void
 }
 
@@ -48,7 +48,7 @@ export class FrameReader {
     this.#chunk = this.#newChunk()
   }
 
-  /** True while the stream stands inside a frame: its end here would be a truncation. */
+  /** True while the stream is inside a frame: its end here would be a truncation. */
   get insideFrame (): boolean {
     return !this.#stopped && this.#writePosition > this.#readPosition
   }

@@ -9,9 +9,9 @@ import {
 
 const MAX_PAYLOAD_BYTES = 65_536
 
-function encoded ({ type, channelId, payloadBytes, flags, argument }: FrameHeader, offset = 0): Uint8Array {
+function encoded (header: FrameHeader, offset = 0): Uint8Array {
   const bytes = new Uint8Array(offset + HEADER_BYTES).fill(0xee)
-  encodeHeader(bytes, offset, type, channelId, payloadBytes, flags, argument)
+  encodeHeader(bytes, offset, header)
   return bytes
 }
 

@@ -14,10 +14,16 @@ export interface FrameHeader {
 
 const TYPE_NAMES = Object.fromEntries(Object.entries(FrameType).map(([name, type]) => [type, name]))
 
+const REASON_NAMES = Object.fromEntries(Object.entries(Reason).map(([name, reason]) => [reason, name]))
+
 const REASON_MAX = Math.max(...Object.values(Reason))
 
 export function frameTypeName (type: number): string {
   return TYPE_NAMES[type] ?? `type ${type}`
+}
+
+export function reasonName (reason: Reason): string {
+  return REASON_NAMES[reason]!
 }
 
 export function emptyHeader (): FrameHeader {
@@ -25,17 +31,14 @@ export function emptyHeader (): FrameHeader {
 }
 
 /** Writes a header at `offset`. Values are the caller's own and not checked; see `decodeHeader()` for the rules. */
-export function encodeHeader (
-  target: Uint8Array, offset: number,
-  type: FrameType, channelId: number, payloadBytes: number, flags: number, argument: number
-): void {
-  writeU32(target, offset + HeaderOffset.PAYLOAD_BYTES, payloadBytes)
-  writeU32(target, offset + HeaderOffset.CHANNEL_ID, channelId)
-  target[offset + HeaderOffset.TYPE] = type
-  target[offset + HeaderOffset.FLAGS] = flags
+export function encodeHeader (target: Uint8Array, offset: number, header: Readonly<FrameHeader>): void {
+  writeU32(target, offset + HeaderOffset.PAYLOAD_BYTES, header.payloadBytes)
+  writeU32(target, offset + HeaderOffset.CHANNEL_ID, header.channelId)
+  target[offset + HeaderOffset.TYPE] = header.type
+  target[offset + HeaderOffset.FLAGS] = header.flags
   target[offset + HeaderOffset.RESERVED] = 0
   target[offset + HeaderOffset.RESERVED + 1] = 0
-  writeU32(target, offset + HeaderOffset.ARGUMENT, argument)
+  writeU32(target, offset + HeaderOffset.ARGUMENT, header.argument)
 }
 
 /**

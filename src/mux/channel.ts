@@ -1,5 +1,5 @@
 import type { ConnectionAddresses } from '../base/address.js'
-import { Reason } from '../frame/layout.js'
+import { FrameType, Reason } from '../frame/layout.js'
 import type { Claim, Constant } from '../transport/transport.js'
 import { ReceiveCredit, SendCredit } from './credit.js'
 import { GatheredPayloads, MANY_PAYLOADS } from './gathered-payloads.js'
@@ -7,7 +7,7 @@ import { Flow, Queue } from './scheduler.js'
 
 /** What a channel's user is told. Never called inside one of the channel's own methods. */
 export interface ChannelHandler {
-  /** Host side: the plugin has taken the channel and its origin connection stands. */
+  /** Host side: the plugin has taken the channel and its connection to the origin is established. */
   onAccept? (): void
   /**
    * `view` is valid until `release()`, to be called exactly once; only released bytes are granted to the sender again.
@@ -41,14 +41,14 @@ export interface ChannelLink {
   /** The channel has frames to send. */
   onFrames (channel: Channel): void
   sendCredit (channel: Channel, bytes: number): void
-  sendAccept (channel: Channel): void
-  sendReject (channel: Channel, reason: Reason): void
-  sendReset (channel: Channel, reason: Reason): void
+  sendReject (channelId: number, reason: Reason): void
+  /** ACCEPT or RESET. */
+  send (type: FrameType, channelId: number, argument: number): void
   onCreditStall (): void
   /** Calls `channel.deliverGathered()` at the end of this turn. */
   onGathered (channel: Channel): void
-  /** The channel has ended: drop it from the table. */
-  onClosed (channel: Channel): void
+  /** The channel has ended: drop it from the table. `reason`: of a reset; null: both directions have ended. */
+  onClosed (channel: Channel, reason: Reason | null): void
 }
 
 /** Of a channel that its user has reset and whose last frames have not left. */
@@ -180,13 +180,13 @@ export class Channel extends Flow {
   }
 
   accept (): void {
-    if (!this.#closed) this.#link.sendAccept(this)
+    if (!this.#closed) this.#link.send(FrameType.ACCEPT, this.id, 0)
   }
 
   reject (reason: Reason): void {
     if (this.#closed) return
-    this.#link.sendReject(this, reason)
-    this.#close()
+    this.#link.sendReject(this.id, reason)
+    this.#close(reason)
   }
 
   /**
@@ -204,8 +204,8 @@ export class Channel extends Flow {
   /** Ends both directions at once; what waits is dropped. */
   abort (reason: Reason = Reason.CONNECTION_RESET): void {
     if (this.#closed) return
-    this.#link.sendReset(this, reason)
-    this.#close()
+    this.#link.send(FrameType.RESET, this.id, reason)
+    this.#close(reason)
   }
 
   // --- For the session
@@ -313,22 +313,22 @@ export class Channel extends Flow {
     if (this.#closed) return
     this.deliverGathered()
     if (this.#closed) return
-    this.#close()
+    this.#close(reason)
     this.handler.onReset(reason)
   }
 
   #closeIfDone (): void {
     if (this.#closed || !this.#endSent || !this.#endReceived) return
-    this.#close()
+    this.#close(null)
     this.handler.onDone?.()
   }
 
-  #close (): void {
+  #close (reason: Reason | null): void {
     this.#closed = true
     if (this.#claim !== null) this.#abandonClaim()
     for (let claim = this.#queue.shift(); claim !== undefined; claim = this.#queue.shift()) this.#link.abandon(claim)
     this.#endQueued = this.#endSent = true
-    this.#link.onClosed(this)
+    this.#link.onClosed(this, reason)
   }
 
   #abandonClaim (): void {

@@ -8,6 +8,11 @@ export function goAwayError (reason: Reason, text: string): TunnelError {
   return new TunnelError(codeOf(reason), `The peer ended the link${said === '' ? '' : `: ${said}`}`)
 }
 
+/** What this side's GOAWAY means for a link whose handshake was not done. */
+export function turnedAwayError (reason: Reason, text: string): TunnelError {
+  return new TunnelError(codeOf(reason), `Turned the peer away${text === '' ? '' : `: ${text}`}`)
+}
+
 function codeOf (reason: Reason): ErrorCode {
   switch (reason) {
     case Reason.SHUTDOWN: return ErrorCode.CLOSED
@@ -17,6 +22,11 @@ function codeOf (reason: Reason): ErrorCode {
     case Reason.UNAVAILABLE: return ErrorCode.UNAVAILABLE
     default: return ErrorCode.PROTOCOL
   }
+}
+
+/** The peer broke `rule`. */
+export function protocolError (rule: string): TunnelError {
+  return new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: the peer broke the protocol: ${rule}`)
 }
 
 /** How an error of this side's is called on the wire. What is named here the peer takes as final; the rest may pass. */

@@ -7,25 +7,28 @@ import { throwLater } from '../base/errors.js'
 const WAKE_AT_LEAST = 4
 const WAKE_AGAIN_MS = 1
 
-const TOLD = 0
+/**
+ * In the place of the bytes of a refusal: the waiter may claim and has not done so yet, since an engine may read a turn
+ * later. It is forgotten by the second wake after that; the first may come before the engine has read.
+ */
+const NOTIFIED = 0
+const NOTIFIED_BEFORE = -1
 
-/** Who may wait: a channel. */
+/** What waits: a channel. */
 export interface MemoryWaiter {
   readonly handler: { onClaimable (): void }
 }
 
 /**
- * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are told in that
- * order, and only as many as there is room for, or as keep the link busy until the next time: to wake all for every
- * frame that leaves would be quadratic work, of which each gets a sliver of memory. Who has been served and stalls
- * again goes behind the others, so nobody is starved. One that is still refused (its reader has stalled, and holds its
- * share of the memory) is passed over and keeps its place, and so does one that was told and found nothing left.
+ * Channels whose claim failed for want of memory, longest wait first. When there is memory again they are notified in
+ * that order, and only as many as there is room for, or as keep the link busy until the next time: to wake all for
+ * every frame that leaves would be quadratic work, and each would get a sliver of memory. A channel that has been
+ * served and stalls again goes behind the others, so nobody is starved. One that is still refused (its reader has
+ * stalled and holds its share of the memory) is passed over and keeps its place, and so does one that was notified and
+ * found nothing left.
  */
 export class MemoryQueue<W extends MemoryWaiter> {
-  /**
-   * How many bytes each was refused; `TOLD`: it may claim, and has not done so yet, since an engine may read a turn
-   * later.
-   */
+  /** How many bytes each was refused, or `NOTIFIED`, or `NOTIFIED_BEFORE`. */
   readonly #waiters = new Map<W, number>()
   readonly #canClaim: (waiter: W, bytes: number) => boolean
   readonly #room: () => number
@@ -61,16 +64,17 @@ export class MemoryQueue<W extends MemoryWaiter> {
     for (const [waiter, bytes] of this.#waiters) {
       // The transport calls again for those whom it refuses only, and those just woken may have nothing to send.
       if (left === 0) return this.#wakeSoon()
-      if (bytes === TOLD) this.#waiters.delete(waiter)
+      if (bytes === NOTIFIED_BEFORE) this.#waiters.delete(waiter)
+      else if (bytes === NOTIFIED) this.#waiters.set(waiter, NOTIFIED_BEFORE)
       else if (this.#canClaim(waiter, bytes)) {
         left--
-        this.#tell(waiter)
+        this.#notify(waiter)
       }
     }
   }
 
-  #tell (waiter: W): void {
-    this.#waiters.set(waiter, TOLD)
+  #notify (waiter: W): void {
+    this.#waiters.set(waiter, NOTIFIED)
     try {
       waiter.handler.onClaimable()
     } catch (error) {

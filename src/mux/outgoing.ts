@@ -1,29 +1,41 @@
 import { throwLater } from '../base/errors.js'
-import { FrameFlag, FrameType, HEADER_BYTES } from '../frame/layout.js'
-import type { Claim, Transport } from '../transport/transport.js'
-import type { Channel } from './channel.js'
+import { FrameFlag, FrameType, HEADER_BYTES, type Reason } from '../frame/layout.js'
+import type { Claim, Constant, Transport } from '../transport/transport.js'
+import type { Channel, ChannelLink } from './channel.js'
+import type { Hello } from './hello.js'
 import { MemoryQueue } from './memory-queue.js'
 import { Scheduler } from './scheduler.js'
+import type { SessionCounters } from './session-handler.js'
 
 /**
  * What a link sends of its channels: memory for it in the order of asking, frames in fair order, and all of a turn of
  * the loop together.
  */
-export class Outgoing {
+export class Outgoing implements ChannelLink {
+  maxPayloadBytes = 0
+  confirmsLastBytes = false
+  /** What the peer grants each new channel. */
+  sendWindowBytes = 0
   readonly #transport: Transport
-  readonly #counters: { parkedReads: number }
+  readonly #counters: SessionCounters
+  readonly #onChannelClosed: (channel: Channel, reason: Reason | null) => void
   readonly #atTurnEnd: (task: () => void) => void
-  readonly #scheduler: Scheduler<Channel>
+  readonly #scheduler = new Scheduler<Channel>()
   readonly #memoryQueue: MemoryQueue<Channel>
   #pumpDue = false
   #wakeDue = false
   #stopped = false
 
-  constructor (transport: Transport, counters: { parkedReads: number }, atTurnEnd: (task: () => void) => void) {
+  constructor (
+    transport: Transport,
+    counters: SessionCounters,
+    atTurnEnd: (task: () => void) => void,
+    onChannelClosed: (channel: Channel, reason: Reason | null) => void
+  ) {
     this.#transport = transport
     this.#counters = counters
     this.#atTurnEnd = atTurnEnd
-    this.#scheduler = new Scheduler((channel) => channel.hasFrames)
+    this.#onChannelClosed = onChannelClosed
     this.#memoryQueue = new MemoryQueue(
       (channel, bytes) => transport.canClaim(bytes, channel.id),
       () => transport.room,
@@ -33,9 +45,34 @@ export class Outgoing {
     )
   }
 
-  /** Frames carry at most so many bytes: what the peer takes. */
-  setMaxPayloadBytes (bytes: number): void {
-    this.#scheduler.quantumBytes = HEADER_BYTES + bytes
+  /** The peer's HELLO: how much it takes. */
+  setLimits ({ maxPayloadBytes, windowBytes, serves }: Hello): void {
+    this.maxPayloadBytes = maxPayloadBytes
+    this.sendWindowBytes = windowBytes
+    this.confirmsLastBytes = serves
+    this.#scheduler.quantumBytes = HEADER_BYTES + maxPayloadBytes
+  }
+
+  /** Any frame but one with a channel's data. */
+  send (type: FrameType, channelId: number, argument: number, payload?: Uint8Array): void {
+    if (this.#stopped) return
+    this.#transport.send(type, channelId, argument, 0, payload)
+    this.schedulePump()
+  }
+
+  sendHello (payload: Uint8Array): void {
+    this.send(FrameType.HELLO, 0, 0, payload)
+  }
+
+  sendReject (channelId: number, reason: Reason): void {
+    this.#counters.channelsRejected++
+    this.send(FrameType.REJECT, channelId, reason)
+  }
+
+  // --- For channels
+
+  get maxConstantBytes (): number {
+    return Math.max(this.maxPayloadBytes, this.#transport.constants.maxClaimBytes)
   }
 
   /** null: no memory; the channel is told when there is some again. */
@@ -47,11 +84,42 @@ export class Outgoing {
     return claim
   }
 
-  /** The channel has frames to send. */
-  activate (channel: Channel): void {
+  commit (claim: Claim, bytes: number, copied: boolean): void {
+    this.#transport.commit(claim, bytes, copied)
+  }
+
+  claimConstant (constant: Constant, offset: number, bytes: number): Claim {
+    return this.#transport.constants.claim(constant, offset, bytes)
+  }
+
+  abandon (claim: Claim): void {
+    this.#transport.abandon(claim)
+  }
+
+  onFrames (channel: Channel): void {
     this.#scheduler.activate(channel)
     this.schedulePump()
   }
+
+  sendCredit (channel: Channel, bytes: number): void {
+    this.#counters.creditFramesSent++
+    this.send(FrameType.CREDIT, channel.id, bytes)
+  }
+
+  onCreditStall (): void {
+    this.#counters.creditStalls++
+  }
+
+  onGathered (channel: Channel): void {
+    this.#atTurnEnd(() => { channel.deliverGathered() })
+  }
+
+  onClosed (channel: Channel, reason: Reason | null): void {
+    this.#memoryQueue.remove(channel)
+    this.#onChannelClosed(channel, reason)
+  }
+
+  // --- Turns
 
   /** Something is to leave at the end of this turn. */
   schedulePump (): void {
@@ -65,11 +133,6 @@ export class Outgoing {
     if (this.#wakeDue) return
     this.#wakeDue = true
     this.#atTurnEnd(this.#wake)
-  }
-
-  /** The channel has ended: it needs no memory any more. */
-  forget (channel: Channel): void {
-    this.#memoryQueue.remove(channel)
   }
 
   /** Nothing leaves any more. */

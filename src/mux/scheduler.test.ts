@@ -14,11 +14,13 @@ class TestFlow extends Flow {
     super()
     this.name = name
   }
+
+  get hasFrames (): boolean { return this.frames.length > 0 }
 }
 
 /** A scheduler with the loop that a session runs around it. */
 class Link {
-  readonly scheduler = new Scheduler<TestFlow>((flow) => flow.frames.length > 0, QUANTUM_BYTES)
+  readonly scheduler = new Scheduler<TestFlow>(QUANTUM_BYTES)
 
   enqueue (flow: TestFlow, ...frames: number[]): void {
     flow.frames.push(...frames)

@@ -1,5 +1,6 @@
-/** What the scheduler keeps per flow. Embed or extend it; the fields belong to the scheduler. */
-export class Flow {
+/** What takes its turn at sending. The fields are the scheduler's: nobody else reads or writes them. */
+export abstract class Flow {
+  abstract readonly hasFrames: boolean
   deficitBytes = 0
   /**
    * `parked`: listed as old although it ran empty, so that it has no new quantum before the round is over. `both`:
@@ -21,13 +22,11 @@ export class Scheduler<F extends Flow> {
    * next turns.
    */
   quantumBytes: number
-  readonly #hasFrames: (flow: F) => boolean
   readonly #new: Queue<F> = new Queue()
   readonly #old: Queue<F> = new Queue()
 
-  constructor (hasFrames: (flow: F) => boolean, quantumBytes = 0) {
+  constructor (quantumBytes = 0) {
     this.quantumBytes = quantumBytes
-    this.#hasFrames = hasFrames
   }
 
   /** The flow has something to send. Harmless when it is listed already. */
@@ -50,7 +49,7 @@ export class Scheduler<F extends Flow> {
       const queue = isNew ? this.#new : this.#old
       const flow = queue.first
       if (flow === undefined) return null
-      const isEmpty = !this.#hasFrames(flow)
+      const isEmpty = !flow.hasFrames
       if (!isEmpty && flow.deficitBytes > 0) return flow
       queue.shift()
       // A new flow that ran empty waits in the old list, or it could stay ahead of all others by being new again and

@@ -83,7 +83,7 @@ test('Session.goAway() before the handshake is done ends the link, and a late HE
   const { victim, peer } = createVictim(t, Role.HOST)
   victim.session.goAway()
   peer.inject(helloFrame(Role.PLUGIN))
-  t.is(await victim.closed, null)
+  t.is((await victim.closed)?.code, ErrorCode.CLOSED)
   t.deepEqual(victim.events, ['close'])
 })
 

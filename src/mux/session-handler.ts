@@ -18,8 +18,8 @@ export interface SessionHandler {
   /** The peer drains: no new channels; those that exist go on. */
   onGoAway? (): void
   /**
-   * Exactly once, last, after every channel's onReset(). null: the link ended in good order (a go-away, then no
-   * channels left).
+   * Exactly once, last, after every channel's onReset(). null: the link was attached and ended in good order (a
+   * go-away, then no channels left).
    */
   onClose (error: TunnelError | null): void
 }

@@ -7,7 +7,7 @@ export interface SessionOptions {
   /** Largest DATA payload this side takes. Default 65,536. */
   readonly maxPayloadBytes: number
   /**
-   * Bytes granted to the peer for each new channel; a reader that stands still costs this side as much memory. Default
+   * Bytes granted to the peer for each new channel; a reader that has stalled costs this side as much memory. Default
    * 2 MiB: most responses wait for no credit, and the plugin reads as far ahead as a kernel does. docs/PROTOCOL.md,
    * Credit.
    */

@@ -23,7 +23,7 @@ const ROLES = [['host', Role.HOST, Role.PLUGIN], ['plugin', Role.PLUGIN, Role.HO
 
 test('Session shakes hands with one HELLO from each side, the plugin first', async (t) => {
   const { host, plugin } = createSessionPair(t)
-  t.false(host.session.ready || plugin.session.ready || host.session.peerSeen || plugin.session.peerSeen)
+  t.false(host.session.ready || plugin.session.ready || host.session.wasAttached || plugin.session.wasAttached)
   t.is(host.transport.sent.length, 0)
   await until(() => host.session.ready && plugin.session.ready, 'the handshake')
   await settled(host.memory, plugin.memory)
@@ -43,7 +43,7 @@ for (const [name, role, peerRole] of ROLES) {
     const error = await victim.closed
     t.is(error?.code, ErrorCode.HANDSHAKE_TIMEOUT)
     t.regex(error!.message, /no HELLO came within 10 ms/)
-    t.false(victim.session.peerSeen)
+    t.false(victim.session.wasAttached)
   })
 
   test(`Session of a ${name} gives up a peer that says half a HELLO`, async (t) => {
@@ -142,8 +142,8 @@ test('Session turns a second plugin away as busy', async (t) => {
   const error = await plugin.closed
   t.is(error?.code, ErrorCode.PEER_BUSY)
   t.is(error!.message, 'The peer ended the link: one is here already')
-  t.is(await host.closed, null)
-  t.false(host.session.peerSeen || plugin.session.peerSeen || host.session.ready)
+  t.is((await host.closed)?.message, 'Turned the peer away: one is here already')
+  t.false(host.session.wasAttached || plugin.session.wasAttached || host.session.ready)
   t.deepEqual([host.events, plugin.events], [['close'], ['go-away', 'close']])
 })
 
@@ -151,7 +151,7 @@ test('Session does not take a plugin that was turned away when it says HELLO aga
   const refusals = [{ reason: Reason.BUSY, text: '' }, null]
   const { victim, peer } = createVictim(t, Role.HOST, { refuse: () => refusals.shift()! })
   peer.inject(helloFrame(Role.PLUGIN), helloFrame(Role.PLUGIN))
-  t.is(await victim.closed, null)
+  t.is((await victim.closed)?.code, ErrorCode.PEER_BUSY)
   t.deepEqual(victim.events, ['close'])
   await until(() => peer.goAway !== null, 'GOAWAY')
   t.is(peer.goAway!.reason, Reason.BUSY)

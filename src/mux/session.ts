@@ -1,18 +1,21 @@
 import type { ConnectionAddresses } from '../base/address.js'
-import { callSafely, ErrorCode, throwLater, TunnelError } from '../base/errors.js'
-import type { FrameHeader } from '../frame/header.js'
-import { frameTypeName } from '../frame/header.js'
-import { FrameFlag, FrameType, GOAWAY_MAX_BYTES, Reason } from '../frame/layout.js'
-import type { Constants, Transport, TransportHandler } from '../transport/transport.js'
-import { Channel, type ChannelHandler, type ChannelLink } from './channel.js'
-import { decodeConnection, encodeConnection } from './connection-text.js'
-import { Farewell } from './farewell.js'
-import { goAwayReasonOf } from './go-away.js'
-import { decodeHello, encodeHello, type Hello, Role } from './hello.js'
+import { describeLink, diagnostics, type LinkMessage } from '../base/diagnostics.js'
+import { callSafely, ErrorCode, messageOf, throwLater, TunnelError } from '../base/errors.js'
+import { type FrameHeader, frameTypeName } from '../frame/header.js'
+import { FrameFlag, FrameType, Reason } from '../frame/layout.js'
+import type { Constants, Transport } from '../transport/transport.js'
+import { ChannelTable } from './channel-table.js'
+import type { Channel, ChannelHandler } from './channel.js'
+import { encodeConnection } from './connection-text.js'
+import { protocolError } from './go-away.js'
+import { Handshake } from './handshake.js'
+import { Role } from './hello.js'
+import { Incoming, type Violation } from './incoming.js'
+import { LinkClosing } from './link-closing.js'
 import { Outgoing } from './outgoing.js'
+import { PeerLiveness } from './peer-liveness.js'
 import { emptySessionCounters, type SessionCounters, type SessionHandler } from './session-handler.js'
 import type { SessionOptions } from './session-options.js'
-import { Silence } from './silence.js'
 
 export type { SessionCounters, SessionHandler } from './session-handler.js'
 export { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session-options.js'
@@ -27,17 +30,14 @@ export class Session {
   readonly #transport: Transport
   readonly #options: SessionOptions
   readonly #handler: SessionHandler
-  readonly #atTurnEnd: (task: () => void) => void
-  readonly #channels = new Map<number, Channel>()
+  readonly #link: LinkMessage
+  readonly #channels: ChannelTable
   readonly #outgoing: Outgoing
-  readonly #farewell: Farewell
-  readonly #link: ChannelLink
-  readonly #silence: Silence
-  /** The newest channel id used: ids are handed out in order and never come back while a late frame could name them. */
-  #lastChannelId = 0
-  #peer: Hello | null = null
-  /** The peer has attached the medium. */
-  #isAttached = false
+  readonly #incoming: Incoming
+  readonly #handshake: Handshake
+  readonly #liveness: PeerLiveness
+  readonly #closing: LinkClosing
+  #wasAttached = false
   #closed = false
 
   constructor (
@@ -49,79 +49,59 @@ export class Session {
     this.#transport = transport
     this.#options = options
     this.#handler = handler
-    this.#atTurnEnd = atTurnEnd
-    this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd)
-    this.#farewell = new Farewell(transport)
-    this.#link = this.#createLink()
-    this.#silence = new Silence(
+    this.#outgoing = new Outgoing(transport, this.counters, atTurnEnd, this.#handleChannelClosed)
+    this.#link = describeLink(options.role === Role.HOST ? 'host' : 'plugin', transport.kind)
+    this.#channels = new ChannelTable(this.#outgoing, options.windowBytes, this.counters, this.#link)
+    this.#incoming = new Incoming(options, this.#channels, this.#outgoing, this.counters, handler)
+    this.#handshake = new Handshake(transport, options, this.#outgoing)
+    this.#liveness = new PeerLiveness(
       options,
-      (number) => {
-        this.#send(FrameType.PING, 0, number)
-      },
-      (error) => {
-        transport.abort(error)
-      }
+      (number) => { this.#outgoing.send(FrameType.PING, 0, number) },
+      (error) => { transport.abort(error) }
     )
+    this.#closing = new LinkClosing(transport, this.#outgoing)
   }
 
-  /** Begins. The plugin speaks first; the host answers a good HELLO with its own. */
+  /** Begins. */
   start (): void {
-    this.#silence.awaitHello()
-    this.#transport.start(this.#transportHandler())
-    if (this.#options.role === Role.HOST) return
+    this.#liveness.awaitHello()
+    this.#transport.start({
+      onFrame: this.#handleFrame,
+      onWritable: () => { this.#outgoing.scheduleWake() },
+      onBroken: (error) => { this.#failWith(error) },
+      onAttached: () => { if (this.ready) this.#callOrFail(this.#handleAttached) },
+      onClose: (error) => {
+        this.#closing.stop()
+        this.#handleClose(error)
+      }
+    })
     try {
-      this.#sendHello(null)
+      this.#handshake.start()
     } catch (error) {
-      this.#failWith(handshakeError(error))
+      this.#failWith(error as TunnelError)
     }
   }
 
   /** Channels can be opened. */
-  get ready (): boolean {
-    return this.#peer !== null && !this.draining && !this.#closed
-  }
-
+  get ready (): boolean { return this.#handshake.peer !== null && !this.draining && !this.#closed }
+  get draining (): boolean { return this.#closing.isDraining }
   /** Host side: the plugin serves its channels itself, and wants to know where clients connected from. */
-  get wantsAddresses (): boolean {
-    return this.#peer?.serves ?? false
-  }
-
+  get wantsAddresses (): boolean { return this.#handshake.peer?.serves ?? false }
   /** The handshake was done, at any time. */
-  get peerSeen (): boolean {
-    return this.#isAttached
-  }
-
-  get draining (): boolean {
-    return this.#farewell.isSaid
-  }
-
-  get channelCount (): number {
-    return this.#channels.size
-  }
-
+  get wasAttached (): boolean { return this.#wasAttached }
+  get channelCount (): number { return this.#channels.size }
   /** Channels that both sides allow at one time. */
   get maxChannels (): number {
-    return Math.min(this.#options.maxChannels, this.#peer?.maxChannels ?? Infinity)
+    return Math.min(this.#options.maxChannels, this.#handshake.peer?.maxChannels ?? Infinity)
   }
 
   /** Round-trip time of the last PING in ns, or null before the first answer. */
-  get roundTripNs (): number | null {
-    return this.#silence.roundTripNs
-  }
-
+  get roundTripNs (): number | null { return this.#liveness.roundTripNs }
   /** Of the transport; null where it has no slots. */
-  get freeSlots (): number | null {
-    return this.#transport.freeSlots ?? null
-  }
-
+  get freeSlots (): number | null { return this.#transport.freeSlots ?? null }
   /** For `Channel.sendConstant()`. */
-  get constants (): Constants {
-    return this.#transport.constants
-  }
-
-  get transportCounters (): Readonly<Transport['counters']> {
-    return this.#transport.counters
-  }
+  get constants (): Constants { return this.#transport.constants }
+  get transportCounters (): Readonly<Transport['counters']> { return this.#transport.counters }
 
   /**
    * Host side: opens a channel; data may be sent at once. null: not ready, draining, or as many channels as either side
@@ -129,33 +109,25 @@ export class Session {
    */
   tryOpen (handler: ChannelHandler, addresses: ConnectionAddresses | null = null): Channel | null {
     if (!this.ready || this.#channels.size >= this.maxChannels) return null
-    do this.#lastChannelId = (this.#lastChannelId + 1) >>> 0
-    while (this.#lastChannelId === 0 || this.#channels.has(this.#lastChannelId))
-    const channel = this.#addChannel(this.#lastChannelId)
+    const channel = this.#channels.open(this.#channels.takeId())
     channel.handler = handler
-    this.#send(FrameType.OPEN, channel.id, 0, addresses === null ? undefined : encodeConnection(addresses))
+    const payload = addresses === null ? undefined : encodeConnection(addresses)
+    this.#outgoing.send(FrameType.OPEN, channel.id, 0, payload)
     return channel
   }
 
-  /**
-   * Drains: no new channels from now on; the link closes when the last one has ended. Say it again to change nothing.
-   */
+  /** Drains: no new channels from now on, and the link closes behind the last one. Calling it again has no effect. */
   goAway (reason: Reason = Reason.SHUTDOWN, text = ''): void {
-    if (this.#farewell.isSent || this.#closed) return
-    this.#farewell.isSent = true
-    this.#send(FrameType.GOAWAY, 0, reason, Buffer.from(text).subarray(0, GOAWAY_MAX_BYTES))
-    this.#closeIfDrained()
+    if (!this.#closed && this.#closing.trySend(reason, text)) this.#closeIfDrained()
   }
 
   /** Tells the peer, resets every channel and closes. */
   close (reason: Reason = Reason.SHUTDOWN, text = ''): void {
     if (this.#closed) return
     this.goAway(reason, text)
-    for (const channel of [...this.#channels.values()]) {
-      this.#link.sendReset(channel, reason)
-      callSafely(() => {
-        channel.receiveReset(reason)
-      })
+    for (const channel of this.#channels.list()) {
+      this.#outgoing.send(FrameType.RESET, channel.id, reason)
+      callSafely(() => { channel.receiveReset(reason) })
     }
     this.#closeIfDrained()
   }
@@ -165,161 +137,79 @@ export class Session {
     this.#transport.abort(error)
   }
 
-  // --- Sending
+  // --- Frames received
 
-  #createLink (): ChannelLink {
-    const session = this
-    return {
-      get maxPayloadBytes () {
-        return session.#peer!.maxPayloadBytes
-      },
-      get maxConstantBytes () {
-        return Math.max(session.#peer!.maxPayloadBytes, session.#transport.constants.maxClaimBytes)
-      },
-      get confirmsLastBytes () {
-        return session.#peer!.serves
-      },
-      tryClaim: (channel, bytes) => this.#outgoing.tryClaim(channel, bytes),
-      commit: (claim, bytes, copied) => {
-        this.#transport.commit(claim, bytes, copied)
-      },
-      claimConstant: (constant, offset, bytes) => this.#transport.constants.claim(constant, offset, bytes),
-      abandon: (claim) => {
-        this.#transport.abandon(claim)
-      },
-      onFrames: (channel) => {
-        this.#outgoing.activate(channel)
-      },
-      sendCredit: (channel, bytes) => {
-        this.counters.creditFramesSent++
-        this.#send(FrameType.CREDIT, channel.id, bytes)
-      },
-      sendAccept: (channel) => {
-        this.#send(FrameType.ACCEPT, channel.id, 0)
-      },
-      sendReject: (channel, reason) => {
-        this.#sendReject(channel.id, reason)
-      },
-      sendReset: (channel, reason) => {
-        this.#send(FrameType.RESET, channel.id, reason)
-      },
-      onGathered: (channel) => {
-        this.#atTurnEnd(() => {
-          channel.deliverGathered()
-        })
-      },
-      onCreditStall: () => {
-        this.counters.creditStalls++
-      },
-      onClosed: (channel) => {
-        this.counters.channelsClosed++
-        this.#channels.delete(channel.id)
-        this.#outgoing.forget(channel)
-        this.#closeIfDrained()
-      }
-    }
-  }
-
-  #send (type: FrameType, channelId: number, argument: number, payload?: Uint8Array): void {
-    if (this.#closed) return
-    this.#transport.send(type, channelId, argument, 0, payload)
-    this.#outgoing.schedulePump()
-  }
-
-  /** `request` is the end of the peer's HELLO; null: this side speaks first. */
-  #sendHello (request: Uint8Array | null): void {
-    const { role, serves = false, maxPayloadBytes, windowBytes, maxChannels } = this.#options
-    const attachment = this.#transport.offer(request)
-    const { kind: transport } = this.#transport
-    const hello = { role, serves, transport, maxPayloadBytes, windowBytes, maxChannels, attachment }
-    this.#send(FrameType.HELLO, 0, 0, encodeHello(hello))
-  }
-
-  #sendReject (channelId: number, reason: Reason): void {
-    this.counters.channelsRejected++
-    this.#send(FrameType.REJECT, channelId, reason)
-  }
-
-  // --- Receiving
-
-  #transportHandler (): TransportHandler {
-    return {
-      onFrame: (header, payload, release) => {
-        try {
-          this.#handleFrame(header, payload, release)
-        } catch (error) {
-          throwLater(error)
-          this.#channels.get(header.channelId)?.reset(Reason.CONNECTION_RESET)
-        }
-      },
-      onWritable: () => {
-        this.#outgoing.scheduleWake()
-      },
-      onBroken: (error) => {
-        this.#failWith(error)
-      },
-      onAttached: () => {
-        if (this.ready) this.#callOrFail(this.#handleAttached)
-      },
-      onClose: (error) => {
-        this.#farewell.stop()
-        this.#handleClose(error)
-      }
-    }
-  }
-
-  #handleFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void {
-    if (this.#closed) {
-      release()
-      return
-    }
-    const { type, channelId, argument } = header
-    if (type === FrameType.DATA) {
-      this.#handleData(channelId, (header.flags & FrameFlag.EOS) !== 0, payload, release)
-      return
-    }
-    // HELLO, OPEN and GOAWAY are read here and now; no other frame has a payload.
+  readonly #handleFrame = (header: FrameHeader, payload: Uint8Array, release: () => void): void => {
+    if (this.#closed) return release()
+    const { type, channelId, flags } = header
     try {
-      if (type === FrameType.GOAWAY) this.#handleGoAway(argument as Reason, Buffer.from(payload).toString())
-      else if (this.#peer === null) this.#handleHello(type, payload)
-      else if (type === FrameType.OPEN) this.#handleOpen(channelId, payload)
-      else this.#handleControl(type, channelId, argument)
-    } finally {
-      release()
-    }
-  }
-
-  #handleHello (type: FrameType, payload: Uint8Array): void {
-    if (type !== FrameType.HELLO) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
-    // Turned away or closed while it shook hands: the link is ending, whatever the peer still says.
-    if (this.#farewell.isSent) return
-    const isHost = this.#options.role === Role.HOST
-    try {
-      const hello = decodeHello(payload, { role: isHost ? Role.PLUGIN : Role.HOST, transport: this.#transport.kind })
-      const refusal = this.#handler.refuse?.() ?? null
-      if (refusal !== null) return this.goAway(refusal.reason, refusal.text)
-      if (isHost) this.#sendHello(hello.attachment)
-      else this.#transport.attach(hello.attachment)
-      this.#peer = hello
+      if (this.#handshake.peer !== null && type === FrameType.DATA) {
+        this.#failIf(this.#incoming.handleData(channelId, (flags & FrameFlag.EOS) !== 0, payload, release))
+        return
+      }
+      // HELLO, OPEN and GOAWAY are read here and now; no other frame has a payload.
+      try {
+        this.#failIf(this.#handleControl(header, payload))
+      } finally {
+        release()
+      }
     } catch (error) {
-      return this.#failWith(handshakeError(error))
+      throwLater(error)
+      this.#channels.get(channelId)?.reset(Reason.CONNECTION_RESET)
     }
-    this.#outgoing.setMaxPayloadBytes(this.#peer.maxPayloadBytes)
-    this.#transport.setMaxPayloadBytes(this.#options.maxPayloadBytes)
+  }
+
+  #handleControl ({ type, channelId, argument }: FrameHeader, payload: Uint8Array): Violation {
+    if (type === FrameType.GOAWAY) return this.#handleGoAway(argument as Reason, payload)
+    if (this.#handshake.peer === null) return this.#handleHello(type, payload)
+    switch (type) {
+      case FrameType.PING:
+        this.#outgoing.send(FrameType.PONG, 0, argument)
+        return null
+      case FrameType.PONG:
+        this.#liveness.handlePong(argument)
+        return null
+      case FrameType.HELLO:
+        return 'HELLO came twice'
+      case FrameType.OPEN:
+        return this.#incoming.handleOpen(channelId, payload, this.draining)
+      default:
+        return this.#incoming.handleControl(type, channelId, argument)
+    }
+  }
+
+  #handleHello (type: FrameType, payload: Uint8Array): Violation {
+    if (type !== FrameType.HELLO) return `the first frame must be HELLO: it is ${frameTypeName(type)}`
+    // Turned away or closed while it shook hands: the link is ending, whatever the peer still says.
+    if (this.#closing.isSent) return null
+    let refusal
+    try {
+      refusal = this.#handshake.receive(payload, this.#handler)
+    } catch (error) {
+      return error as TunnelError
+    }
+    if (refusal !== null) {
+      this.goAway(refusal.reason, refusal.text)
+      return null
+    }
     this.#callOrFail(() => {
       this.#handler.onReady()
-      if (this.#transport.isAttached === false) this.#silence.awaitAttach()
+      if (this.#transport.isAttached === false) this.#liveness.awaitAttach()
       else this.#handleAttached()
     })
+    return null
   }
 
+  /** A transport may say so, too, of a peer that had attached when HELLO came. */
   readonly #handleAttached = (): void => {
-    this.#isAttached = true
-    this.#silence.handshakeDone()
+    if (this.#wasAttached) return
+    this.#wasAttached = true
+    this.#liveness.handshakeDone()
+    if (diagnostics.linkAttach.hasSubscribers) diagnostics.linkAttach.publish(this.#link)
     this.#handler.onAttached?.()
   }
 
-  /** Without what this calls of its user's the link is of no use. */
+  /** The link is of no use where one of these callbacks of its user throws. */
   #callOrFail (callback: () => void): void {
     try {
       callback()
@@ -330,151 +220,52 @@ export class Session {
     }
   }
 
-  #handleControl (type: FrameType, channelId: number, argument: number): void {
-    switch (type) {
-      case FrameType.PING:
-        return this.#send(FrameType.PONG, 0, argument)
-      case FrameType.PONG:
-        return this.#silence.handlePong(argument)
-      case FrameType.HELLO:
-        return this.#fail('HELLO came twice')
-      case FrameType.ACCEPT:
-      case FrameType.REJECT:
-        if (this.#options.role !== Role.HOST) return this.#fail(`a host must not send ${frameTypeName(type)}`)
-    }
-    const channel = this.#channels.get(channelId)
-    if (channel === undefined) return this.#handleLate(type, channelId)
-    switch (type) {
-      case FrameType.CREDIT:
-        return this.#failIf(channel.receiveCredit(argument))
-      case FrameType.RESET:
-        return channel.receiveReset(argument as Reason)
-      case FrameType.ACCEPT:
-        return this.#failIf(channel.receiveAccept())
-      case FrameType.REJECT:
-        this.counters.channelsRejected++
-        return channel.receiveReset(argument as Reason)
-    }
-  }
-
-  #handleOpen (channelId: number, payload: Uint8Array): void {
-    if (this.#options.role === Role.HOST) return this.#fail('a plugin must not send OPEN')
-    if (payload.length > 0 && this.#options.serves !== true) {
-      return this.#fail('OPEN must be empty for a plugin that does not serve')
-    }
-    if (((channelId - this.#lastChannelId) | 0) <= 0) {
-      return this.#fail(`channel ids must rise: OPEN of ${channelId} came after ${this.#lastChannelId}`)
-    }
-    // Ids rise round the circle of 32 bits, so one that is still open can come up again.
-    if (this.#channels.has(channelId)) return this.#fail(`OPEN names channel ${channelId}, which is open`)
-    let addresses
-    try {
-      addresses = decodeConnection(payload)
-    } catch (error) {
-      return this.#failWith(error as TunnelError)
-    }
-    this.#lastChannelId = channelId
-    if (this.draining) return this.#sendReject(channelId, Reason.SHUTDOWN)
-    if (this.#channels.size >= this.#options.maxChannels) return this.#sendReject(channelId, Reason.LIMIT)
-    const channel = this.#addChannel(channelId)
-    channel.addresses = addresses
-    try {
-      channel.handler = this.#handler.onChannel!(channel)
-    } catch (error) {
-      throwLater(error)
-      channel.reject(Reason.NONE)
-    }
-  }
-
-  #handleData (channelId: number, end: boolean, payload: Uint8Array, release: () => void): void {
-    const channel = this.#channels.get(channelId)
-    if (channel === undefined) {
-      release()
-      this.#handleLate(FrameType.DATA, channelId)
-      return
-    }
-    const broken = channel.receiveData(payload, end, release)
-    if (broken === null) return
-    release()
-    this.#fail(broken)
-  }
-
-  /** Frames for a channel that has ended were on their way when it did; for one that never was they are a mistake. */
-  #handleLate (type: FrameType, channelId: number): void {
-    if (this.#peer === null) return this.#fail(`the first frame must be HELLO: it is ${frameTypeName(type)}`)
-    if (((channelId - this.#lastChannelId) | 0) > 0) {
-      return this.#fail(`${frameTypeName(type)} names channel ${channelId}, which was never opened`)
-    }
-    this.counters.lateFrames++
-  }
-
-  #handleGoAway (reason: Reason, text: string): void {
-    if (!this.#farewell.receive(reason, text)) return this.#fail('GOAWAY came twice')
-    callSafely(() => {
-      this.#handler.onGoAway?.()
-    })
+  #handleGoAway (reason: Reason, payload: Uint8Array): Violation {
+    if (!this.#closing.receive(reason, Buffer.from(payload).toString())) return 'GOAWAY came twice'
+    callSafely(() => { this.#handler.onGoAway?.() })
     if (reason !== Reason.SHUTDOWN) this.#closeTransport()
     else this.#closeIfDrained()
+    return null
   }
 
-  #failIf (brokenRule: string | null): void {
-    if (brokenRule !== null) this.#fail(brokenRule)
-  }
+  // --- The end
 
-  #fail (rule: string): void {
-    this.#failWith(
-      new TunnelError(ErrorCode.PROTOCOL, `Cannot go on with the link: the peer broke the protocol: ${rule}`)
-    )
+  #failIf (violation: Violation): void {
+    if (violation !== null) this.#failWith(typeof violation === 'string' ? protocolError(violation) : violation)
   }
 
   /** Tells the peer why, as far as it still listens, and ends the link. */
   #failWith (error: TunnelError): void {
     if (this.#closed) return
-    const text = Buffer.from(error.message).subarray(0, GOAWAY_MAX_BYTES)
-    this.#transport.send(FrameType.GOAWAY, 0, goAwayReasonOf(error), 0, text)
+    this.#closing.sendCause(error)
     this.#closeTransport()
     this.#handleClose(error)
   }
 
-  // --- The end
-
-  #addChannel (id: number): Channel {
-    const channel = new Channel(id, this.#link, this.#peer!.windowBytes, this.#options.windowBytes)
-    this.#channels.set(id, channel)
-    this.counters.channelsOpened++
-    return channel
+  readonly #handleChannelClosed = (channel: Channel, reason: Reason | null): void => {
+    this.#channels.delete(channel, reason)
+    this.#closeIfDrained()
   }
 
   #closeIfDrained (): void {
-    if (this.#farewell.isSent && this.#channels.size === 0) this.#closeTransport()
+    if (this.#closing.isSent && this.#channels.size === 0) this.#closeTransport()
   }
 
   #closeTransport (): void {
-    if (!this.#closed) this.#farewell.closeTransport()
+    if (!this.#closed) this.#closing.closeTransport()
   }
 
   #handleClose (error: TunnelError | null): void {
     if (this.#closed) return
     this.#closed = true
-    this.#silence.stop()
+    this.#liveness.stop()
     this.#outgoing.stop()
-    for (const channel of [...this.#channels.values()]) {
-      callSafely(() => {
-        channel.receiveReset(Reason.CONNECTION_RESET)
-      })
+    for (const channel of this.#channels.list()) {
+      callSafely(() => { channel.receiveReset(Reason.CONNECTION_RESET) })
     }
-    callSafely(() => {
-      this.#handler.onClose(this.#farewell.errorOf(error, this))
-    })
+    const cause = this.#closing.causeOf(error, this.#wasAttached)
+    const ended = diagnostics[this.#wasAttached ? 'linkDetach' : 'linkRefuse']
+    if (ended.hasSubscribers) ended.publish({ ...this.#link, error: cause })
+    callSafely(() => { this.#handler.onClose(cause) })
   }
-}
-
-/** What else goes wrong while a medium is offered or attached must not reach the loop either. */
-function handshakeError (error: unknown): TunnelError {
-  if (error instanceof TunnelError) return error
-  return new TunnelError(ErrorCode.INTERNAL, `Cannot shake hands: ${messageOf(error)}`, { cause: error })
-}
-
-function messageOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -3,7 +3,7 @@ import type { Reader, Socket } from '../engine/engine.js'
 
 /** Memory of one read, about what the tunnel's slots hold. */
 export const PIECE_BYTES = 65_536
-/** Pieces of one direction that may be on their way: then reading pauses, and the sender feels it. */
+/** Pieces of one direction that may be in flight: then reading pauses, and the sender feels it. */
 export const PIECES_PER_DIRECTION = 4
 
 /** Free pieces of a relay; what a burst needed is kept, up to `limit`. */
@@ -19,7 +19,7 @@ export class PiecePool {
     return this.#free.pop() ?? new Uint8Array(PIECE_BYTES)
   }
 
-  give (piece: Uint8Array): void {
+  put (piece: Uint8Array): void {
     if (this.#free.length < this.#limit) this.#free.push(piece)
   }
 }
@@ -34,7 +34,7 @@ export class RelayEnd implements Reader {
   readonly #pool: PiecePool
   readonly #onClose: (error: TunnelError | null) => void
   #claimed: Uint8Array | null = null
-  #onTheWay = 0
+  #inFlight = 0
   #paused = false
 
   constructor (pool: PiecePool, onClose: (error: TunnelError | null) => void) {
@@ -44,7 +44,7 @@ export class RelayEnd implements Reader {
 
   claim (): Uint8Array | null {
     if (this.#claimed !== null) return this.#claimed
-    this.#paused = this.#onTheWay >= PIECES_PER_DIRECTION
+    this.#paused = this.#inFlight >= PIECES_PER_DIRECTION
     if (!this.#paused) this.#claimed = this.#pool.take()
     return this.#claimed
   }
@@ -52,10 +52,10 @@ export class RelayEnd implements Reader {
   commit (bytes: number): void {
     const piece = this.#claimed!
     this.#claimed = null
-    this.#onTheWay++
+    this.#inFlight++
     this.other.socket.write(piece.subarray(0, bytes), () => {
-      this.#onTheWay--
-      this.#pool.give(piece)
+      this.#inFlight--
+      this.#pool.put(piece)
       if (!this.#paused || this.isClosed) return
       this.#paused = false
       this.socket.resume()
@@ -68,7 +68,7 @@ export class RelayEnd implements Reader {
 
   close (error: TunnelError | null): void {
     this.isClosed = true
-    if (this.#claimed !== null) this.#pool.give(this.#claimed)
+    if (this.#claimed !== null) this.#pool.put(this.#claimed)
     this.#claimed = null
     // After a good end of both directions the other end is done or about to be; anything else is an abort, and passes
     // through.

@@ -1,6 +1,6 @@
 import type { Address } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { after, checkTimeLimitMs, checkTimeMs, CONNECT_TIMEOUT_MS } from '../base/time-limit.js'
+import { callAfter, checkTimeLimitMs, checkTimeMs, CONNECT_TIMEOUT_MS } from '../base/time-limit.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { PiecePool, RelayEnd } from './relay-pipe.js'
 
@@ -64,7 +64,9 @@ export class Relay {
    * second call may shorten the wait; `Infinity` waits for all.
    */
   async close ({ drainMs = 2000 }: { readonly drainMs?: number } = {}): Promise<void> {
-    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => { for (const end of this.#ends) end.socket.abort() })
+    const cancelCut = callAfter(checkTimeMs('drainMs', drainMs), () => {
+      for (const end of this.#ends) end.socket.abort()
+    })
     this.#closing ??= this.#drain()
     await this.#closing.finally(cancelCut)
   }

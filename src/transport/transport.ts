@@ -89,8 +89,6 @@ export interface TransportHandler {
    * `release()`, which must be called exactly once, also for an empty payload.
    */
   onFrame (header: FrameHeader, payload: Uint8Array, release: () => void): void
-  /** All frames that arrived together have been delivered: a good moment for work that batches. */
-  onBatchEnd? (): void
   /** `claim()` may succeed again, or `writable` is true again. */
   onWritable (): void
   /**

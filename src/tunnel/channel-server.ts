@@ -3,11 +3,11 @@ import type { Session } from '../mux/session.js'
 
 /** What answers a plugin's channels in the place of an origin behind it. */
 export interface ChannelServer {
-  /** A link stands. `constants`: memory for what is sent again and again (`Channel.sendConstant()`). */
+  /** A link is attached. `constants`: memory for what is sent again and again (`Channel.sendConstant()`). */
   attach (constants: Session['constants']): LinkServer
 }
 
-/** A server while one link stands. */
+/** A server for the time of one link. */
 export interface LinkServer {
   /** Takes the channel: answers `accept()` or `reject()`. */
   onChannel (channel: Channel): ChannelHandler

@@ -353,6 +353,6 @@ test('a host of an earlier version refuses a plugin that serves once, then takes
 
 function frame (type: FrameType, channelId: number, payload: Uint8Array = new Uint8Array(0), argument = 0): Buffer {
   const header = new Uint8Array(HEADER_BYTES)
-  encodeHeader(header, 0, type, channelId, payload.length, 0, argument)
+  encodeHeader(header, 0, { type, channelId, payloadBytes: payload.length, flags: 0, argument })
   return Buffer.concat([header, payload])
 }

@@ -35,7 +35,7 @@ const NONCE_OFFSET = HEADER_BYTES + 20 + 8
 
 function frame (type: FrameType, payload: Uint8Array, argument = 0): Buffer {
   const header = new Uint8Array(HEADER_BYTES)
-  encodeHeader(header, 0, type, 0, payload.length, 0, argument)
+  encodeHeader(header, 0, { type, channelId: 0, payloadBytes: payload.length, flags: 0, argument })
   return Buffer.concat([header, payload])
 }
 

@@ -7,9 +7,8 @@ export type RepeatedEvent = Extract<TunnelEvent, { readonly count: number }>
 type WithoutCount<E> = E extends RepeatedEvent ? Omit<E, 'count'> : never
 
 /**
- * Events that clients, strangers or an origin can cause without end. Of each kind and reason the first ones are told
- * at once, and then one a minute,
- * with how many there were.
+ * Events that clients, strangers or an origin can cause without end. Of each kind and reason the first ones are emitted
+ * at once, and then one a minute, with how many there were.
  */
 export class RepeatedEvents {
   readonly #emit: (event: RepeatedEvent) => void
@@ -21,45 +20,46 @@ export class RepeatedEvents {
     this.#intervalMs = intervalMs
   }
 
-  /** `burst`: how many are told at once. */
+  /** `burst`: how many are emitted at once. */
   note (event: WithoutCount<RepeatedEvent>, burst = 1): void {
     const key = `${event.kind} ${event.error.code} ${event.error.cure}`
     let series = this.#series.get(key)
     if (series === undefined) {
-      series = { told: 0, held: 0, event, timer: setInterval(() => { this.#tellHeld(key) }, this.#intervalMs).unref() }
+      const timer = setInterval(() => { this.#emitSuppressed(key) }, this.#intervalMs).unref()
+      series = { emitted: 0, suppressed: 0, event, timer }
       this.#series.set(key, series)
     }
-    if (series.told++ < burst) return this.#emit({ ...event, count: 1 } as RepeatedEvent)
-    series.held++
+    if (series.emitted++ < burst) return this.#emit({ ...event, count: 1 } as RepeatedEvent)
+    series.suppressed++
     series.event = event
   }
 
-  /** Tells what was held back. */
+  /** Emits what was suppressed. */
   stop (): void {
     for (const [key, { timer }] of [...this.#series]) {
-      this.#tellHeld(key)
+      this.#emitSuppressed(key)
       clearInterval(timer)
     }
     this.#series.clear()
   }
 
-  #tellHeld (key: string): void {
+  #emitSuppressed (key: string): void {
     const series = this.#series.get(key)!
-    const { held, event, timer } = series
-    if (held === 0) {
+    const { suppressed, event, timer } = series
+    if (suppressed === 0) {
       clearInterval(timer)
       this.#series.delete(key)
       return
     }
-    series.held = 0
-    this.#emit({ ...event, count: held } as RepeatedEvent)
+    series.suppressed = 0
+    this.#emit({ ...event, count: suppressed } as RepeatedEvent)
   }
 }
 
 interface Series {
-  told: number
-  /** Since the last one that was told. */
-  held: number
+  emitted: number
+  /** Since the last one that was emitted. */
+  suppressed: number
   event: WithoutCount<RepeatedEvent>
   readonly timer: NodeJS.Timeout
 }

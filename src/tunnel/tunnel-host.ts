@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from '../base/address.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
-import { after, checkTimeMs } from '../base/time-limit.js'
+import { callAfter, checkTimeMs } from '../base/time-limit.js'
 import type { Engine, Listener, Socket } from '../engine/engine.js'
 import { Reason } from '../frame/layout.js'
 import { Role } from '../mux/hello.js'
@@ -112,7 +112,7 @@ export class TunnelHost {
    * does.
    */
   async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
+    const cancelCut = callAfter(checkTimeMs('drainMs', drainMs), () => {
       for (const session of this.#sessions) session.close(Reason.SHUTDOWN, SHUTTING_DOWN)
       for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
     })
@@ -189,15 +189,15 @@ export class TunnelHost {
           this.#emit({ kind: 'attached' })
         },
         onGoAway: () => {
-          if (session.peerSeen) this.#emit({ kind: 'draining' })
+          if (session.wasAttached) this.#emit({ kind: 'draining' })
         },
         onClose: (error) => {
           this.#sessions.delete(session)
           addSessionStats(this.#stats, session)
-          const wasAttached = session.peerSeen
+          const wasAttached = session.wasAttached
           if (this.#current === session) this.#current = null
           if (wasAttached) this.#emit({ kind: 'detached', error })
-          else this.#noteRefusal(error ?? refusalError(this.#closing !== null))
+          else this.#noteRefusal(error!)
           this.#resolveIfDrained()
         }
       },
@@ -207,7 +207,7 @@ export class TunnelHost {
     )
     this.#sessions.add(session)
     session.start()
-    const handshakes = [...this.#sessions].filter((one) => !one.peerSeen).length
+    const handshakes = [...this.#sessions].filter((one) => !one.wasAttached).length
     if (handshakes > MAX_HANDSHAKES) {
       session.abort(
         new TunnelError(
@@ -222,10 +222,4 @@ export class TunnelHost {
   #noteRefusal (error: TunnelError): void {
     this.#repeated.note({ kind: 'refused', error }, error.code === ErrorCode.PEER_BUSY ? 1 : REFUSED_BURST)
   }
-}
-
-function refusalError (isClosing: boolean): TunnelError {
-  return isClosing
-    ? new TunnelError(ErrorCode.CLOSED, `Turned a plugin away: ${SHUTTING_DOWN}`)
-    : new TunnelError(ErrorCode.PEER_BUSY, 'Turned a second plugin away: one is attached already')
 }

@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from '../base/address.js'
 import { callSafely, ErrorCode, TunnelError } from '../base/errors.js'
-import { after, checkTimeLimitMs, checkTimeMs } from '../base/time-limit.js'
+import { callAfter, checkTimeLimitMs, checkTimeMs } from '../base/time-limit.js'
 import type { Engine } from '../engine/engine.js'
 import { Reason } from '../frame/layout.js'
 import type { Channel, ChannelHandler } from '../mux/channel.js'
@@ -67,11 +67,11 @@ export class TunnelPlugin {
   #retryTimer: NodeJS.Timeout | null = null
   #retryMs = RETRY_MIN_MS
   /** Why no host is attached, as far as it was told. */
-  readonly #saidWaiting = new Set<ErrorCode>()
+  readonly #reportedWaits = new Set<ErrorCode>()
   /**
    * The next HELLO says that this plugin serves. A host of an earlier version refuses that, and is not told any more.
    */
-  #saysItServes: boolean
+  #announcesServing: boolean
   /** Why no host is looked for any more. */
   #gaveUp: TunnelError | null = null
   #whenDrained: (() => void) | null = null
@@ -86,7 +86,7 @@ export class TunnelPlugin {
       )
     }
     this.#options = options
-    this.#saysItServes = options.serve !== undefined
+    this.#announcesServing = options.serve !== undefined
     this.#transport = options.transport ?? streamTransport
     this.#transport.check()
     this.#sessionOptions = checkSessionOptions({ ...DEFAULT_SESSION_OPTIONS, ...options.limits, role: Role.PLUGIN })
@@ -133,7 +133,7 @@ export class TunnelPlugin {
    * closes the link. Rejects as `TunnelHost.close()`.
    */
   async close ({ drainMs = 2000 }: DrainOptions = {}): Promise<void> {
-    const cancelCut = after(checkTimeMs('drainMs', drainMs), () => {
+    const cancelCut = callAfter(checkTimeMs('drainMs', drainMs), () => {
       this.#session?.close(Reason.SHUTDOWN, SHUTTING_DOWN)
       for (const bridge of this.#bridges) bridge.cut(Reason.SHUTDOWN)
     })
@@ -144,7 +144,7 @@ export class TunnelPlugin {
   async #drain (): Promise<void> {
     this.#giveUp(closedError())
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer)
-    if (this.#session?.peerSeen === false) this.#session.abort(closedError())
+    if (this.#session?.wasAttached === false) this.#session.abort(closedError())
     else this.#session?.goAway(Reason.SHUTDOWN, SHUTTING_DOWN)
     callSafely(() => { this.#server?.drain() })
     await new Promise<void>((resolve) => {
@@ -166,14 +166,14 @@ export class TunnelPlugin {
   #connect (): void {
     const { engine, tunnel } = this.#options
     const transport = this.#transport.connect(engine, tunnel, this.#sessionOptions.helloTimeoutMs)
-    const options = { ...this.#sessionOptions, serves: this.#saysItServes }
+    const options = { ...this.#sessionOptions, serves: this.#announcesServing }
     let isAttached = false
     const session: Session = this.#session = new Session(transport, options, {
       onReady: () => {
         this.#server = this.#options.serve?.attach(session.constants) ?? null
         isAttached = true
         this.#retryMs = RETRY_MIN_MS
-        this.#saidWaiting.clear()
+        this.#reportedWaits.clear()
         this.#emit({ kind: 'attached' })
         for (const { resolve } of this.#attachedWaiters.splice(0)) resolve()
       },
@@ -192,9 +192,9 @@ export class TunnelPlugin {
   }
 
   #handleLinkClose (wasAttached: boolean, error: TunnelError | null): void {
-    if (wasAttached) this.#saysItServes = this.#options.serve !== undefined
-    const wasRefused = !wasAttached && this.#saysItServes && error?.code === ErrorCode.PROTOCOL
-    if (wasRefused) this.#saysItServes = false
+    if (wasAttached) this.#announcesServing = this.#options.serve !== undefined
+    const wasRefused = !wasAttached && this.#announcesServing && error?.code === ErrorCode.PROTOCOL
+    if (wasRefused) this.#announcesServing = false
     if (wasAttached) this.#emit({ kind: 'detached', error })
     if (this.#gaveUp !== null) return
     if (!wasAttached && error !== null && !wasRefused) {
@@ -204,8 +204,8 @@ export class TunnelPlugin {
         callSafely(() => { this.#options.onFatal?.(error) })
         return
       }
-      if (!this.#saidWaiting.has(error.code)) this.#emit({ kind: 'waiting', error })
-      this.#saidWaiting.add(error.code)
+      if (!this.#reportedWaits.has(error.code)) this.#emit({ kind: 'waiting', error })
+      this.#reportedWaits.add(error.code)
     }
     this.#retryTimer = setTimeout(() => { this.#connect() }, this.#retryMs)
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)

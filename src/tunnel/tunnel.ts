@@ -110,8 +110,8 @@ export function addSessionStats (stats: TunnelStats, session: Session): void {
 
 /** What is so now, of the link that is attached. */
 export function setLinkState (stats: TunnelStats, session: Session | null): void {
-  stats.roundTripNs = session?.peerSeen === true ? session.roundTripNs : null
-  stats.freeSlots = session?.peerSeen === true ? session.freeSlots : null
+  stats.roundTripNs = session?.wasAttached === true ? session.roundTripNs : null
+  stats.freeSlots = session?.wasAttached === true ? session.freeSlots : null
 }
 
 function addTo<K extends string> (sum: Record<K, number>, more: Readonly<Record<K, number>>): void {

@@ -51,7 +51,6 @@ export class CheckedTransport implements Transport {
           release()
         })
       },
-      onBatchEnd: () => { handler.onBatchEnd?.() },
       onWritable: () => { handler.onWritable() },
       onBroken: (error) => { handler.onBroken!(error) },
       onAttached: () => { handler.onAttached?.() },

@@ -234,7 +234,7 @@ export function frame (
   }: { argument?: number; flags?: number; payload?: Uint8Array } = {}
 ): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + payload.length)
-  encodeHeader(bytes, 0, type, channelId, payload.length, flags, argument)
+  encodeHeader(bytes, 0, { type, channelId, payloadBytes: payload.length, flags, argument })
   bytes.set(payload, HEADER_BYTES)
   return bytes
 }

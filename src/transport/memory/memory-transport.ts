@@ -180,15 +180,16 @@ export class MemoryTransport implements Transport {
     if (this.#ended) return this.abandon(claim)
     if (claim instanceof MemoryConstantClaim) {
       claim.constant.claims--
-      const frame = new Uint8Array(HEADER_BYTES + claim.committedBytes)
-      encodeHeader(frame, 0, FrameType.DATA, channelId, claim.committedBytes, flags, 0)
+      const { committedBytes: payloadBytes } = claim
+      const frame = new Uint8Array(HEADER_BYTES + payloadBytes)
+      encodeHeader(frame, 0, { type: FrameType.DATA, channelId, payloadBytes, flags, argument: 0 })
       frame.set(claim.view, HEADER_BYTES)
       this.counters.payloadBytesSent += claim.committedBytes
       this.counters.copiedBytesSent += claim.committedBytes
       return this.#append(frame)
     }
     const { frame, committedBytes, copied } = claim as MemoryClaim
-    encodeHeader(frame, 0, FrameType.DATA, channelId, committedBytes, flags, 0)
+    encodeHeader(frame, 0, { type: FrameType.DATA, channelId, payloadBytes: committedBytes, flags, argument: 0 })
     this.counters.payloadBytesSent += committedBytes
     this.counters[copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += committedBytes
     this.#append(frame.subarray(0, HEADER_BYTES + committedBytes))
@@ -213,7 +214,7 @@ export class MemoryTransport implements Transport {
       return
     }
     const frame = new Uint8Array(HEADER_BYTES + payload.length)
-    encodeHeader(frame, 0, type, channelId, payload.length, flags, argument)
+    encodeHeader(frame, 0, { type, channelId, payloadBytes: payload.length, flags, argument })
     frame.set(payload, HEADER_BYTES)
     this.#append(frame)
   }
@@ -309,7 +310,6 @@ export class MemoryTransport implements Transport {
     this.#inbox = []
     try {
       for (const bytes of inbox) this.#feed(bytes)
-      if (inbox.length > 0) this.#handler!.onBatchEnd?.()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
       this.#frames.stop()

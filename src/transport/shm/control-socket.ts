@@ -54,7 +54,7 @@ export class ControlSocket {
   /** A frame of the handshake; leaves with `flush()`. The payload is copied. */
   send (type: FrameType, channelId: number, argument: number, flags: number, payload: Uint8Array): void {
     const frame = new Uint8Array(HEADER_BYTES + payload.length)
-    encodeHeader(frame, 0, type, channelId, payload.length, flags, argument)
+    encodeHeader(frame, 0, { type, channelId, payloadBytes: payload.length, flags, argument })
     frame.set(payload, HEADER_BYTES)
     this.#unflushed.push(frame)
   }

@@ -70,7 +70,7 @@ class Attack {
 
   publish (type: FrameType, bytes: number, slot: number, { channelId = 1, flags = 0, argument = 0 } = {}): void {
     const header = new Uint8Array(HEADER_BYTES)
-    encodeHeader(header, 0, type, channelId, bytes, flags, argument)
+    encodeHeader(header, 0, { type, channelId, payloadBytes: bytes, flags, argument })
     writeDescriptor(this.pair.segment, ShmSide.PLUGIN, header, slot)
   }
 
@@ -206,7 +206,7 @@ const BREACHES: Array<[title: string, move: Move, rule: RegExp]> = [
     'a frame on the socket',
     (a) => {
       const frame = new Uint8Array(HEADER_BYTES)
-      encodeHeader(frame, 0, FrameType.PING, 0, 0, 0, 7)
+      encodeHeader(frame, 0, { type: FrameType.PING, channelId: 0, payloadBytes: 0, flags: 0, argument: 7 })
       a.pair.sockets.a.inject(frame)
     },
     /doorbell must be/

@@ -21,7 +21,7 @@ async function untilAsleep ({ segment }: ShmPair): Promise<void> {
 
 function pingHeader (number: number): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES)
-  encodeHeader(header, 0, FrameType.PING, 0, 0, 0, number)
+  encodeHeader(header, 0, { type: FrameType.PING, channelId: 0, payloadBytes: 0, flags: 0, argument: number })
   return header
 }
 

@@ -101,7 +101,6 @@ export class ShmReceiver {
       if (place < 0) break
       this.#deliverOne(this.#ring + place * this.#descriptorBytes, handler)
     }
-    if (!this.#stopped) handler.onBatchEnd?.()
     return delivered
   }
 

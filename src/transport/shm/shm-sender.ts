@@ -172,7 +172,7 @@ export class ShmSender {
   #write (place: number, frame: OutgoingFrame, payload: Uint8Array | null): void {
     const { payloadBytes } = frame
     const offset = this.#ring + place * this.#descriptorBytes
-    encodeHeader(this.#bytes, offset, frame.type, frame.channelId, payloadBytes, frame.flags, frame.argument)
+    encodeHeader(this.#bytes, offset, frame)
     this.#words[(offset + DescriptorOffset.SLOT) >> 2] = frame.slot
     if (payload !== null) copyBytes(payload, 0, payloadBytes, this.#bytes, offset + DescriptorOffset.INLINE)
     this.#sentBytes += payloadBytes

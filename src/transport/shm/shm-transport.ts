@@ -1,8 +1,9 @@
 import { NO_BYTES } from '../../base/copy-bytes.js'
+import { diagnostics } from '../../base/diagnostics.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import { type Engine, type Reader, type Socket, TurnPhase } from '../../engine/engine.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
-import type { ShmSide } from '../../shm/endpoint.js'
+import { ShmSide } from '../../shm/endpoint.js'
 import type { Segment } from '../../shm/segment-memory.js'
 import {
   type Claim, type Constants, emptyTransportCounters, type Transport, type TransportHandler
@@ -131,7 +132,13 @@ export class ShmTransport implements Transport {
   claim (bytes: number, channelId: number): Claim | null {
     this.#engage()
     const claim = this.#openLink?.sender.memory.tryClaim(bytes, channelId) ?? null
-    if (claim === null) this.counters.exhausted++
+    if (claim === null) {
+      this.counters.exhausted++
+      if (diagnostics.shmExhausted.hasSubscribers) {
+        const role = this.#side === ShmSide.HOST ? 'host' : 'plugin'
+        diagnostics.shmExhausted.publish({ role, channel: channelId, bytes, freeSlots: this.freeSlots })
+      }
+    }
     return claim
   }
 

@@ -145,7 +145,7 @@ for (const from of SIDES) {
     const link = await makeLink(t)
     const { recorder } = link[other(from)]
     const header = new Uint8Array(HEADER_BYTES)
-    encodeHeader(header, 0, FrameType.DATA, 1, 100, 0, 0)
+    encodeHeader(header, 0, { type: FrameType.DATA, channelId: 1, payloadBytes: 100, flags: 0, argument: 0 })
     link.pair.sockets[from].inject(header)
     link.pair.sockets[from].shutdown()
     const error = await recorder.untilClose()

@@ -3,7 +3,7 @@ import { NO_BYTES } from '../../base/copy-bytes.js'
 import { ErrorCode, TunnelError } from '../../base/errors.js'
 import type { Engine, Reader, Socket } from '../../engine/engine.js'
 import { FrameReader, linkCutError } from '../../frame/frame-reader.js'
-import { encodeHeader, type FrameHeader } from '../../frame/header.js'
+import { emptyHeader, encodeHeader, type FrameHeader } from '../../frame/header.js'
 import { FrameType, HELLO_MAX_BYTES } from '../../frame/layout.js'
 import {
   type Claim,
@@ -43,6 +43,7 @@ export class StreamTransport implements Transport {
   readonly kind = 'stream'
   readonly counters = emptyTransportCounters()
   readonly constants = new StreamConstants()
+  readonly #header: FrameHeader = { ...emptyHeader(), type: FrameType.DATA }
   readonly #arena = new SendArena(MAX_ARENA_CHUNKS, RESERVED_ARENA_CHUNKS)
   readonly #frames: FrameReader
   #socket: Socket | null = null
@@ -126,10 +127,19 @@ export class StreamTransport implements Transport {
     const frame = claim as ArenaClaim
     if (this.#ended) return this.#arena.abandon(frame)
     const bytes = frame.committedBytes
-    encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
+    encodeHeader(frame.chunk.bytes, frame.start, this.#dataHeader(channelId, bytes, flags))
     this.counters.payloadBytesSent += bytes
     this.counters[frame.copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#append(frame)
+  }
+
+  /** Of a DATA frame. It is used again for the next. */
+  #dataHeader (channelId: number, payloadBytes: number, flags: number): FrameHeader {
+    const header = this.#header
+    header.channelId = channelId
+    header.payloadBytes = payloadBytes
+    header.flags = flags
+    return header
   }
 
   /** The header, and behind it the constant: a copy of a short one, a long one from where it lies. */
@@ -140,7 +150,7 @@ export class StreamTransport implements Transport {
     const frame = this.#arena.claim(copied ? bytes : 0, true)!
     if (copied) frame.view.set(claim.view)
     frame.commit(copied ? bytes : 0, copied)
-    encodeHeader(frame.chunk.bytes, frame.start, FrameType.DATA, channelId, bytes, flags, 0)
+    encodeHeader(frame.chunk.bytes, frame.start, this.#dataHeader(channelId, bytes, flags))
     this.counters.payloadBytesSent += bytes
     this.counters[copied ? 'copiedBytesSent' : 'zeroCopyBytesSent'] += bytes
     this.#append(frame)
@@ -167,7 +177,7 @@ export class StreamTransport implements Transport {
     const frame = this.#arena.claim(payload.length, true)!
     frame.view.set(payload)
     frame.commit(payload.length)
-    encodeHeader(frame.chunk.bytes, frame.start, type, channelId, payload.length, flags, argument)
+    encodeHeader(frame.chunk.bytes, frame.start, { type, channelId, payloadBytes: payload.length, flags, argument })
     this.#append(frame)
   }
 
@@ -278,7 +288,6 @@ export class StreamTransport implements Transport {
     if (this.#closed) return
     try {
       this.#frames.commit(bytes)
-      this.#handler!.onBatchEnd?.()
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error
       this.#frames.stop()

@@ -19,6 +19,6 @@ export function garbageBytes (garbage: Garbage): Uint8Array {
 
 function header (type: number, channelId: number, payloadBytes: number, flags: number): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES)
-  encodeHeader(bytes, 0, type as FrameType, channelId, payloadBytes, flags, 0)
+  encodeHeader(bytes, 0, { type: type as FrameType, channelId, payloadBytes, flags, argument: 0 })
   return bytes
 }

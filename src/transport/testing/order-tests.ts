@@ -14,7 +14,6 @@ export function registerOrderTests (suite: TransportSuite): void {
         link.b.sendTraffic(new Random(seed + 100), 400, MAX_PAYLOAD_BYTES)
       ])
       await link.untilDelivered(t)
-      t.true(link.a.recorder.batches > 0)
       for (const [from, to] of [[link.a, link.b], [link.b, link.a]] as const) checkCounters(from, to)
 
       function checkCounters (from: Side, to: Side): void {

@@ -27,7 +27,6 @@ export class Recorder implements TransportHandler {
   readonly closes: Array<TunnelError | null> = []
   /** What a transport must never do. */
   readonly violations: string[] = []
-  batches = 0
   writableCalls = 0
   /** Whether the payload of this frame is kept; otherwise it is released at once. */
   keeps: (index: number) => boolean = () => false
@@ -54,11 +53,6 @@ export class Recorder implements TransportHandler {
     if (this.kept.at(-1)?.copy !== copy) release()
     this.onEach()
     this.#wake()
-  }
-
-  onBatchEnd (): void {
-    this.#check('onBatchEnd()')
-    this.batches++
   }
 
   onWritable (): void {

@@ -92,7 +92,11 @@ export class SoakSide implements TransportHandler {
     } else {
       this.check(header, payload)
       this.received++
-      if (this.random.below(10_000) === 0) standStill()
+      if (this.random.below(3000) === 0) standStill()
+      // The link goes on all the same, a second at a time.
+      if (this.transport.counters.doorbellsMissed > 0) {
+        this.reject(new Error(`a bell was missed after ${this.received} frames received`))
+      }
       this.keepOrRelease(payload, release)
       this.sayFarewell()
       return
@@ -102,14 +106,6 @@ export class SoakSide implements TransportHandler {
 
   onWritable (): void {
     this.pumpSoon()
-  }
-
-  onBatchEnd (): void {
-    if (this.random.below(300) === 0) standStill()
-    // The link goes on all the same, a second at a time.
-    if (this.transport.counters.doorbellsMissed > 0) {
-      this.reject(new Error(`a bell was missed after ${this.received} frames received`))
-    }
   }
 
   onClose (error: Error | null): void {

@@ -80,7 +80,7 @@ export class RawPlugin {
    */
   sendHeader (type: number, channelId: number, payloadBytes: number, flags = 0, slot?: number): void {
     const header = new Uint8Array(HEADER_BYTES)
-    encodeHeader(header, 0, type as FrameType, channelId, payloadBytes, flags, 0)
+    encodeHeader(header, 0, { type: type as FrameType, channelId, payloadBytes, flags, argument: 0 })
     if (this.#segment === null) return this.inject(header)
     writeDescriptor(this.#segment, ShmSide.PLUGIN, header, slot)
     this.inject(Uint8Array.of(1))

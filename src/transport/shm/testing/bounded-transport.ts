@@ -45,7 +45,6 @@ export class BoundedTransport implements Transport {
           release()
         })
       },
-      onBatchEnd: () => { handler.onBatchEnd?.() },
       onWritable: () => { handler.onWritable() },
       onBroken: (error) => { handler.onBroken!(error) },
       onAttached: () => { handler.onAttached?.() },

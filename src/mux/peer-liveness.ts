@@ -1,7 +1,7 @@
 import { nowNs } from '../base/clock.js'
 import { ErrorCode, TunnelError } from '../base/errors.js'
 
-export interface SilenceOptions {
+export interface PeerLivenessOptions {
   readonly helloTimeoutMs: number
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
@@ -10,16 +10,16 @@ export interface SilenceOptions {
 /**
  * Watches a peer's signs of life: its HELLO within a time limit, then an answer to every PING. Measures the round trip.
  */
-export class Silence {
+export class PeerLiveness {
   roundTripNs: number | null = null
-  readonly #options: SilenceOptions
+  readonly #options: PeerLivenessOptions
   readonly #sendPing: (number: number) => void
   readonly #onDead: (error: TunnelError) => void
   #timer: NodeJS.Timeout | null = null
   #pingNumber = 0
   #pingSentAtNs: number | null = null
 
-  constructor (options: SilenceOptions, sendPing: (number: number) => void, onDead: (error: TunnelError) => void) {
+  constructor (options: PeerLivenessOptions, sendPing: (number: number) => void, onDead: (error: TunnelError) => void) {
     this.#options = options
     this.#sendPing = sendPing
     this.#onDead = onDead
