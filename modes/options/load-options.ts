@@ -12,7 +12,6 @@ import { ARRIVALS, MAX_LOAD_THREADS, MAX_SEED } from './measure-options.js'
 import { durationOf, integerOf, oneOf, positiveOf, textOf } from './option-values.js'
 import { usageError } from '../plan/usage-error.js'
 
-
 export interface LoadOptions {
   /** The job, but for where a host name leads. */
   readonly job: LoadJob

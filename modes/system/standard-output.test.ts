@@ -65,7 +65,7 @@ for (const [name, args] of [
     t.teardown(async () => {
       await origin.close()
     })
-    const program = fileURLToPath(new URL(`${name}.js`, import.meta.url))
+    const program = fileURLToPath(new URL(`../${name}.js`, import.meta.url))
     const child = spawn('sh', ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, program, ...args], {
       cwd,
       stdio: ['ignore', 'ignore', 'pipe']

@@ -11,7 +11,6 @@ import { until } from './testing/rig.js'
 import { VictimFactory, type VictimPair } from './testing/shm-victims.js'
 import { byEffort } from '../base/testing/effort.js'
 
-
 /** How a link under attack may end. */
 const OUTCOMES: ReadonlyArray<ErrorCode | undefined> = [
   ErrorCode.PROTOCOL,

@@ -14,7 +14,8 @@ import { byEffort, EFFORT } from '../../base/testing/effort.js'
 const SIDE = new URL('../testing/soak-worker.js', import.meta.url)
 
 /** Descriptors in all, over both variants and both directions. */
-const DESCRIPTORS = Number(process.env['SOAK_DESCRIPTORS'] ?? byEffort({ quick: 100_000, full: 200_000, slow: 10_000_000 }))
+const STANDARD = byEffort({ quick: 100_000, full: 200_000, slow: 10_000_000 })
+const DESCRIPTORS = Number(process.env['SOAK_DESCRIPTORS'] ?? STANDARD)
 const SEED = Number(process.env['SOAK_SEED'] ?? 1)
 
 /** Few and small, so that rings and pool are full all the time. */
