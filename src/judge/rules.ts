@@ -49,13 +49,16 @@ function judgeWorst ({ cells, measure, worst, grade, otherwise }: Grading): Judg
   return { verdict: grade(found.value), figures: `${describeCell(found.cell)}: ${found.figures}.${coverage}` }
 }
 
-/** An off-the-shelf TCP proxy in the tunnel's place (haproxy, nginx stream) kept 0.26× to 0.48× on two cores. */
+/**
+ * What off-the-shelf TCP proxies in the tunnel's place (haproxy, nginx stream) came to in their worst cells: 0.20× to
+ * 0.24× for large responses on two cores, 0.26× to 0.48× elsewhere (docs/PERFORMANCE.md).
+ */
 const WORSE_THAN_A_PROXY = 0.25
 
 function throughputRule (path: string, keeps: number, name: string, reason: string): Rule {
   return {
     name,
-    reason: `${reason} Below ${formatRatio(WORSE_THAN_A_PROXY)} is bad: an ordinary TCP proxy does better.`,
+    reason: `${reason} Below ${formatRatio(WORSE_THAN_A_PROXY)} is bad: an ordinary TCP proxy comes to that at its worst.`,
     judge: (summary) =>
       judgeWorst({
         cells: summary.cells.filter((cell) => cell.path === path),

@@ -118,8 +118,8 @@ a higher p50.
 
 | Rule | Reason | Verdict | Figures |
 |:---|:---|:---|:---|
-| stream loses at most 30 % of RPS | A Unix socket adds two local hops, which should cost 10 % to 30 %. Below 0.25× is bad: an ordinary TCP proxy does better. | warning | stream, small responses, 8 connections: 0.28× of direct HTTP. |
-| shm loses at most 15 % of RPS | Shared memory adds hand-overs but no copies through the kernel, which should cost 5 % to 15 %. Below 0.25× is bad: an ordinary TCP proxy does better. | not measured | No shm cell has a round together with direct HTTP. |
+| stream loses at most 30 % of RPS | A Unix socket adds two local hops, which should cost 10 % to 30 %. Below 0.25× is bad: an ordinary TCP proxy comes to that at its worst. | warning | stream, small responses, 8 connections: 0.28× of direct HTTP. |
+| shm loses at most 15 % of RPS | Shared memory adds hand-overs but no copies through the kernel, which should cost 5 % to 15 %. Below 0.25× is bad: an ordinary TCP proxy comes to that at its worst. | not measured | No shm cell has a round together with direct HTTP. |
 | shm is faster than stream | Shared memory saves copies through the kernel; where it is slower it is probably misconfigured (too few slots, for example). Below 0.50× is bad. | not measured | No shm cell has a round together with stream. |
 | p99 stays below 2× direct HTTP at 1 and 8 connections | Few connections build no queue, so p99 shows the path itself, and a tunnel about doubles its hops. Above 10× is bad: hops do not explain that. | warning | stream, small responses, 8 connections: p99 4.00 ms, 2.25× of direct HTTP (1.78 ms). Judged on 1 of 2 cells. |
 | RPS does not collapse at high concurrency | Below half of its own best at fewer connections, a tunnel suffers from contention or an exhausted pool, unless direct HTTP falls as far. Below a tenth is bad. | not measured | This needs a tunnel and direct HTTP, both at the highest concurrency and at a lower one. |
