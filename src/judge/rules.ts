@@ -58,7 +58,8 @@ const WORSE_THAN_A_PROXY = 0.25
 function throughputRule (path: string, keeps: number, name: string, reason: string): Rule {
   return {
     name,
-    reason: `${reason} Below ${formatRatio(WORSE_THAN_A_PROXY)} is bad: an ordinary TCP proxy comes to that at its worst.`,
+    reason: `${reason} Below ${formatRatio(WORSE_THAN_A_PROXY)} is bad: ` +
+      'an ordinary TCP proxy comes to that at its worst.',
     judge: (summary) =>
       judgeWorst({
         cells: summary.cells.filter((cell) => cell.path === path),
