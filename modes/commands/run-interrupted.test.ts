@@ -1,3 +1,4 @@
+import { byEffort } from '../../src/base/testing/effort.js'
 import { readdirSync } from 'node:fs'
 import test from 'ava'
 import { rolesOf } from '../testing/processes.js'
@@ -12,7 +13,8 @@ const LOAD = [
   '--equal-load=0',
   '--allow-invalid'
 ]
-const MODES = ['threads', 'processes'] as const
+const ALL_MODES = ['threads', 'processes'] as const
+const MODES = byEffort({ quick: ALL_MODES.slice(-1), full: ALL_MODES })
 const ROLES = ['origin', 'host', 'plugin', 'load'] as const
 
 for (const mode of MODES) {

@@ -1,3 +1,4 @@
+import { byEffort } from '../../src/base/testing/effort.js'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -14,7 +15,8 @@ const SHORT = ['--duration=100ms', '--warmup=50ms', '--rounds=2', '--server=node
 
 /** Processes share memory through Linux only. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
-const MODES = process.platform === 'linux' ? ['threads', 'processes'] as const : ['threads'] as const
+const ALL_MODES = process.platform === 'linux' ? ['threads', 'processes'] as const : ['threads'] as const
+const MODES = byEffort({ quick: ALL_MODES.slice(-1), full: ALL_MODES })
 
 const UNAVAILABLE = /^[a-z-]+: [^\n]*koffi[^\n]*npm install koffi[^\n]* \(ERR_TUNNEL_UNAVAILABLE\)\n$/
 
@@ -66,8 +68,8 @@ for (const mode of MODES) {
     const { code, stderr } = await bench.end(t)
     t.is(code, 0, stderr)
     checkRounds(t, bench.result)
-    for (const { arm, transport, size, rounds } of bench.result.cells) {
-      t.is(transport, arm)
+    for (const { arm, path, size, rounds } of bench.result.cells) {
+      t.is(path, arm)
       if (arm === 'baseline' || size !== 'large') continue
       for (const { tunnel, allResponses } of rounds) {
         const { plugin, host } = tunnel!
