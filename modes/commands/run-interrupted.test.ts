@@ -14,7 +14,7 @@ const LOAD = [
   '--allow-invalid'
 ]
 const ALL_MODES = ['threads', 'processes'] as const
-const MODES = byEffort({ quick: ALL_MODES.slice(-1), full: ALL_MODES })
+const MODES = byEffort<ReadonlyArray<'threads' | 'processes'>>({ quick: ALL_MODES.slice(-1), full: ALL_MODES })
 const ROLES = ['origin', 'host', 'plugin', 'load'] as const
 
 for (const mode of MODES) {

@@ -16,7 +16,7 @@ const SHORT = ['--duration=100ms', '--warmup=50ms', '--rounds=2', '--server=node
 /** Processes share memory through Linux only. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 const ALL_MODES = process.platform === 'linux' ? ['threads', 'processes'] as const : ['threads'] as const
-const MODES = byEffort({ quick: ALL_MODES.slice(-1), full: ALL_MODES })
+const MODES = byEffort<ReadonlyArray<'threads' | 'processes'>>({ quick: ALL_MODES.slice(-1), full: ALL_MODES })
 
 const UNAVAILABLE = /^[a-z-]+: [^\n]*koffi[^\n]*npm install koffi[^\n]* \(ERR_TUNNEL_UNAVAILABLE\)\n$/
 
