@@ -12,7 +12,7 @@ import { withAvailableArms } from '../options/available-arms.js'
 import type { Subcommand } from '../options/cli.js'
 import { resolveRunOptions, RUN_CURES, RUN_FLAGS } from '../options/run-options.js'
 import { keepMeasuring, renderPlots, writeResults } from '../output/results-folder.js'
-import { seldom } from '../output/throttle-by-cost.js'
+import { throttleByCost } from '../output/throttle-by-cost.js'
 import { printNote } from '../output/terminal.js'
 import { exitCodeOfRun } from './exit-code.js'
 import { MeasuringCommand } from './measuring-command.js'
@@ -57,7 +57,7 @@ async function measureRun (
   })
 
   // Near the end it takes 50 ms for the whole matrix and 150 ms with a ladder, of 1.3 s that a measurement takes.
-  const writeSeldom = seldom(
+  const writeNowAndThen = throttleByCost(
     keepMeasuring((cells: readonly CellResult[], changed: CellResult) => {
       writeResults(folder, resultAt(cells, null), [changed])
     })
@@ -68,7 +68,7 @@ async function measureRun (
     },
     onDone: (place, outcome, cell, cells) => {
       progress.line(formatMeasurement(place, outcome))
-      writeSeldom(cells, cell)
+      writeNowAndThen(cells, cell)
     },
     onMeasured: async (cells, roles) => {
       if (options.countSystemCalls !== true || signal.aborted) return

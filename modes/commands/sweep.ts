@@ -9,7 +9,7 @@ import type { Subcommand } from '../options/cli.js'
 import { MEASURE_CURES } from '../options/measure-options.js'
 import { resolveSweepOptions, SWEEP_FLAGS } from '../options/sweep-options.js'
 import { keepMeasuring, renderSweepFolder, writeSweep } from '../output/results-folder.js'
-import { seldom } from '../output/throttle-by-cost.js'
+import { throttleByCost } from '../output/throttle-by-cost.js'
 import { printNote } from '../output/terminal.js'
 import { exitCodeOfSweep } from './exit-code.js'
 import { MeasuringCommand } from './measuring-command.js'
@@ -44,7 +44,7 @@ async function measureSweep (
     ratesPerSec: runner.ratesPerSec,
     arms: runner.arms
   })
-  const write = seldom(
+  const write = throttleByCost(
     keepMeasuring(() => {
       writeSweep(folder, resultAt(null))
     })

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { seldom } from './throttle-by-cost.js'
+import { throttleByCost } from './throttle-by-cost.js'
 
-test('seldom() calls an action so seldom that it takes a tenth of the time', (t) => {
+test('throttleByCost() calls an action so seldom that it takes a tenth of the time', (t) => {
   let nowMs = 5
   const done: string[] = []
-  const write = seldom((name: string) => {
+  const write = throttleByCost((name: string) => {
     done.push(name)
     nowMs += 2
   }, () => nowMs)

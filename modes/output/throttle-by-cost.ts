@@ -1,5 +1,5 @@
-/** Calls `action` at once, or not at all: so seldom that it takes at most a tenth of the time. */
-export function seldom<Args extends unknown[]> (
+/** Throttles `action` so that it takes at most 10 % of wall time: it is called at once, or not at all. */
+export function throttleByCost<Args extends unknown[]> (
   action: (...args: Args) => void,
   nowMs: () => number = () => performance.now()
 ): (...args: Args) => void {

@@ -4,7 +4,7 @@ import { contentBytes, LARGE_BODY_BYTES, PERIOD_BYTES } from '../base/content.js
 export interface Body {
   readonly bytes: number
   /**
-   * The bytes from `offset` on: at least one where `offset` is below `bytes`, and seldom all. Read only, and valid for
+   * The bytes from `offset` on: at least one where `offset` is below `bytes`, and rarely all. Read only, and valid for
    * good.
    */
   viewAt (offset: number): Uint8Array

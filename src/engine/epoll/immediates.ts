@@ -24,9 +24,9 @@ export class Immediates {
     this.#now = now
   }
 
-  readonly areSet = (): boolean => this.#isCostly ? this.#askSeldom() : this.#ask()
+  readonly areSet = (): boolean => this.#isCostly ? this.#askRarely() : this.#ask()
 
-  #askSeldom (): boolean {
+  #askRarely (): boolean {
     const startMs = this.#now()
     if (startMs < this.#askAgainMs) return true
     const isSet = this.#ask()
