@@ -199,9 +199,9 @@ const rules: Array<[args: string[], cures: Array<(said: string, args: string[]) 
     ['load', '{url}', '-n1', '--seed=3'],
     [leaveOut, add('--rate=50')]
   ],
-  [['load', '{url}', '-n1', '--warmup=0s'], [add('--duration=100ms')]],
+  [['load', '{url}', '-n1', '--warmup=0s'], [add('--duration=2s')]],
   [['load', '{url}', '-n1', '--data=a', '--body-file=/dev/null'], [leaveOut]],
-  [['load', '{url}', '-z200'], [(said, args) => [...args.slice(0, -1), `-z${found(said, /or (200ms) for/)}`]]],
+  [['load', '{url}', '-z2000'], [(said, args) => [...args.slice(0, -1), `-z${found(said, /or (2000ms) for/)}`]]],
   [['load', '{url}', '-n', '1', '-d', '-n'], [(said, args) => [...args.slice(0, -2), found(said, /write (\S+=-n):/)]]],
   [
     ['load', '{url}', '-n1', '--conections=1'],
