@@ -1,4 +1,5 @@
 import test from 'ava'
+import { relayCommand } from '../testing/external-relay.js'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -16,22 +17,11 @@ import { temporaryFolder } from '../testing/temporary.js'
 import { isAlive, until } from '../testing/wait.js'
 
 /** A TCP relay as somebody else may have written it; it has a child of its own, and ignores SIGTERM where told. */
-const RELAY = `
+const COMMAND = relayCommand(`
   process.title = 'test-external'
-  const [port, origin, stubborn] = process.argv.slice(1)
-  const [host, originPort] = origin.split(':')
-  if (stubborn) process.on('SIGTERM', () => {})
+  if (more[0]) process.on('SIGTERM', () => {})
   require('node:child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
-  const net = require('node:net')
-  net.createServer(c => {
-    const s = net.connect(originPort, host)
-    c.on('error', () => s.destroy())
-    s.on('error', () => c.destroy())
-    c.pipe(s)
-    s.pipe(c)
-  }).listen(port, '127.0.0.1')
-`
-const COMMAND = `"${process.execPath}" -e "${RELAY.trim().replace(/\n */g, '; ')}"`
+`)
 
 const linux = process.platform === 'linux' ? test.serial : test.serial.skip
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../../src/base/errors.js'
 import { Worker } from 'node:worker_threads'
 import { portChannel } from '../../workers/control.js'
 import type { Launch, RoleRunner } from './role-handle.js'
@@ -8,7 +9,7 @@ export const launchThread: Launch = (name) => startThread(new URL(`../../workers
 export function startThread (entryPoint: URL, name: string): RoleRunner {
   const worker = new Worker(entryPoint, { name })
   let lastWords = ''
-  worker.on('error', (error) => { lastWords = `: ${error instanceof Error ? error.message : String(error)}` })
+  worker.on('error', (error) => { lastWords = `: ${messageOf(error)}` })
   return {
     channel: portChannel(worker),
     pid: null,

@@ -1,3 +1,4 @@
+import { relayCommand } from '../testing/external-relay.js'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -16,23 +17,12 @@ const SECONDS = `600.${process.pid}`
  * Forwards, ignores SIGTERM, and has a child that ignores it and has left its session, and one that has nothing to do
  * with it any more.
  */
-const PROGRAM = `
+const COMMAND = relayCommand(`
   process.title = 'test-guarded'
-  const [port, origin] = process.argv.slice(1)
-  const [host, originPort] = origin.split(':')
   process.on('SIGTERM', () => {})
   require('node:child_process').spawn('setsid', ['sh', '-c', 'trap : TERM; sleep ${SECONDS}; :'], { stdio: 'ignore' })
   require('node:child_process').execSync('(setsid sleep ${SECONDS} > /dev/null 2>&1 &)')
-  const net = require('node:net')
-  net.createServer(c => {
-    const s = net.connect(originPort, host)
-    c.on('error', () => s.destroy())
-    s.on('error', () => c.destroy())
-    c.pipe(s)
-    s.pipe(c)
-  }).listen(port, '127.0.0.1')
-`
-const COMMAND = `"${process.execPath}" -e "${PROGRAM.trim().replace(/\n */g, '; ')}"`
+`)
 const RUN = ['--sizes=small', '--concurrency=2', '--duration=60s', '--warmup=50ms', '--equal-load=0', '--arms=stream']
 const SHORT = [
   '--sizes=small',

@@ -1,5 +1,5 @@
 import { tcpAddress, unixAddress } from '../base/address.js'
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { ErrorCode, messageOf, TunnelError } from '../base/errors.js'
 import { oneLine } from '../base/text.js'
 import { createEngine } from '../engine/create-engine.js'
 import { startLabOrigin } from './lab-origin.js'
@@ -52,5 +52,5 @@ function unavailable (cause: unknown): TunnelError {
 
 /** The loader's own words, which name the missing file or glibc in their last line. */
 function wordsOf (error: unknown): string {
-  return oneLine(error instanceof Error ? error.message : String(error))
+  return oneLine(messageOf(error))
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
-import { ErrorCode, TunnelError } from '../base/errors.js'
+import { ErrorCode, messageOf, TunnelError } from '../base/errors.js'
 import { HistogramSnapshot } from '../metrics/histogram-snapshot.js'
 import { decodeRound, type Encoded } from './encoded.js'
 import type { RoundResult, RunResult } from './run-result.js'
@@ -102,7 +102,7 @@ function parseJson (text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw invalid(`it is not JSON${lineOf(text, reason)}: ${oneLine(reason)}`, error)
   }
 }
